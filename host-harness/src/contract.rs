@@ -1,0 +1,27 @@
+//! The Rust face of the WIT package in `wit/`, which documents every item.
+
+mod bindings {
+    #![allow(missing_docs, reason = "the WIT files document these items")]
+
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "retry-plugin",
+        ownership: Borrowing { duplicate_if_necessary: false },
+        additional_derives: [PartialEq],
+    });
+}
+
+pub use bindings::{
+    RetryPlugin, RetryPluginIndices, RetryPluginPre,
+    exports::mcp_gateway::hooks::{
+        lifecycle::{GatewayLimits, Issue, Manifest, Metric},
+        resource_post_fetch::RetryPolicy,
+    },
+    mcp_gateway::hooks::{
+        content,
+        types::{
+            HookError, HttpError, Invocation, Outcome, Reason, Returned, Structured, TraceMetadata,
+            TransportFailure, Verdict,
+        },
+    },
+};

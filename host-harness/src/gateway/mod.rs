@@ -1,0 +1,15 @@
+//! The gateway's side of a retry: invoke, ask the plugin, wait, again.
+//!
+//! [`Gateway::run`] is the loop. Everything that it touches comes from outside:
+//! the plugin behind [`RetryHook`], time behind [`Clock`], the upstream as a
+//! closure, the watcher behind [`Observer`].
+
+mod call;
+mod clock;
+mod event;
+mod retry_loop;
+
+pub use call::{Attempt, LogicalCall, NoTexts, Reply, Texts};
+pub use clock::{Clock, Sleep, SystemClock};
+pub use event::{Observer, Step, Stop, Unobserved};
+pub use retry_loop::{Finished, Gateway, Limits, RetryHook};

@@ -1,0 +1,11 @@
+//! A wasmtime host for retry plugins, and an MCP gateway around it.
+//!
+//! * [`contract`]: the Rust face of the WIT package in `wit/`.
+//! * [`sandbox`]: loads a component and calls it without trusting it.
+//! * [`gateway`]: the retry loop.
+//! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
+
+pub mod contract;
+pub mod gateway;
+pub mod mcp;
+pub mod sandbox;

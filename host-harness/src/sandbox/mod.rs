@@ -1,0 +1,3 @@
+//! Loads a component and calls it without trusting it.
+mod error;
+pub use error::*;
