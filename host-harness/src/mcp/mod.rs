@@ -1,1 +1,33 @@
-//! mcp
+//! A transparent MCP proxy over lines of JSON-RPC that runs `tools/call` through the [gateway](crate::gateway).
+//!
+//! Why not rmcp's typed client and server, back to back? A typed model keeps
+//! what it knows: unknown members go, floats are rounded, error codes beyond 32
+//! bits fail the message, and a new protocol version needs a new model. Even
+//! rmcp's generic `JsonRpcMessage` over a custom `ServiceRole` drops unknown
+//! top-level members and an error's `data: null`, and refuses ids and codes
+//! outside of its integer types; its `TokioChildProcess` is a `RoleClient`
+//! only. So the proxy relays [raw messages](wire) and takes from rmcp what
+//! loses nothing: the line codec and the stdio pipes.
+//!
+//! * [`wire`]: one JSON-RPC message, its members as the bytes that arrived.
+//! * [`lines`]: reading and writing messages, one a line.
+//! * [`facts`]: what a plugin may know of a tool's result.
+//! * [`tool_call`]: the reply to one attempt, and the attempt.
+//! * [`pending`]: who waits for which response of the upstream.
+//! * [`relay`]: the pump between the two sides.
+//! * [`child`]: an upstream server as a child process.
+
+pub mod child;
+pub mod facts;
+pub mod lines;
+mod live;
+pub mod pending;
+pub mod relay;
+mod session;
+pub mod tool_call;
+mod upstream;
+pub mod wire;
+
+pub use facts::{ResultTexts, outcome_of_result};
+pub use relay::{Ended, relay};
+pub use tool_call::ToolReply;

@@ -1,0 +1,174 @@
+//! Who waits for which response of the upstream.
+
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::{BuildHasher, Hasher},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::oneshot;
+
+use crate::mcp::wire::{Id, IdKey, Message};
+
+/// The requests that the upstream has not answered yet.
+///
+/// Every attempt of a `tools/call` gets an id of its own. It is a text that
+/// holds a random name of this session, so it never meets an id of the
+/// client's. All other requests keep the client's id: the protocol quotes
+/// request ids in more places than the response (the `subscriptionId` in the
+/// `_meta` of 2026-07-28 is one), and those must stay true.
+#[derive(Debug)]
+pub struct Pending {
+    session: String,
+    minted: AtomicU64,
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    lost: bool,
+    attempts: HashMap<IdKey, WaitingAttempt>,
+    relayed: HashMap<IdKey, Id>,
+}
+
+#[derive(Debug)]
+struct WaitingAttempt {
+    client: Id,
+    answer: oneshot::Sender<Message>,
+}
+
+/// The upstream has closed the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the upstream server closed the connection")]
+pub struct UpstreamLost;
+
+/// Whom a response belongs to.
+#[derive(Debug)]
+pub enum Recipient {
+    /// An attempt that waits here.
+    Attempt(oneshot::Sender<Message>),
+    /// The client, under the id that the response has.
+    Client,
+    /// Nobody: the request was cancelled, or never made.
+    Nobody,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        // Random enough to be unlike any other session; no secret.
+        let session = format!("{:08x}", RandomState::new().build_hasher().finish() >> 32);
+        Self { session, minted: AtomicU64::new(0), tables: Mutex::default() }
+    }
+}
+
+impl Pending {
+    /// A name that no other call or attempt has.
+    #[must_use]
+    pub fn unique(&self, what: &str) -> String {
+        format!("{what}-{}-{}", self.session, self.minted.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Registers an attempt of the client's request: its id, and where its response will arrive.
+    ///
+    /// # Errors
+    /// The upstream is gone.
+    pub fn attempt(&self, client: &Id) -> Result<(Id, oneshot::Receiver<Message>), UpstreamLost> {
+        let id = Id::text(&self.unique("attempt"));
+        let (answer, answered) = oneshot::channel();
+        let mut tables = self.open()?;
+        tables.attempts.insert(id.key().clone(), WaitingAttempt { client: client.clone(), answer });
+        Ok((id, answered))
+    }
+
+    /// Registers a request that keeps the client's id.
+    ///
+    /// # Errors
+    /// The upstream is gone.
+    pub fn relayed(&self, id: &Id) -> Result<(), UpstreamLost> {
+        self.open()?.relayed.insert(id.key().clone(), id.clone());
+        Ok(())
+    }
+
+    /// Somebody's response has come; whose? Forgets the request.
+    #[must_use]
+    pub fn answered(&self, id: &Id) -> Recipient {
+        let mut tables = self.tables();
+        if let Some(attempt) = tables.attempts.remove(id.key()) {
+            Recipient::Attempt(attempt.answer)
+        } else if tables.relayed.remove(id.key()).is_some() {
+            Recipient::Client
+        } else {
+            Recipient::Nobody
+        }
+    }
+
+    /// Nobody waits for this response any more. True if somebody did.
+    pub fn abandon(&self, id: &Id) -> bool {
+        !matches!(self.answered(id), Recipient::Nobody)
+    }
+
+    /// The id that the client gave the call of a live attempt.
+    #[must_use]
+    pub fn client_id(&self, attempt: &Id) -> Option<Id> {
+        Some(self.tables().attempts.get(attempt.key())?.client.clone())
+    }
+
+    /// The upstream is gone: wakes every attempt without a response and
+    /// returns the client's other requests, which nobody will answer.
+    #[must_use]
+    pub fn lose(&self) -> Vec<Id> {
+        let mut tables = self.tables();
+        tables.lost = true;
+        tables.attempts.clear();
+        tables.relayed.drain().map(|(_, id)| id).collect()
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, Tables>, UpstreamLost> {
+        let tables = self.tables();
+        if tables.lost { Err(UpstreamLost) } else { Ok(tables) }
+    }
+
+    /// No code that can panic runs under the lock, so the tables are whole even if it is poisoned.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_of_one_request_have_different_ids() {
+        let pending = Pending::default();
+        let client = Id::text("7");
+        let (first, _one) = pending.attempt(&client).expect("open");
+        let (second, _two) = pending.attempt(&client).expect("open");
+        assert_ne!(first.key(), second.key());
+        assert_eq!(pending.client_id(&first).expect("live").key(), client.key());
+    }
+
+    #[test]
+    fn an_abandoned_attempt_and_an_unknown_id_belong_to_nobody() {
+        let pending = Pending::default();
+        let (id, _answer) = pending.attempt(&Id::text("7")).expect("open");
+        assert!(pending.abandon(&id));
+        assert!(!pending.abandon(&id));
+        assert!(matches!(pending.answered(&id), Recipient::Nobody));
+    }
+
+    #[test]
+    fn losing_the_upstream_wakes_attempts_and_returns_the_rest() {
+        let pending = Pending::default();
+        let (_, mut answer) = pending.attempt(&Id::text("7")).expect("open");
+        pending.relayed(&Id::text("8")).expect("open");
+        let orphans: Vec<_> =
+            pending.lose().into_iter().map(|id| id.raw().get().to_owned()).collect();
+        assert_eq!(orphans, [r#""8""#]);
+        assert!(answer.try_recv().is_err());
+        assert!(pending.attempt(&Id::text("9")).is_err());
+    }
+}

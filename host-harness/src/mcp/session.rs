@@ -1,0 +1,168 @@
+//! What happens to each message of a session.
+
+use std::sync::Arc;
+
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    contract::TransportFailure,
+    gateway::{Finished, Gateway, LogicalCall},
+    mcp::{
+        live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
+        pending::{Recipient, UpstreamLost},
+        tool_call::{CallParams, NO_ANSWER, ToolReply, attempt},
+        upstream::Upstream,
+        wire::{Id, Kind, Message, NotAMessage},
+    },
+};
+
+const CANCELLED: &str = "notifications/cancelled";
+/// JSON-RPC: well-formed JSON that is no request.
+const INVALID_REQUEST: i64 = -32600;
+
+/// One client in front of one upstream.
+pub(super) struct Session {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) upstream: Upstream,
+    /// To the client. When it is gone, what was for it is dropped.
+    pub(super) front: mpsc::Sender<Message>,
+    pub(super) live: Arc<LiveCalls>,
+    /// Cancels every live call.
+    pub(super) client_gone: CancellationToken,
+    pub(super) upstream_gone: CancellationToken,
+    /// The upstream is gone, and calls that still hope for another attempt end now.
+    pub(super) given_up: CancellationToken,
+}
+
+impl Session {
+    /// Handles a line of the client. Tool calls go on in `calls`.
+    pub(super) async fn from_client(
+        self: &Arc<Self>,
+        line: Result<Message, NotAMessage>,
+        calls: &mut JoinSet<()>,
+    ) {
+        let Ok(message) = line else {
+            return self
+                .tell_client(Message::error(None, INVALID_REQUEST, "Invalid Request", None))
+                .await;
+        };
+        match message.kind().clone() {
+            Kind::Request { method, id } => {
+                match CallParams::of(&message).filter(|_| method == "tools/call") {
+                    Some(params) if calls.len() < MAX_LIVE_CALLS => {
+                        self.start_call(message, id, params, calls)
+                    }
+                    Some(_) => {
+                        let text = "the gateway has too many tool calls in flight";
+                        self.tell_client(Message::error(Some(&id), NO_ANSWER, text, None)).await;
+                    }
+                    None => self.relay_request(message, &id).await,
+                }
+            }
+            Kind::Notification { method } if method == CANCELLED => {
+                if let Some(id) = message.cancelled_id() {
+                    if self.live.cancel(&id, &message) {
+                        // The attempt in flight tells the upstream under its own id.
+                        return;
+                    }
+                    self.upstream.pending.abandon(&id);
+                }
+                self.tell_upstream(message).await;
+            }
+            Kind::Notification { .. } | Kind::Response { .. } => self.tell_upstream(message).await,
+        }
+    }
+
+    /// Handles a line of the upstream.
+    pub(super) async fn from_upstream(&self, line: Result<Message, NotAMessage>) {
+        let Ok(message) = line else {
+            // An error in return could start an endless exchange of errors.
+            return tracing::warn!("the upstream sent JSON that is no JSON-RPC message; skipped");
+        };
+        match message.kind().clone() {
+            Kind::Response { id: Some(id) } => match self.upstream.pending.answered(&id) {
+                // The attempt may have ended this very moment; then nobody wants it.
+                Recipient::Attempt(answer) => drop(answer.send(message)),
+                Recipient::Client => self.tell_client(message).await,
+                Recipient::Nobody if id.raw().get() == "null" => self.tell_client(message).await,
+                Recipient::Nobody => tracing::debug!("dropped a response that nobody waits for"),
+            },
+            Kind::Notification { method } if method == CANCELLED => {
+                let client_id =
+                    message.cancelled_id().and_then(|id| self.upstream.pending.client_id(&id));
+                let message = match client_id {
+                    Some(id) => message.with_cancelled_id(&id),
+                    None => message,
+                };
+                self.tell_client(message).await;
+            }
+            _ => self.tell_client(message).await,
+        }
+    }
+
+    /// The upstream is gone: nobody waits in vain, nothing new is sent.
+    pub(super) async fn lose_upstream(&self) {
+        for id in self.upstream.pending.lose() {
+            self.tell_client(lost(&id)).await;
+        }
+        // Last: it ends the session, and the errors are to reach the client.
+        self.upstream_gone.cancel();
+    }
+
+    async fn relay_request(&self, message: Message, id: &Id) {
+        if self.upstream.pending.relayed(id).is_err() {
+            return self.tell_client(lost(id)).await;
+        }
+        // Who registered the loss first answers the client, once.
+        if self.upstream.send(message).await.is_err() && self.upstream.pending.abandon(id) {
+            self.tell_client(lost(id)).await;
+        }
+    }
+
+    fn start_call(
+        self: &Arc<Self>,
+        request: Message,
+        id: Id,
+        params: CallParams,
+        calls: &mut JoinSet<()>,
+    ) {
+        let cancel = Cancel { token: self.client_gone.child_token(), ..Cancel::default() };
+        let entered = self.live.enter(&id, cancel.clone());
+        let session = self.clone();
+        calls.spawn(async move {
+            let call = LogicalCall {
+                traced: params.traced(),
+                target: params.name,
+                request_id: session.upstream.pending.unique("call"),
+                cancel: cancel.token,
+            };
+            let attempts = |_| attempt(&session.upstream, request.clone(), &id, &cancel.notice);
+            let reply = tokio::select! {
+                biased;
+                finished = session.gateway.run(&call, attempts) => match finished {
+                    Finished::Answered { reply, .. } => reply,
+                    Finished::Cancelled { .. } => return,
+                },
+                () = session.given_up.cancelled() => ToolReply::Lost(TransportFailure::AfterDispatch),
+            };
+            // The client may use the id again once it has the response.
+            drop(entered);
+            session.tell_client(reply.into_response(&id)).await;
+        });
+    }
+
+    async fn tell_client(&self, message: Message) {
+        // A client that is gone needs no answer.
+        let _ = self.front.send(message).await;
+    }
+
+    async fn tell_upstream(&self, message: Message) {
+        // An upstream that is gone ends the session; a notification has no answer to give.
+        let _ = self.upstream.send(message).await;
+    }
+}
+
+fn lost(id: &Id) -> Message {
+    Message::error(Some(id), NO_ANSWER, &UpstreamLost.to_string(), None)
+}

@@ -1,0 +1,317 @@
+//! One JSON-RPC message, every member kept as the bytes that arrived.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor},
+    ser::SerializeMap,
+};
+use serde_json::value::{RawValue, to_raw_value};
+
+/// A JSON object as it came: order, unknown members, numbers and escapes untouched.
+///
+/// Of a member that came twice the last value is kept, as JSON parsers do.
+#[derive(Debug, Clone, Default)]
+pub struct Members(Vec<(String, Box<RawValue>)>);
+
+impl Members {
+    /// Reads a JSON object.
+    ///
+    /// # Errors
+    /// `raw` is not a JSON object, or a member's name is no Unicode text.
+    pub fn parse(raw: &RawValue) -> serde_json::Result<Self> {
+        serde_json::from_str(raw.get())
+    }
+
+    /// The member's value, unparsed.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    /// Replaces a member where it stands, or adds it at the end.
+    pub fn set(&mut self, name: &str, value: Box<RawValue>) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Members::default();
+                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+                    members.set(&name, value);
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// A request id: echoed as it was written, compared by its value.
+#[derive(Debug, Clone)]
+pub struct Id {
+    raw: Box<RawValue>,
+    key: IdKey,
+}
+
+/// The value of an [`Id`], for tables: `1` and `"1"` differ, `"a"` and `"\u0061"` do not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IdKey(String);
+
+impl Id {
+    /// The id written so.
+    #[must_use]
+    pub fn new(raw: &RawValue) -> Self {
+        let key = match serde_json::from_str::<serde_json::Value>(raw.get()) {
+            Ok(value) => value.to_string(),
+            // Valid JSON that no text or number can hold, such as a lone surrogate.
+            Err(_) => raw.get().to_owned(),
+        };
+        Self { raw: raw.to_owned(), key: IdKey(key) }
+    }
+
+    /// The id with this text.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::new(&raw(text))
+    }
+
+    /// The id's value.
+    #[must_use]
+    pub fn key(&self) -> &IdKey {
+        &self.key
+    }
+
+    /// The id as it was written.
+    #[must_use]
+    pub fn raw(&self) -> &RawValue {
+        &self.raw
+    }
+}
+
+/// What a message is, by the members that it has.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// Wants a response. Its id may be `null`: JSON-RPC allows it, MCP does not, the upstream decides.
+    Request {
+        /// The method's name.
+        method: String,
+        /// What the response will carry.
+        id: Id,
+    },
+    /// Wants none.
+    Notification {
+        /// The method's name.
+        method: String,
+    },
+    /// A result or an error. One without an id, or with `null`, answers a
+    /// request that could not be read.
+    Response {
+        /// Of the request.
+        id: Option<Id>,
+    },
+}
+
+/// One JSON-RPC message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    members: Members,
+    kind: Kind,
+}
+
+/// Well-formed JSON that is no JSON-RPC message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a JSON-RPC message")]
+pub struct NotAMessage;
+
+impl Message {
+    /// Reads a message. Neither `jsonrpc` nor the shapes of parameters and
+    /// results are checked: that is between the client and the upstream.
+    ///
+    /// # Errors
+    /// `raw` is no object, or has neither a `method` that is a text nor a
+    /// `result` nor an `error`. JSON-RPC batches, which MCP dropped again in
+    /// 2025-06-18, are no messages either.
+    pub fn parse(raw: &RawValue) -> Result<Self, NotAMessage> {
+        let members = Members::parse(raw).map_err(|_| NotAMessage)?;
+        let id = members.get("id").map(Id::new);
+        let kind = if let Some(method) = members.get("method") {
+            let method = serde_json::from_str(method.get()).map_err(|_| NotAMessage)?;
+            match id {
+                Some(id) => Kind::Request { method, id },
+                None => Kind::Notification { method },
+            }
+        } else if members.get("result").is_some() || members.get("error").is_some() {
+            Kind::Response { id }
+        } else {
+            return Err(NotAMessage);
+        };
+        Ok(Self { members, kind })
+    }
+
+    /// An error response. Without an `id` it answers a request that could not be read.
+    #[must_use]
+    pub fn error(
+        id: Option<&Id>,
+        code: i64,
+        message: &str,
+        data: Option<serde_json::Value>,
+    ) -> Self {
+        let mut error = serde_json::json!({ "code": code, "message": message });
+        if let Some(data) = data {
+            error["data"] = data;
+        }
+        let mut members = Members::default();
+        members.set("jsonrpc", raw("2.0"));
+        if let Some(id) = id {
+            members.set("id", id.raw.clone());
+        }
+        members.set("error", raw(&error));
+        Self { members, kind: Kind::Response { id: id.cloned() } }
+    }
+
+    /// A notification.
+    #[must_use]
+    pub fn notification(method: &str, params: &serde_json::Value) -> Self {
+        let mut members = Members::default();
+        members.set("jsonrpc", raw("2.0"));
+        members.set("method", raw(method));
+        members.set("params", raw(params));
+        Self { members, kind: Kind::Notification { method: method.to_owned() } }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// A member, unparsed.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&RawValue> {
+        self.members.get(name)
+    }
+
+    /// The same message under another id.
+    #[must_use]
+    pub fn with_id(mut self, id: &Id) -> Self {
+        self.members.set("id", id.raw.clone());
+        match &mut self.kind {
+            Kind::Request { id: old, .. } => *old = id.clone(),
+            Kind::Response { id: old } => *old = Some(id.clone()),
+            Kind::Notification { .. } => {}
+        }
+        self
+    }
+
+    /// The request that a `notifications/cancelled` speaks of.
+    #[must_use]
+    pub fn cancelled_id(&self) -> Option<Id> {
+        let params = Members::parse(self.get("params")?).ok()?;
+        params.get("requestId").map(Id::new)
+    }
+
+    /// The same `notifications/cancelled` about another request.
+    #[must_use]
+    pub fn with_cancelled_id(mut self, id: &Id) -> Self {
+        let mut params =
+            self.get("params").and_then(|raw| Members::parse(raw).ok()).unwrap_or_default();
+        params.set("requestId", id.raw.clone());
+        self.members.set("params", raw(&params));
+        self
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.members.serialize(serializer)
+    }
+}
+
+/// Texts, JSON values and [`Members`] always have a JSON form.
+fn raw(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> Result<Message, NotAMessage> {
+        Message::parse(serde_json::from_str(text).expect("JSON"))
+    }
+
+    #[test]
+    fn a_message_is_written_as_it_was_read() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"z":1,"a":[0.10,1e2,-0,12345678901234567890123]},"x":{"y":null}}"#,
+            r#"{"id":"1","jsonrpc":"2.0","result":null}"#,
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-9999999999,"message":"\ud800","data":null,"more":1}}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"result":{"b":1,"a":0.30000000000000004}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/of/tomorrow"}"#,
+        ] {
+            let read = message(text).expect("a message");
+            assert_eq!(serde_json::to_string(&read).expect("JSON"), text);
+        }
+    }
+
+    #[test]
+    fn another_id_changes_nothing_but_the_id() {
+        let read = message(r#"{"result":{"a":1.0},"id":"retry-1","jsonrpc":"2.0","_x":[]}"#)
+            .expect("a message");
+        let answer = read.with_id(&Id::new(serde_json::from_str("7.0").expect("JSON")));
+        assert_eq!(
+            serde_json::to_string(&answer).expect("JSON"),
+            r#"{"result":{"a":1.0},"id":7.0,"jsonrpc":"2.0","_x":[]}"#
+        );
+    }
+
+    #[test]
+    fn a_cancellation_keeps_its_reason_under_another_id() {
+        let text = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reason":"bored","requestId":4}}"#;
+        let read = message(text).expect("a message");
+        assert_eq!(read.cancelled_id().expect("an id").raw().get(), "4");
+        let told = serde_json::to_string(&read.with_cancelled_id(&Id::text("a"))).expect("JSON");
+        assert_eq!(told, text.replace(":4", r#":"a""#));
+    }
+
+    #[test]
+    fn ids_are_compared_by_value_and_type() {
+        let key = |text| Id::new(serde_json::from_str(text).expect("JSON")).key().clone();
+        assert_eq!(key(r#""a""#), key(r#""\u0061""#));
+        assert_ne!(key("1"), key(r#""1""#));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for text in ["[]", "1", "{}", r#"{"jsonrpc":"2.0","id":1}"#, r#"{"id":1,"method":2}"#] {
+            assert!(message(text).is_err(), "{text}");
+        }
+    }
+}
