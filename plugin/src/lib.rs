@@ -1,1 +1,32 @@
-//! p
+//! Retry with exponential backoff for tool gateways.
+//!
+//! The modules follow the life of a call: a [`config`] is parsed once, every
+//! outcome is judged by [`detect`], [`decide`] turns the judgement into a
+//! verdict with a [`delay`], and [`state`] remembers the failures of calls that
+//! are still alive. [`RetryPlugin`] holds them together.
+//!
+//! All of it is plain Rust without WIT types, so the same policy also compiles
+//! natively. Only `bindings` and `runtime`, which exist on wasm alone, know
+//! that there is a component around it.
+
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
+pub mod config;
+pub mod decide;
+pub mod delay;
+pub mod detect;
+mod millis;
+mod plugin;
+pub mod state;
+mod stats;
+
+pub use millis::Millis;
+pub use plugin::RetryPlugin;
+pub use stats::Metric;
+
+#[cfg(target_arch = "wasm32")]
+mod bindings;
+#[cfg(target_arch = "wasm32")]
+mod runtime;

@@ -1,0 +1,41 @@
+//! Something to say about a configuration.
+
+use alloc::{format, string::String};
+
+use serde_json::Value;
+
+/// A place in the configuration and what is to be said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// Path from the root, such as `tool_overrides["search"].max_retries`.
+    pub path: String,
+    /// What is wrong there, and what would be right.
+    pub message: String,
+}
+
+/// The path of `key` inside the object at `parent`.
+pub(super) fn member(parent: &str, key: &str) -> String {
+    let plain =
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    match (plain, parent.is_empty()) {
+        (true, true) => key.into(),
+        (true, false) => format!("{parent}.{key}"),
+        (false, _) => entry(parent, key),
+    }
+}
+
+/// The path of an entry whose key is a name that the operator chose.
+pub(super) fn entry(parent: &str, key: &str) -> String {
+    format!("{parent}[{}]", Value::from(key))
+}
+
+/// `value` as it stands in the configuration, shortened to fit a line.
+pub(super) fn shown(value: &Value) -> String {
+    const MOST: usize = 40;
+    let mut text = format!("{value}");
+    if let Some((cut, _)) = text.char_indices().nth(MOST) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
