@@ -20,8 +20,8 @@ pub use bindings::{
     mcp_gateway::hooks::{
         content,
         types::{
-            HookError, HttpError, Invocation, Outcome, Reason, Returned, Structured, TraceMetadata,
-            TransportFailure, Verdict,
+            self, HookError, HttpError, Invocation, Outcome, Reason, Returned, Structured,
+            TraceMetadata, TransportFailure, Verdict,
         },
     },
 };

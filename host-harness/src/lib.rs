@@ -5,6 +5,7 @@
 //! * [`gateway`]: the retry loop.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
 
+pub mod bundled;
 pub mod contract;
 pub mod gateway;
 pub mod mcp;

@@ -99,7 +99,10 @@ impl Gateway {
             };
             let outcome = reply.outcome();
             let now = self.clock.now();
-            self.watch(call, &Step::AttemptEnded { attempt, outcome: &outcome, took: now.saturating_sub(sent) });
+            self.watch(
+                call,
+                &Step::AttemptEnded { attempt, outcome: &outcome, took: now.saturating_sub(sent) },
+            );
 
             let Some(hook) = state.hook else { break (Some(reply), Stop::NoPlugin) };
             let time_left = deadline.map(|deadline| deadline.saturating_sub(now));

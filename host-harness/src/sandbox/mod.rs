@@ -1,3 +1,24 @@
 //! Loads a component and calls it without trusting it.
+//!
+//! A [`Component`] is compiled once. A [`Plugin`] runs several warm instances
+//! of it ("shards") and sends every call of one target to the same shard, so
+//! that what the plugin remembers of a target lives in one place. Each shard
+//! has bounds on time and memory, each answer passes the `boundary`, and an
+//! instance that breaks is replaced.
+
+mod boundary;
+mod component;
+mod engine;
 mod error;
-pub use error::*;
+mod imports;
+mod limits;
+mod plugin;
+mod shard;
+mod state;
+
+pub use boundary::Violation;
+pub use component::Component;
+pub use error::{Breakage, HookFailure, LoadError, LoadProblem, StartError};
+pub use limits::Limits;
+pub use plugin::{Options, Plugin};
+pub use state::Entropy;

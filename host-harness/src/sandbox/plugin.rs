@@ -1,0 +1,151 @@
+//! A running plugin: its shards, and which of them a call goes to.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    Component, Entropy, Limits,
+    error::{Breakage, HookFailure, StartError},
+    shard::Shard,
+};
+use crate::{
+    contract::{Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
+    gateway::{RetryHook, Texts},
+};
+
+/// How to run a plugin.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The plugin's own configuration, as JSON; `null` for its defaults.
+    pub config: String,
+    /// The gateway's ceiling on retries of one call, to which the plugin clamps its own.
+    pub max_tool_retries: u32,
+    /// How many instances there are.
+    pub shards: NonZeroUsize,
+    /// Where randomness comes from.
+    pub entropy: Entropy,
+    /// What an instance may use.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    /// The plugin's defaults, a ceiling of 3 retries, a shard for every core
+    /// (8 at the most), randomness of the operating system.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self {
+            config: "null".to_owned(),
+            max_tool_retries: 3,
+            shards: cores.min(NonZeroUsize::MIN.saturating_add(7)),
+            entropy: Entropy::Os,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A configured plugin, ready for calls from any thread.
+///
+/// A call holds the lock of its shard for as long as the guest thinks: well
+/// under a microsecond, and never longer than [`Limits::call_time`].
+pub struct Plugin {
+    shards: Vec<Mutex<Shard>>,
+    notices: Vec<Issue>,
+}
+
+impl Plugin {
+    /// Starts and configures all shards.
+    ///
+    /// # Errors
+    /// The plugin refuses its configuration, or breaks.
+    pub fn start(component: &Component, options: Options) -> Result<Self, StartError> {
+        let count = options.shards.get() as u64;
+        let options = Arc::new(options);
+        let mut shards = Vec::new();
+        let mut notices = Vec::new();
+        for number in 0..count {
+            let (shard, said) = Shard::start(component, &options, number)?;
+            shards.push(Mutex::new(shard));
+            notices = said;
+        }
+        Ok(Self { shards, notices })
+    }
+
+    /// What the plugin accepted but adjusted in its configuration.
+    #[must_use]
+    pub fn notices(&self) -> &[Issue] {
+        &self.notices
+    }
+
+    /// Who the plugin says it is.
+    ///
+    /// # Errors
+    /// It broke.
+    pub fn describe(&self) -> Result<Manifest, Breakage> {
+        self.lock(0).describe()
+    }
+
+    /// The policy that the plugin advises for a resource.
+    ///
+    /// # Errors
+    /// The plugin refused or broke.
+    pub fn post_fetch(
+        &self,
+        invocation: Invocation<'_>,
+        outcome: &Outcome,
+    ) -> Result<RetryPolicy, HookFailure> {
+        self.shard(invocation.target).post_fetch(invocation, outcome)
+    }
+
+    /// The plugin's metrics, summed over its shards.
+    ///
+    /// # Errors
+    /// A shard broke.
+    pub fn stats(&self) -> Result<Vec<Metric>, Breakage> {
+        let mut sums: Vec<Metric> = Vec::new();
+        for index in 0..self.shards.len() {
+            for metric in self.lock(index).stats()? {
+                match sums.iter_mut().find(|sum| sum.name == metric.name) {
+                    Some(sum) => sum.value = sum.value.saturating_add(metric.value),
+                    None => sums.push(metric),
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The shard of a target: always the same one, so that its state is in one place.
+    fn shard(&self, target: &str) -> MutexGuard<'_, Shard> {
+        if self.shards.len() == 1 {
+            return self.lock(0);
+        }
+        let mut hasher = DefaultHasher::new();
+        target.hash(&mut hasher);
+        self.lock((hasher.finish() % self.shards.len() as u64) as usize)
+    }
+
+    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
+        // A thread that panicked in here left at worst a shard whose instance
+        // the next call replaces.
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RetryHook for Plugin {
+    fn post_invoke(
+        &self,
+        invocation: Invocation<'_>,
+        outcome: &Outcome,
+        texts: Arc<dyn Texts>,
+    ) -> Result<Verdict, HookFailure> {
+        self.shard(invocation.target).post_invoke(invocation, outcome, texts)
+    }
+
+    fn forget(&self, target: &str, request_id: &str) {
+        if let Err(breakage) = self.shard(target).forget(target, request_id) {
+            tracing::warn!(%breakage, "the plugin broke while it forgot a call");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the host keeps for one instance.
+
+use std::sync::Arc;
+
+use getrandom::SysRng;
+use rand_core::{Rng, SeedableRng, TryRng};
+use rand_pcg::Pcg64;
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+
+use super::Limits;
+use crate::{contract::content, gateway::Texts};
+
+/// Where a plugin's randomness comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entropy {
+    /// The operating system.
+    Os,
+    /// A seed: the same seed gives the same jitter, for tests and simulations.
+    Seeded(u64),
+}
+
+/// The data of a store.
+pub(super) struct GuestState {
+    pub(super) resources: StoreLimits,
+    /// The texts of the attempt that is being judged; none between calls.
+    pub(super) texts: Option<Arc<dyn Texts>>,
+    /// Whether the guest read a text during this call.
+    pub(super) read_a_text: bool,
+    text_bytes: usize,
+    random: Random,
+}
+
+enum Random {
+    Os,
+    Seeded(Box<Pcg64>),
+}
+
+impl GuestState {
+    /// `stream` keeps the instances of one seed apart.
+    pub(super) fn new(limits: &Limits, entropy: Entropy, stream: u64) -> Self {
+        let resources = StoreLimitsBuilder::new()
+            .memory_size(limits.memory_bytes)
+            .table_elements(limits.table_elements)
+            .memories(1)
+            .tables(8)
+            .instances(16)
+            .build();
+        let random = match entropy {
+            Entropy::Os => Random::Os,
+            Entropy::Seeded(seed) => {
+                let seed = seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                Random::Seeded(Box::new(Pcg64::seed_from_u64(seed)))
+            }
+        };
+        Self { resources, texts: None, read_a_text: false, text_bytes: limits.text_bytes, random }
+    }
+
+    pub(super) fn random_u64(&mut self) -> wasmtime::Result<u64> {
+        match &mut self.random {
+            Random::Os => Ok(SysRng.try_next_u64()?),
+            Random::Seeded(rng) => Ok(rng.next_u64()),
+        }
+    }
+
+    pub(super) fn random_bytes(&mut self, len: usize) -> wasmtime::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        match &mut self.random {
+            Random::Os => SysRng.try_fill_bytes(&mut bytes)?,
+            Random::Seeded(rng) => rng.fill_bytes(&mut bytes),
+        }
+        Ok(bytes)
+    }
+}
+
+impl content::Host for GuestState {
+    fn text_count(&mut self) -> u32 {
+        let count = self.texts.as_ref().map_or(0, |texts| texts.count());
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    fn text(&mut self, index: u32) -> Option<String> {
+        let texts = self.texts.as_ref()?;
+        let text = texts.get(usize::try_from(index).ok()?)?;
+        if text.len() > self.text_bytes {
+            return None;
+        }
+        self.read_a_text = true;
+        Some(text.to_owned())
+    }
+}
+
+impl crate::contract::types::Host for GuestState {}
