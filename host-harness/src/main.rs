@@ -1,2 +1,21 @@
-//! placeholder
-fn main() {}
+//! The command line of the gateway: `proxy` puts it in front of a server, `demo` shows it at work.
+
+mod cli;
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    cli::log_to_stderr(&arguments);
+    cli::run(arguments).unwrap_or_else(|error| {
+        // Lines that name the place of each problem, and never a backtrace:
+        // whoever reads them gave a command or wrote a file, and can mend it.
+        for line in format!("{error:#}").lines() {
+            eprintln!("error: {line}");
+        }
+        ExitCode::FAILURE
+    })
+}

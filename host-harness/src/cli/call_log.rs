@@ -1,0 +1,45 @@
+//! Log lines about calls: who, how often, why. Never what was asked or answered.
+
+use host_harness::gateway::{LogicalCall, Observer, Step, Stop};
+
+use crate::cli::words;
+
+/// Logs waits and ends of calls.
+#[derive(Debug)]
+pub struct CallLog;
+
+impl Observer for CallLog {
+    fn observe(&self, call: &LogicalCall, step: &Step<'_>) {
+        let tool = call.target.as_str();
+        match step {
+            Step::AttemptStarted(attempt) => tracing::debug!(tool, %attempt, "attempt"),
+            Step::AttemptEnded { attempt, outcome, took } => {
+                tracing::debug!(tool, %attempt, outcome = words::outcome(outcome), took_ms = took.as_millis(), "attempt ended");
+            }
+            Step::Waiting { after, verdict } => tracing::info!(
+                tool,
+                attempt = %after,
+                reason = words::reason(verdict.reason),
+                delay_ms = verdict.retry_delay_ms,
+                at_most_ms = verdict.delay_ceiling_ms,
+                "waits, then tries again"
+            ),
+            Step::Finished { attempts, stop, took } => {
+                let (reason, took_ms) = (words::stop(stop), took.as_millis());
+                match stop {
+                    Stop::PluginFailed(_) => {
+                        tracing::warn!(tool, %attempts, reason, took_ms, "call ended without a verdict");
+                    }
+                    // Most calls: nothing to see.
+                    Stop::Plugin(verdict) if attempts.retries() == 0 && verdict.failures == 0 => {
+                        tracing::debug!(tool, %attempts, reason, took_ms, "call ended");
+                    }
+                    Stop::NoPlugin => {
+                        tracing::debug!(tool, %attempts, reason, took_ms, "call ended")
+                    }
+                    _ => tracing::info!(tool, %attempts, reason, took_ms, "call ended"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Commands and their options.
+
+mod call_log;
+pub mod plugin;
+mod proxy;
+pub mod words;
+
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use host_harness::gateway;
+use tracing_subscriber::EnvFilter;
+
+/// An MCP gateway that retries tool calls as a sandboxed plugin decides.
+#[derive(Debug, Parser)]
+#[command(name = "host-harness", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start an MCP server and put the gateway in front of it, on stdin and stdout.
+    Proxy(Proxy),
+    /// Run calls against a bundled server that fails on purpose, and show what happens.
+    Demo,
+    /// The server of the demo, on stdin and stdout.
+    #[command(hide = true)]
+    FlakyServer,
+}
+
+#[derive(Debug, Args)]
+struct Proxy {
+    /// The plugin, a component; the bundled retry-with-backoff if not given.
+    #[arg(long, value_name = "FILE.wasm", conflicts_with = "no_plugin")]
+    plugin: Option<PathBuf>,
+    /// The plugin's configuration; its defaults if not given.
+    #[arg(long, value_name = "FILE.json", conflicts_with = "no_plugin")]
+    config: Option<PathBuf>,
+    /// Load no plugin: relay only, retry nothing.
+    #[arg(long)]
+    no_plugin: bool,
+    #[command(flatten)]
+    limits: Limits,
+    /// The server's command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    server: Vec<OsString>,
+}
+
+/// What the gateway allows at the most, whatever the plugin asks for.
+#[derive(Debug, Args)]
+struct Limits {
+    /// Retries of one call.
+    #[arg(long, value_name = "N", default_value_t = gateway::Limits::default().max_tool_retries)]
+    max_tool_retries: u32,
+    /// Milliseconds that one attempt may take; unlimited if not given.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    attempt_timeout: Option<u64>,
+    /// Milliseconds that a call may take, with all attempts and waits; unlimited if not given.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    deadline: Option<u64>,
+}
+
+impl From<Limits> for gateway::Limits {
+    fn from(limits: Limits) -> Self {
+        Self {
+            max_tool_retries: limits.max_tool_retries,
+            attempt_timeout: limits.attempt_timeout.map(Duration::from_millis),
+            deadline: limits.deadline.map(Duration::from_millis),
+        }
+    }
+}
+
+/// Runs a command to its end. An error is one line for the person who gave the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Proxy(options) => proxy::run(options).await,
+            Command::Demo => crate::demo::run().await,
+            Command::FlakyServer => crate::demo::flaky_server::run().await,
+        }
+    });
+    // Not dropped: a blocked read of stdin cannot be cancelled, and would keep us until its next line.
+    runtime.shutdown_background();
+    result
+}
+
+/// Logs go to stderr: stdout belongs to the protocol. `RUST_LOG` says how much.
+pub fn log_to_stderr(arguments: &Arguments) {
+    let by_default = match arguments.command {
+        Command::Proxy(_) | Command::Demo => "warn,host_harness=info",
+        // Its failures are no news.
+        Command::FlakyServer => "error",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(by_default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && words::colour_allowed())
+        .without_time()
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,71 @@
+//! `host-harness proxy`: the gateway between our own stdin and stdout and a child.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::{Context, bail};
+use host_harness::{
+    gateway::{Gateway, SystemClock},
+    mcp::{self, Ended, child::Server},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Proxy, call_log::CallLog, plugin};
+
+pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
+    let hook = if options.no_plugin {
+        None
+    } else {
+        Some(plugin::load(
+            options.plugin.as_deref(),
+            options.config.as_deref(),
+            options.limits.max_tool_retries,
+        )?)
+    };
+    let gateway = Arc::new(Gateway {
+        hook,
+        limits: options.limits.into(),
+        clock: Arc::new(SystemClock::new()),
+        observer: Arc::new(CallLog),
+    });
+    let Some((command, arguments)) = options.server.split_first() else {
+        bail!("no server command given");
+    };
+    let (server, upstream) = Server::start(command, arguments)?;
+    let name = server.command().to_owned();
+    let stop = CancellationToken::new();
+    let interrupted = tokio::spawn(interruption(stop.clone()));
+
+    // Pipes where the client gave us pipes: no thread hand-off per message.
+    let front = rmcp::transport::io::stdio_pipes();
+    let ended = mcp::relay(gateway, front, upstream, stop).await;
+    interrupted.abort();
+    let status = server.end().await.with_context(|| format!("lost the server `{name}`"))?;
+    match (ended, status) {
+        (Ended::ByClient, _) => Ok(ExitCode::SUCCESS),
+        (Ended::ByUpstream, Some(status)) => {
+            bail!("the server `{name}` ended while its client was connected ({status})")
+        }
+        (Ended::ByUpstream, None) => {
+            bail!("the server `{name}` closed the connection to its client")
+        }
+    }
+}
+
+/// Waits for Ctrl-C, or to be told to end.
+async fn interruption(stop: CancellationToken) {
+    #[cfg(unix)]
+    let told = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let told = std::future::pending::<()>();
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = told => {}
+    }
+    stop.cancel();
+}

@@ -1,0 +1,171 @@
+//! `host-harness demo`: real calls through the real path, told as a timeline, and checked.
+
+pub mod flaky_server;
+mod paint;
+mod script;
+mod timeline;
+
+use std::{
+    ffi::OsString,
+    io::{Write, stdout},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use host_harness::{
+    gateway::{Gateway, Limits, SystemClock},
+    mcp::{self, child::Server},
+};
+use rmcp::{
+    RoleClient, ServiceExt,
+    model::CallToolRequestParams,
+    service::{Peer, ServiceError},
+};
+use serde_json::Value;
+use tokio::{
+    io::{duplex, split},
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::plugin,
+    demo::{
+        paint::Paint,
+        script::{ATTEMPT_TIMEOUT_MS, DEADLINE_MS, Scene, plugin_config, scenes},
+        timeline::{Event, Recorder, Timeline},
+    },
+};
+
+/// No call of the demo takes longer; one that does is a defect and not a reason to hang.
+const TOO_LONG: Duration = Duration::from_secs(30);
+
+/// Plays all scenes. Success only if every one ended as it should.
+pub async fn run() -> anyhow::Result<ExitCode> {
+    let paint = Paint::of_stdout();
+    let (plugin, description) =
+        plugin::seeded(&plugin_config(), Limits::default().max_tool_retries)?;
+    let (events, mut told) = mpsc::unbounded_channel();
+    let gateway = Arc::new(Gateway {
+        hook: Some(plugin),
+        limits: Limits {
+            attempt_timeout: Some(Duration::from_millis(ATTEMPT_TIMEOUT_MS)),
+            deadline: Some(Duration::from_millis(DEADLINE_MS)),
+            ..Limits::default()
+        },
+        clock: Arc::new(SystemClock::new()),
+        observer: Arc::new(Recorder(events)),
+    });
+
+    let program = std::env::current_exe().context("cannot find our own program")?;
+    let (server, upstream) = Server::start(program.as_os_str(), &[OsString::from("flaky-server")])?;
+    let (ours, theirs) = duplex(64 * 1024);
+    let relay =
+        tokio::spawn(mcp::relay(gateway, split(theirs), upstream, CancellationToken::new()));
+    let client = ().serve(ours).await.context("no MCP session with the flaky server")?;
+
+    let mut out = stdout();
+    let server_name = client
+        .peer_info()
+        .and_then(|info| Some(info.server_info.as_ref()?.name.clone()))
+        .unwrap_or_default();
+    writeln!(out, "{}  {description}", paint.dim("plugin"))?;
+    writeln!(
+        out,
+        "{}  {server_name}, a child process behind the proxy: {ATTEMPT_TIMEOUT_MS} ms for an attempt, {DEADLINE_MS} ms for a call",
+        paint.dim("server")
+    )?;
+
+    let started = Instant::now();
+    let scenes = scenes();
+    let mut wrong = 0;
+    for scene in &scenes {
+        wrong += usize::from(!play(&client, scene, &mut told, paint).await?);
+    }
+    client.cancel().await.context("the MCP session did not end")?;
+    relay.await.context("the relay broke")?;
+    server.end().await.context("lost the flaky server")?;
+
+    let right = scenes.len() - wrong;
+    let summary = format!(
+        "{right} of {} calls went as they should, in {} ms",
+        scenes.len(),
+        started.elapsed().as_millis()
+    );
+    writeln!(out, "\n{}", if wrong == 0 { paint.good(summary) } else { paint.bad(summary) })?;
+    writeln!(out, "In front of a server of yours:")?;
+    writeln!(out, "    host-harness proxy -- npx -y @modelcontextprotocol/server-everything")?;
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Plays one scene. False if anything was not as it should be.
+async fn play(
+    client: &Peer<RoleClient>,
+    scene: &Scene,
+    told: &mut mpsc::UnboundedReceiver<Event>,
+    paint: Paint,
+) -> anyhow::Result<bool> {
+    let mut out = stdout();
+    writeln!(out, "\n{}", paint.bold(scene.title))?;
+    let mut request = CallToolRequestParams::new(scene.tool);
+    request.arguments = scene.arguments.as_object().cloned();
+
+    let mut timeline = Timeline::new(paint);
+    let call = async {
+        let answer = client.call_tool(request);
+        let telling = async {
+            while !timeline.seen.finished {
+                let Some(event) = told.recv().await else { bail!("the gateway is gone") };
+                timeline.tell(&mut out, event)?;
+            }
+            Ok(())
+        };
+        let (answer, telling) = tokio::join!(answer, telling);
+        telling.map(|()| answer)
+    };
+    let answer = timeout(TOO_LONG, call)
+        .await
+        .with_context(|| format!("`{}` does not end", scene.title))??;
+
+    let seen = timeline.seen;
+    let mut faults = Vec::new();
+    if seen.attempts != scene.attempts {
+        faults.push(format!("{} attempts instead of {}", seen.attempts, scene.attempts));
+    }
+    if seen.end != Some(scene.end) {
+        faults.push(format!("it ended as {:?} instead of {:?}", seen.end, scene.end));
+    }
+    if seen.bad_delays > 0 {
+        faults.push(format!("{} delays outside of 1 ms to their ceiling", seen.bad_delays));
+    }
+    let text = text_of(answer);
+    if text != scene.text {
+        faults.push(format!("the client got {text:?} instead of {:?}", scene.text));
+    }
+    let mark = if faults.is_empty() { paint.good("✓") } else { paint.bad("✗") };
+    writeln!(
+        out,
+        "  {mark} {}; the client got {}",
+        timeline.ending,
+        paint.dim(format!("{text:?}"))
+    )?;
+    for fault in &faults {
+        writeln!(out, "      {}", paint.bad(fault))?;
+    }
+    Ok(faults.is_empty())
+}
+
+/// The text that a person would read in the answer.
+fn text_of(answer: Result<rmcp::model::CallToolResult, ServiceError>) -> String {
+    match answer {
+        Ok(result) => {
+            let result = serde_json::to_value(result).unwrap_or(Value::Null);
+            result["content"][0]["text"].as_str().unwrap_or_default().to_owned()
+        }
+        Err(ServiceError::McpError(error)) => error.message.into_owned(),
+        Err(error) => error.to_string(),
+    }
+}
