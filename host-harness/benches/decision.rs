@@ -1,0 +1,168 @@
+//! What a decision costs: through the sandbox, natively, and an empty component call as the floor.
+//!
+//! Everything runs in one process, so compare the figures of one run with each other.
+
+mod floor;
+
+use std::{hint::black_box, sync::Arc, time::Duration};
+
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
+use host_harness::{
+    bundled,
+    contract::{Invocation, Outcome, Returned, Structured},
+    gateway::{NoTexts, RetryHook, Texts},
+    mcp::{ResultTexts, outcome_of_result},
+    sandbox::{Component, Entropy, Options, Plugin},
+};
+use retry_with_backoff::{Millis, RetryPlugin, config::Retries, decide, detect};
+use serde_json::json;
+
+/// Ten retries, so that a call that fails again and again is mostly retried.
+const CONFIG: &str = r#"{"max_retries": 10, "check_text_content": CHECK}"#;
+
+fn sandboxed(check_text: bool) -> Plugin {
+    let component =
+        Component::from_bytes(bundled::NAME, bundled::COMPONENT).expect("the bundled component");
+    let options = Options {
+        config: CONFIG.replace("CHECK", &check_text.to_string()),
+        max_tool_retries: 10,
+        shards: std::num::NonZeroUsize::MIN,
+        entropy: Entropy::Seeded(1),
+        ..Options::default()
+    };
+    Plugin::start(&component, options).expect("a good configuration")
+}
+
+fn invocation(now_ms: u64) -> Invocation<'static> {
+    Invocation {
+        target: "search",
+        request_id: "0123456789abcdef",
+        attempt: 1,
+        now_ms,
+        time_left_ms: None,
+        traced: false,
+    }
+}
+
+fn returned(is_error: bool, status_code: Option<i32>) -> Outcome {
+    let structured = status_code.map(|_| Structured { is_error: false, status_code });
+    Outcome::Returned(Returned { is_error, structured })
+}
+
+/// The four cases that the original plugin's benchmark has.
+fn classic_cases() -> [(&'static str, Outcome); 4] {
+    [
+        ("isError", returned(true, None)),
+        ("status 500", returned(false, Some(500))),
+        ("no error", returned(false, None)),
+        ("status 200", returned(false, Some(200))),
+    ]
+}
+
+fn judged_by_sandbox(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outcome: Outcome) {
+    let plugin = sandboxed(false);
+    let texts: Arc<dyn Texts> = Arc::new(NoTexts);
+    let mut now = 0;
+    group.bench_function(format!("sandbox/{name}"), |bencher| {
+        bencher.iter(|| {
+            now += 1;
+            plugin.post_invoke(black_box(invocation(now)), black_box(&outcome), texts.clone())
+        });
+    });
+}
+
+struct NoNativeTexts;
+
+impl detect::Texts for NoNativeTexts {
+    fn count(&self) -> u32 {
+        0
+    }
+
+    fn get(&self, _: u32) -> Option<String> {
+        None
+    }
+}
+
+fn native_outcome(outcome: &Outcome) -> detect::Outcome {
+    match outcome {
+        Outcome::Returned(returned) => detect::Outcome::Returned {
+            is_error: returned.is_error,
+            structured: returned.structured.map(|structured| detect::Structured {
+                is_error: structured.is_error,
+                status_code: structured.status_code,
+            }),
+        },
+        other => unreachable!("not a classic case: {other:?}"),
+    }
+}
+
+fn judged_natively(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outcome: &Outcome) {
+    let config = CONFIG.replace("CHECK", "false");
+    let (mut plugin, _) = RetryPlugin::new(&config, Retries(10), 1).expect("a good configuration");
+    let outcome = native_outcome(outcome);
+    let mut now = 0;
+    group.bench_function(format!("native/{name}"), |bencher| {
+        bencher.iter(|| {
+            now += 1;
+            let Invocation { target, request_id, attempt, .. } = black_box(invocation(now));
+            // The guest owns its texts as well: the host writes them into its memory.
+            let invocation = decide::Invocation {
+                target: target.to_owned(),
+                request_id: request_id.to_owned(),
+                attempt,
+                now: Millis(now),
+                time_left: None,
+            };
+            plugin.handle(invocation, black_box(outcome), &NoNativeTexts)
+        });
+    });
+}
+
+fn classic(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decision");
+    floor::empty_call(&mut group);
+    for (name, outcome) in classic_cases() {
+        judged_by_sandbox(&mut group, name, outcome);
+        judged_natively(&mut group, name, &outcome);
+    }
+    group.finish();
+}
+
+/// The cost must not grow with the size of a result, unless its texts are read.
+fn result_size(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("result size");
+    for check_text in [false, true] {
+        let plugin = sandboxed(check_text);
+        for kib in [1, 64, 1023] {
+            let text = json!({ "note": "x".repeat(kib << 10) }).to_string();
+            let result = Arc::new(json!({ "content": [{ "type": "text", "text": text }] }));
+            let mut now = 0;
+            let mode = if check_text { "texts read" } else { "texts not read" };
+            group.bench_function(format!("{mode}/{kib} KiB"), |bencher| {
+                bencher.iter(|| {
+                    now += 1;
+                    let texts = Arc::new(ResultTexts::new(result.clone()));
+                    plugin.post_invoke(invocation(now), &outcome_of_result(&result), texts)
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Why the contract lets a guest read content by function and not by handle.
+fn content_access(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("content_access");
+    floor::content_by_function(&mut group);
+    floor::content_by_handle(&mut group);
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    targets = classic, result_size, content_access
+}
+criterion_main!(benches);
