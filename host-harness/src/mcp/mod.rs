@@ -31,3 +31,6 @@ pub mod wire;
 pub use facts::{ResultTexts, outcome_of_result};
 pub use relay::{Ended, relay};
 pub use tool_call::ToolReply;
+
+#[cfg(test)]
+mod tests;
