@@ -44,8 +44,14 @@ struct Proxy {
     no_plugin: bool,
     #[command(flatten)]
     limits: Limits,
-    /// The server's command and its arguments.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The server's command and its arguments. The `--` before it may be left
+    /// out: some clients swallow it.
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required = true,
+        value_name = "COMMAND"
+    )]
     server: Vec<OsString>,
 }
 
