@@ -1,1 +1,12 @@
-//! t
+//! Everything that crosses the boundary, through the real component in the real host.
+
+mod component_file;
+mod hostile;
+mod load;
+mod loop_scenarios;
+mod parity;
+mod plugin_scenarios;
+mod plugin_under_test;
+mod properties;
+mod strict_config;
+mod virtual_clock;

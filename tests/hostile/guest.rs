@@ -49,9 +49,10 @@ fn build(functions: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir("../wit").expect("the contract");
     let world = resolve.select_world(&[package], Some("retry-plugin")).expect("the world");
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
-    let mut encoder = ComponentEncoder::default().module(&module).expect("a module of the world");
-    encoder.encode().expect("a component")
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
+        .expect("metadata");
+    let mut encoder = ComponentEncoder::default();
+    encoder.module(&module).expect("a module of the world").encode().expect("a component")
 }
 
 /// Loads what was built.

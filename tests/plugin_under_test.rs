@@ -1,0 +1,81 @@
+//! The bundled component, compiled once, and short ways to ask it.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, LazyLock},
+};
+
+use host_harness::{
+    bundled,
+    contract::{Invocation, Issue, Outcome, Returned, Structured, Verdict},
+    gateway::{NoTexts, RetryHook},
+    mcp::{ResultTexts, outcome_of_result},
+    sandbox::{Component, Entropy, Options, Plugin, StartError},
+};
+use serde_json::Value;
+
+static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
+    Component::from_bytes(bundled::NAME, bundled::COMPONENT).expect("the bundled component")
+});
+
+/// The plugin with this configuration and this ceiling, one shard, a fixed seed.
+pub fn try_start(config: &str, ceiling: u32) -> Result<Plugin, StartError> {
+    let options = Options {
+        config: config.to_owned(),
+        max_tool_retries: ceiling,
+        shards: NonZeroUsize::MIN,
+        entropy: Entropy::Seeded(42),
+        ..Options::default()
+    };
+    Plugin::start(&COMPONENT, options)
+}
+
+/// The same for a configuration that is good, with room for ten retries.
+pub fn start(config: &str) -> Plugin {
+    try_start(config, 10).expect("a good configuration")
+}
+
+/// The issues of a configuration that is refused.
+pub fn issues(config: &str) -> Vec<Issue> {
+    match try_start(config, 10) {
+        Err(StartError::Config(issues)) => issues,
+        Err(other) => panic!("{config}: {other}"),
+        Ok(_) => panic!("{config}: accepted"),
+    }
+}
+
+/// A first attempt at time 0, without a deadline or a trace.
+pub fn invocation<'a>(target: &'a str, request_id: &'a str) -> Invocation<'a> {
+    Invocation { target, request_id, attempt: 1, now_ms: 0, time_left_ms: None, traced: false }
+}
+
+/// Judges a result (any JSON) as one attempt of (target, request id).
+pub fn judge(plugin: &Plugin, target: &str, request_id: &str, result: &Value) -> Verdict {
+    let texts = Arc::new(ResultTexts::new(Arc::new(result.clone())));
+    plugin
+        .post_invoke(invocation(target, request_id), &outcome_of_result(result), texts)
+        .expect("a verdict")
+}
+
+/// Judges an outcome that has no texts.
+pub fn judge_outcome(plugin: &Plugin, invocation: Invocation<'_>, outcome: &Outcome) -> Verdict {
+    plugin.post_invoke(invocation, outcome, Arc::new(NoTexts)).expect("a verdict")
+}
+
+/// `{"isError": true}`.
+pub const FAILED: Outcome = Outcome::Returned(Returned { is_error: true, structured: None });
+
+/// A result without any sign of failure.
+pub const OK: Outcome = Outcome::Returned(Returned { is_error: false, structured: None });
+
+/// A result that is no error but carries a status.
+pub fn status(code: i32) -> Outcome {
+    let structured = Some(Structured { is_error: false, status_code: Some(code) });
+    Outcome::Returned(Returned { is_error: false, structured })
+}
+
+/// A metric of the plugin by its name.
+pub fn metric(plugin: &Plugin, name: &str) -> u64 {
+    let metrics = plugin.stats().expect("stats");
+    metrics.iter().find(|metric| metric.name == name).expect("a metric of this name").value
+}
