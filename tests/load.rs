@@ -51,7 +51,9 @@ fn a_core_module_is_told_from_a_component() {
 
 #[test]
 fn a_forbidden_import_is_named() {
-    for import in ["wasi:filesystem/types@0.2.6", "wasi:random/insecure@0.2.6", "wasi:random/random@0.3.0"] {
+    for import in
+        ["wasi:filesystem/types@0.2.6", "wasi:random/insecure@0.2.6", "wasi:random/random@0.3.0"]
+    {
         let line = refusal(&wat(&format!(r#"(component (import "{import}" (instance)))"#)));
         assert!(line.contains(&format!("it imports `{import}`")), "{line}");
     }
@@ -69,9 +71,7 @@ fn a_missing_export_is_named() {
 
 #[test]
 fn an_import_of_another_shape_is_named() {
-    let line = refusal(&wat(
-        r#"(component (import "wasi:random/random@0.2.0"
-            (instance (export "get-random-u64" (func (param "x" u32))))))"#,
-    ));
+    let line = refusal(&wat(r#"(component (import "wasi:random/random@0.2.0"
+            (instance (export "get-random-u64" (func (param "x" u32))))))"#));
     assert!(line.contains("get-random-u64"), "{line}");
 }

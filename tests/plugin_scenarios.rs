@@ -71,10 +71,25 @@ fn failures_are_found_where_the_original_finds_them() {
         ("B3", plain, coded(500), true),
         ("B4", plain, coded(400), false),
         ("B5", plain, coded(200), false),
-        ("B6", plain, json!({ "structuredContent": null, "content": text(r#"{"status_code": 503}"#) }), false),
-        ("B7", check, json!({ "structuredContent": null, "content": text(r#"{"status_code": 503}"#) }), true),
+        (
+            "B6",
+            plain,
+            json!({ "structuredContent": null, "content": text(r#"{"status_code": 503}"#) }),
+            false,
+        ),
+        (
+            "B7",
+            check,
+            json!({ "structuredContent": null, "content": text(r#"{"status_code": 503}"#) }),
+            true,
+        ),
         ("B8", check, json!({ "content": text(r#"{"status_code": 400}"#) }), false),
-        ("B9", check, json!({ "structuredContent": { "status_code": 200 }, "content": text(r#"{"status_code": 503}"#) }), false),
+        (
+            "B9",
+            check,
+            json!({ "structuredContent": { "status_code": 200 }, "content": text(r#"{"status_code": 503}"#) }),
+            false,
+        ),
         ("B10", check, json!({ "content": text("not json at all") }), false),
         ("B11", check, json!({ "content": text(r#"{"isError": true}"#) }), true),
         ("B12", plain, json!("isError"), false),
@@ -119,9 +134,8 @@ fn overrides_do_not_nest() {
 
 #[test]
 fn the_gateways_ceiling_clamps_what_is_configured_and_what_is_not() {
-    let retries = |plugin: &Plugin, tool: &str| {
-        (0..12).take_while(|_| fail(plugin, tool, "d") > 0).count()
-    };
+    let retries =
+        |plugin: &Plugin, tool: &str| (0..12).take_while(|_| fail(plugin, tool, "d") > 0).count();
     let notices = |plugin: &Plugin| -> Vec<(String, String)> {
         let texts = |Issue { path, message }: &Issue| (path.clone(), message.clone());
         plugin.notices().iter().map(texts).collect()
@@ -215,7 +229,10 @@ fn resources_are_told_the_base_policy() {
             "retry_on_status": [503, 429, 503], "tool_overrides": {"file:///a": {"max_retries": 9}}}"#,
     );
     let policy = plugin.post_fetch(invocation("file:///a", "1"), &OK).expect("a policy");
-    assert_eq!((policy.max_retries, policy.backoff_base_ms, policy.max_backoff_ms), (2, 150, 3_000));
+    assert_eq!(
+        (policy.max_retries, policy.backoff_base_ms, policy.max_backoff_ms),
+        (2, 150, 3_000)
+    );
     assert_eq!(policy.retry_on_status, [429, 503]);
     assert_eq!(metric(&plugin, "calls.tracked"), 0);
 }

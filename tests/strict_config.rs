@@ -33,10 +33,7 @@ fn every_problem_is_told_at_once_with_its_path_and_what_would_be_right() {
         ("retry_on_status[1]", r#"must be an integer of 32 bits, not "502""#),
         ("retry_on_status[2]", "must be an integer of 32 bits, not 503.0"),
         (r#"tool_overrides["list"]"#, "must be an object of policy keys, not []"),
-        (
-            r#"tool_overrides["pay \"now\""].check_text_content"#,
-            "must be true or false, not null",
-        ),
+        (r#"tool_overrides["pay \"now\""].check_text_content"#, "must be true or false, not null"),
         (r#"tool_overrides["search"].max_retries"#, "must be an integer from 0 to 10, not 11"),
         (
             r#"tool_overrides["search"].tool_overrides"#,
@@ -88,7 +85,9 @@ fn what_is_no_object_is_refused_as_a_whole() {
 #[test]
 fn issues_reach_a_terminal_without_control_characters() {
     let told = told("{\"\\u001b[31mred\": 1}");
-    assert!(told.iter().all(|(path, message)| !path.contains('\u{1b}') && !message.contains('\u{1b}')));
+    assert!(
+        told.iter().all(|(path, message)| !path.contains('\u{1b}') && !message.contains('\u{1b}'))
+    );
 }
 
 #[test]

@@ -6,7 +6,8 @@ use wit_parser::Resolve;
 
 /// The flat parameters of `handle`, as the canonical ABI lowers them: target,
 /// request-id, attempt, now-ms, time-left-ms, traced, outcome.
-const HANDLE: &str = "(param $target i32) (param $target_len i32) (param i32 i32) (param $attempt i32)
+const HANDLE: &str =
+    "(param $target i32) (param $target_len i32) (param i32 i32) (param $attempt i32)
     (param i64) (param i32 i64) (param i32) (param i32 i64 i32 i64 i32 i32) (result i32)";
 
 /// A component of the contract that is polite but for the body of its

@@ -112,7 +112,8 @@ fn a_plugin_that_traps_costs_the_caller_nothing() {
 #[test]
 fn a_plugin_that_never_answers_is_stopped() {
     let started = Instant::now();
-    let (attempts, stop) = run(start(&load(&with_handle("(loop $for_ever (br $for_ever)) unreachable", ""))));
+    let (attempts, stop) =
+        run(start(&load(&with_handle("(loop $for_ever (br $for_ever)) unreachable", ""))));
     assert_eq!(attempts, 1);
     assert!(matches!(broke(&stop), Breakage::TooSlow(_)), "{stop:?}");
     assert!(started.elapsed() < Duration::from_secs(30), "it was not stopped for a long time");
@@ -180,7 +181,10 @@ fn a_retry_of_a_plain_success_is_refused() {
     };
     let success = Outcome::Returned(Returned { is_error: false, structured: None });
     let verdict = plugin.post_invoke(invocation, &success, Arc::new(NoTexts));
-    assert!(matches!(verdict, Err(HookFailure::Rejected(Violation::RetryOfSuccess))), "{verdict:?}");
+    assert!(
+        matches!(verdict, Err(HookFailure::Rejected(Violation::RetryOfSuccess))),
+        "{verdict:?}"
+    );
 }
 
 #[test]
@@ -210,7 +214,8 @@ fn a_refusal_is_neither_a_break_nor_a_wrong_answer() {
 /// Traps for targets of one letter, answers "succeeded" for others.
 fn moody() -> Component {
     let answer = r#"(data (i32.const 2064) "\07")"#;
-    let body = "(if (i32.eq (local.get $target_len) (i32.const 1)) (then unreachable)) (i32.const 2048)";
+    let body =
+        "(if (i32.eq (local.get $target_len) (i32.const 1)) (then unreachable)) (i32.const 2048)";
     load(&with_handle(body, answer))
 }
 
@@ -251,7 +256,10 @@ fn a_break_in_one_shard_is_not_noticed_in_another() {
         }
     }
     let alive = (0..64).filter(|n| judge(&plugin, &format!("good{n}"), 2).is_ok()).count();
-    assert!((32..64).contains(&alive), "3 of 8 shards rest, the others work; {alive} of 64 answered");
+    assert!(
+        (32..64).contains(&alive),
+        "3 of 8 shards rest, the others work; {alive} of 64 answered"
+    );
 }
 
 #[test]

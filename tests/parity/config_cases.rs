@@ -89,7 +89,10 @@ fn configurations_are_accepted_or_refused_as_by_the_peer_or_differ_by_name() {
         } else if *ok && ours.is_err() {
             let named = refused(config, ours);
             // An override of a tool that the probe never called.
-            assert!(named.iter().all(|path| path.starts_with("tool_overrides[\"other")), "{named:?}");
+            assert!(
+                named.iter().all(|path| path.starts_with("tool_overrides[\"other")),
+                "{named:?}"
+            );
             met.count(Divergence::LateOverride);
         } else if *ok {
             let plugin = start(&config.to_string());

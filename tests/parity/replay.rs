@@ -67,8 +67,7 @@ impl Replay {
             let Call { tool, request_id, result, expect_retry_delay_ms } = call;
             let ours = judge(&plugin, tool, request_id, result).retry_delay_ms;
             let without_quirks = plain.delay(tool, request_id, result);
-            let with_quirks =
-                quirky.each_mut().map(|model| model.delay(tool, request_id, result));
+            let with_quirks = quirky.each_mut().map(|model| model.delay(tool, request_id, result));
             let place = || format!("{} call {index} ({tool:?}, {request_id:?})", sequence.id);
 
             self.calls += 1;
