@@ -41,6 +41,10 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     interrupted.abort();
     let status = server.end().await.with_context(|| format!("lost the server `{name}`"))?;
     match (ended, status) {
+        // It failed by itself, perhaps before it served anything.
+        (Ended::ByClient, Some(status)) if !status.success() => {
+            bail!("the server `{name}` failed ({status})")
+        }
         (Ended::ByClient, _) => Ok(ExitCode::SUCCESS),
         (Ended::ByUpstream, Some(status)) => {
             bail!("the server `{name}` ended while its client was connected ({status})")

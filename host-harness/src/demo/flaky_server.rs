@@ -112,13 +112,12 @@ impl ServerHandler for FlakyServer {
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let flaky = "Fails `fail_times` times for each `key`, in the way of `mode`, then recovers.";
-        let mut list = ListToolsResult::default();
-        list.tools = vec![
+        let tools = vec![
             Tool::new(FLAKY, flaky, flaky_schema()),
             Tool::new(FLAKY_PATIENT, flaky, flaky_schema()),
             Tool::new(ECHO, "Gives `text` back.", object(json!({ "text": { "type": "string" } }))),
         ];
-        Ok(list)
+        Ok(ListToolsResult::with_all_items(tools))
     }
 
     async fn call_tool(

@@ -21,6 +21,7 @@ pub mod child;
 pub mod facts;
 pub mod lines;
 mod live;
+mod members;
 pub mod pending;
 pub mod relay;
 mod session;

@@ -91,7 +91,7 @@ where
         async move {
             let mut reader = Reader::new(upstream.0, "upstream");
             while let Some(line) = reader.next().await {
-                session.from_upstream(line).await;
+                session.upstream_said(line).await;
             }
             session.lose_upstream().await;
         }
@@ -135,7 +135,7 @@ async fn serve_client<R: AsyncRead + Unpin>(
         let Some(line) = line else { break Ended::ByClient };
         tokio::select! {
             biased;
-            () = session.from_client(line, &mut calls) => {}
+            () = session.client_said(line, &mut calls) => {}
             () = session.upstream_gone.cancelled() => break Ended::ByUpstream,
             () = session.client_gone.cancelled() => break Ended::ByClient,
         }

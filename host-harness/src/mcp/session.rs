@@ -37,7 +37,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Handles a line of the client. Tool calls go on in `calls`.
-    pub(super) async fn from_client(
+    pub(super) async fn client_said(
         self: &Arc<Self>,
         line: Result<Message, NotAMessage>,
         calls: &mut JoinSet<()>,
@@ -75,7 +75,7 @@ impl Session {
     }
 
     /// Handles a line of the upstream.
-    pub(super) async fn from_upstream(&self, line: Result<Message, NotAMessage>) {
+    pub(super) async fn upstream_said(&self, line: Result<Message, NotAMessage>) {
         let Ok(message) = line else {
             // An error in return could start an endless exchange of errors.
             return tracing::warn!("the upstream sent JSON that is no JSON-RPC message; skipped");
