@@ -6,7 +6,9 @@ mod floor;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
-use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
 use host_harness::{
     bundled,
     contract::{Invocation, Outcome, Returned, Structured},

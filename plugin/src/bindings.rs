@@ -26,6 +26,7 @@ use wit::{
 };
 
 /// Where an instance stands in its life.
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is seldom anything else")]
 enum Life {
     Unconfigured,
     Running(RetryPlugin),

@@ -77,7 +77,7 @@ pub const SUCCEEDED: u8 = 7;
 impl Verdict {
     /// The component that always gives this verdict.
     pub fn component(&self) -> Component {
-        let mut bytes = vec![0; 56];
+        let mut bytes = [0; 56];
         bytes[8..16].copy_from_slice(&self.delay_ms.to_le_bytes());
         bytes[16] = self.reason;
         bytes[20..24].copy_from_slice(&1_u32.to_le_bytes());

@@ -57,7 +57,7 @@ pub fn content_by_function(group: &mut BenchmarkGroup<'_, WallTime>) {
                 (with "host" (instance (export "text-count" (func $count))))))
             (func (export "handle") (param "target" string) (param "id" string) (result u32)
                 (canon lift (core func $i "handle")
-                    (memory $i "memory") (realloc (func $i "realloc")))))"#,
+                    (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#,
     );
     let mut linker = Linker::<()>::new(&engine);
     let mut content = linker.instance("content").expect("a new name");
@@ -65,9 +65,8 @@ pub fn content_by_function(group: &mut BenchmarkGroup<'_, WallTime>) {
     let mut store = Store::new(&engine, ());
     store.set_epoch_deadline(u64::MAX / 2);
     let instance = linker.instantiate(&mut store, &component).expect("an instance");
-    let handle = instance
-        .get_typed_func::<(&str, &str), (u32,)>(&mut store, "handle")
-        .expect("the export");
+    let handle =
+        instance.get_typed_func::<(&str, &str), (u32,)>(&mut store, "handle").expect("the export");
     group.bench_function("imported function", |bencher| {
         bencher.iter(|| handle.call(&mut store, (TARGET, REQUEST_ID)));
     });
@@ -103,7 +102,7 @@ pub fn content_by_handle(group: &mut BenchmarkGroup<'_, WallTime>) {
                 (param "target" string) (param "id" string) (param "content" (borrow $c))
                 (result u32)
                 (canon lift (core func $i "handle")
-                    (memory $i "memory") (realloc (func $i "realloc")))))"#,
+                    (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#,
     );
     let mut linker = Linker::<()>::new(&engine);
     let mut content = linker.instance("content").expect("a new name");

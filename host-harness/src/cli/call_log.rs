@@ -1,6 +1,9 @@
 //! Log lines about calls: who, how often, why. Never what was asked or answered.
 
-use host_harness::gateway::{LogicalCall, Observer, Step, Stop};
+use host_harness::{
+    contract::{TraceMetadata, Verdict},
+    gateway::{LogicalCall, Observer, Step, Stop},
+};
 
 use crate::cli::words;
 
@@ -16,16 +19,22 @@ impl Observer for CallLog {
             Step::AttemptEnded { attempt, outcome, took } => {
                 tracing::debug!(tool, %attempt, outcome = words::outcome(outcome), took_ms = took.as_millis(), "attempt ended");
             }
-            Step::Waiting { after, verdict } => tracing::info!(
-                tool,
-                attempt = %after,
-                reason = words::reason(verdict.reason),
-                delay_ms = verdict.retry_delay_ms,
-                at_most_ms = verdict.delay_ceiling_ms,
-                "waits, then tries again"
-            ),
+            Step::Waiting { after, verdict } => {
+                tracing::info!(
+                    tool,
+                    attempt = %after,
+                    reason = words::reason(verdict.reason),
+                    delay_ms = verdict.retry_delay_ms,
+                    at_most_ms = verdict.delay_ceiling_ms,
+                    "waits, then tries again"
+                );
+                trace_metadata(tool, verdict);
+            }
             Step::Finished { attempts, stop, took } => {
                 let (reason, took_ms) = (words::stop(stop), took.as_millis());
+                if let Stop::Plugin(verdict) = stop {
+                    trace_metadata(tool, verdict);
+                }
                 match stop {
                     Stop::PluginFailed(_) => {
                         tracing::warn!(tool, %attempts, reason, took_ms, "call ended without a verdict");
@@ -41,5 +50,13 @@ impl Observer for CallLog {
                 }
             }
         }
+    }
+}
+
+/// The numbers of a traced call, under the names that observers of the
+/// original plugin look for.
+fn trace_metadata(tool: &str, verdict: &Verdict) {
+    if let Some(TraceMetadata { retry_count, retry_delay_ms }) = verdict.metadata {
+        tracing::info!(tool, retry_count, retry_delay_ms, "retry_with_backoff");
     }
 }

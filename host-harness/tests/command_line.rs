@@ -1,0 +1,136 @@
+//! The built program, as a person at a terminal meets it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_host-harness");
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .expect("the program starts")
+}
+
+/// What it says when it fails: exactly one line, no backtrace, exit code 1.
+fn complaint(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(output.stdout.is_empty(), "stdout belongs to the protocol");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    stderr.trim_end().to_owned()
+}
+
+/// A file of its own for one test.
+fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).expect("a place to write");
+    path
+}
+
+fn plugin_complaint(name: &str, content: impl AsRef<[u8]>) -> String {
+    let path = file(name, content);
+    let path = path.to_str().expect("a plain path");
+    let line = complaint(&["proxy", "--plugin", path, "--", "true"]);
+    line.strip_prefix(&format!("error: {path}: ")).expect("it names the file").to_owned()
+}
+
+#[test]
+fn a_missing_plugin_is_named() {
+    let line = complaint(&["proxy", "--plugin", "/nowhere/p.wasm", "--", "true"]);
+    assert!(line.starts_with("error: /nowhere/p.wasm: cannot be read: "), "{line}");
+}
+
+#[test]
+fn a_file_that_is_no_plugin_is_refused_with_the_reason() {
+    let whole = host_harness::bundled::COMPONENT;
+    let wat = |text: &str| wat::parse_str(text).expect("valid text");
+    let truncated = plugin_complaint("truncated.wasm", &whole[..whole.len() / 2]);
+    assert!(truncated.starts_with("not a valid component: "), "{truncated}");
+    let text = plugin_complaint("text.wasm", "hello");
+    assert!(text.starts_with("not WebAssembly"), "{text}");
+    let module = plugin_complaint("module.wasm", wat("(module)"));
+    assert!(module.starts_with("a core WebAssembly module, not a component"), "{module}");
+    let import = wat(r#"(component (import "wasi:filesystem/types@0.2.6" (instance)))"#);
+    let import = plugin_complaint("import.wasm", import);
+    assert!(import.starts_with("it imports `wasi:filesystem/types@0.2.6`"), "{import}");
+    let export = plugin_complaint("export.wasm", wat("(component)"));
+    assert!(export.starts_with("it does not fit the contract"), "{export}");
+}
+
+#[test]
+fn a_malformed_configuration_is_named_with_line_and_column() {
+    let path = file("malformed.json", "{\n  \"jitter\": maybe\n}\n");
+    let path = path.to_str().expect("a plain path");
+    let line = complaint(&["proxy", "--config", path, "--", "true"]);
+    assert_eq!(line, format!("error: {path}:2:13: expected value"));
+}
+
+#[test]
+fn a_wrong_configuration_is_named_with_the_key_and_what_would_be_right() {
+    let path = file("wrong.json", r#"{"maxRetries": 3}"#);
+    let path = path.to_str().expect("a plain path");
+    let line = complaint(&["proxy", "--config", path, "--", "true"]);
+    let told = "unknown key; did you mean `max_retries`?";
+    assert_eq!(line, format!("error: {path}: maxRetries: {told}"));
+}
+
+#[test]
+fn a_server_that_cannot_be_started_is_named() {
+    let line = complaint(&["proxy", "--", "/nowhere/server", "--flag"]);
+    assert!(line.contains("/nowhere/server") && line.contains("No such file"), "{line}");
+}
+
+#[test]
+fn a_proxy_without_a_server_is_a_usage_error() {
+    assert_eq!(run(&["proxy"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_demo_goes_as_it_should() {
+    let output = run(&["demo"]);
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("8 of 8 calls went as they should"), "{stdout}");
+}
+
+#[test]
+fn a_client_of_the_proxy_sees_one_call_where_the_server_saw_three() {
+    let config = file("quick.json", r#"{"backoff_base_ms": 1, "max_backoff_ms": 2}"#);
+    let mut proxy = Command::new(PROGRAM)
+        .args(["proxy", "--config"])
+        .arg(config)
+        .args(["--", PROGRAM, "flaky-server"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut input = proxy.stdin.take().expect("a pipe");
+    let mut lines = BufReader::new(proxy.stdout.take().expect("a pipe")).lines();
+    let mut ask = |message: Value| {
+        writeln!(input, "{message}").expect("the proxy reads");
+        let line = lines.next().expect("the proxy answers").expect("text");
+        serde_json::from_str::<Value>(&line).expect("JSON")
+    };
+    let client = json!({ "name": "test", "version": "1" });
+    let hello = ask(json!({ "jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client } }));
+    assert_eq!(hello["id"], "hello");
+    let flaky = json!({ "key": "k", "fail_times": 2, "mode": "isError" });
+    let answer = ask(json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call",
+        "params": { "name": "flaky", "arguments": flaky } }));
+    assert_eq!(answer["id"], 7);
+    assert_eq!(answer["result"]["content"][0]["text"], "flaky recovered after 3 attempt(s)");
+    drop(input);
+    assert!(proxy.wait().expect("it ends").success());
+}
