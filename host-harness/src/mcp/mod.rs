@@ -14,7 +14,7 @@
 //! * [`facts`]: what a plugin may know of a tool's result.
 //! * [`tool_call`]: the reply to one attempt, and the attempt.
 //! * [`pending`]: who waits for which response of the upstream.
-//! * [`relay`]: the pump between the two sides.
+//! * [`mod@relay`]: the pump between the two sides.
 //! * [`child`]: an upstream server as a child process.
 
 pub mod child;
