@@ -3,6 +3,7 @@
 use std::{
     num::NonZeroUsize,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use host_harness::{
@@ -20,13 +21,15 @@ static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
 
 /// The plugin with this configuration and this ceiling, one shard, a fixed seed.
 pub fn try_start(config: &str, ceiling: u32) -> Result<Plugin, StartError> {
-    let options = Options {
+    let mut options = Options {
         config: config.to_owned(),
         max_tool_retries: ceiling,
         shards: NonZeroUsize::MIN,
         entropy: Entropy::Seeded(42),
         ..Options::default()
     };
+    // A test machine that is busy elsewhere is not what is tested here.
+    options.limits.call_time = Duration::from_secs(60);
     Plugin::start(&COMPONENT, options)
 }
 

@@ -1,6 +1,10 @@
 //! Replays recorded sequences of calls.
 
-use std::{env, fs};
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::Path,
+};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +14,7 @@ use super::{
     mend::{HOUR, Mended, mend},
     peer_model::PeerModel,
 };
-use crate::plugin_under_test::{issues, judge, start};
+use crate::plugin_under_test::{issues, judge, try_start};
 
 #[derive(Deserialize)]
 struct Sequence {
@@ -53,6 +57,8 @@ struct Replay {
 impl Replay {
     fn sequence(&mut self, sequence: &Sequence) {
         self.sequences += 1;
+        let drawn = sequence.config.get("jitter") != Some(&Value::Bool(false));
+        assert!(!drawn, "{}: set jitter to false; drawn delays cannot be compared", sequence.id);
         let (config, mended) = mend(&sequence.config);
         if !mended.is_empty() {
             refused_at_exactly(&sequence.config, &mended, &sequence.id);
@@ -60,7 +66,10 @@ impl Replay {
         for (_, divergence) in &mended {
             self.met.count(*divergence);
         }
-        let plugin = start(&config.to_string());
+        let plugin = match try_start(&config.to_string(), 10) {
+            Ok(plugin) => plugin,
+            Err(error) => panic!("{}: no named divergence refuses this: {error}", sequence.id),
+        };
         let mut plain = PeerModel::new(&config, &[]);
         let mut quirky = SETS.map(|quirks| PeerModel::new(&config, quirks));
         for (index, call) in sequence.calls.iter().enumerate() {
@@ -93,10 +102,13 @@ impl Replay {
         }
     }
 
+    /// To stderr itself: what `eprintln` writes, the test runner keeps for failures.
     fn report(&self, file: &str) {
         let Self { sequences, calls, same, met } = self;
-        eprintln!("{file}: {sequences} sequences, {calls} calls compared, {same} answered alike;");
-        eprint!("named divergences met:\n{met}");
+        let mut stderr = io::stderr().lock();
+        let counted =
+            format!("{sequences} sequences, {calls} calls compared, {same} answered alike");
+        writeln!(stderr, "\n{file}: {counted}; named divergences met:\n{met}").expect("stderr");
     }
 }
 
@@ -125,7 +137,9 @@ fn replay(file: &str, text: &str) -> Replay {
 #[test]
 fn every_recorded_call_is_answered_as_the_peer_did_or_differs_by_name() {
     if let Ok(file) = env::var("PEER_VECTORS") {
-        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        // Tests run in their package's folder; people type paths from the workspace's.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file);
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
         let replay = replay(&file, &text);
         assert!(replay.calls > 0, "{file} holds no calls");
         return;

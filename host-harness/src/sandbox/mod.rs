@@ -11,6 +11,7 @@ mod component;
 mod engine;
 mod error;
 mod imports;
+mod instance;
 mod limits;
 mod plugin;
 mod shard;

@@ -1,0 +1,69 @@
+//! One instance in a store of its own, with its bounds.
+
+use std::time::Duration;
+
+use wasmtime::{Store, Trap};
+
+use super::{
+    Component, Options, boundary,
+    component::one_line,
+    engine::{engine, epochs},
+    error::Breakage,
+    state::GuestState,
+};
+use crate::contract::{GatewayLimits, Issue, RetryPlugin};
+
+/// An instance and its store, which live and die together.
+pub(super) struct Instance {
+    pub(super) store: Store<GuestState>,
+    pub(super) exports: RetryPlugin,
+}
+
+impl Instance {
+    pub(super) fn new(
+        component: &Component,
+        options: &Options,
+        number: u64,
+    ) -> Result<Box<Self>, Breakage> {
+        let state = GuestState::new(&options.limits, options.entropy, number);
+        let mut store = Store::new(engine(), state);
+        // Before instantiation, so that it also bounds what the start functions do.
+        store.limiter(|state| &mut state.resources);
+        store.set_max_component_handles(64);
+        store.set_epoch_deadline(epochs(options.limits.call_time));
+        let exports = component
+            .pre
+            .instantiate(&mut store)
+            .map_err(|error| breakage(&error, options.limits.call_time))?;
+        Ok(Box::new(Self { store, exports }))
+    }
+
+    /// Configures it; the inner result is the plugin's own.
+    pub(super) fn configure(
+        &mut self,
+        options: &Options,
+    ) -> Result<Result<Vec<Issue>, Vec<Issue>>, Breakage> {
+        self.begin(options.limits.call_time, options.limits.lifecycle_result_bytes);
+        let limits = GatewayLimits { max_retries: options.max_tool_retries };
+        let lifecycle = self.exports.mcp_gateway_hooks_lifecycle();
+        match lifecycle.call_configure(&mut self.store, &options.config, limits) {
+            Ok(answer) => Ok(answer.map(boundary::printable).map_err(boundary::printable)),
+            Err(error) => Err(breakage(&error, options.limits.call_time)),
+        }
+    }
+
+    /// Arms the bounds of one call.
+    pub(super) fn begin(&mut self, time: Duration, result_bytes: usize) {
+        self.store.set_epoch_deadline(epochs(time));
+        self.store.set_hostcall_fuel(result_bytes);
+    }
+}
+
+/// What a failed call says of the plugin.
+pub(super) fn breakage(error: &wasmtime::Error, call_time: Duration) -> Breakage {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => Breakage::TooSlow(call_time),
+        Some(trap) => Breakage::Trapped(trap.to_string()),
+        None => Breakage::Trapped(one_line(error)),
+    }
+}
