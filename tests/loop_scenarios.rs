@@ -355,8 +355,10 @@ fn a_call_that_is_cancelled_in_an_attempt_gets_no_verdict() {
 #[test]
 fn a_call_whose_future_is_dropped_leaves_nothing_behind() {
     let plugin = real("null");
+    let watcher = Arc::new(Watcher::default());
     let mut scene = Scene::new(Some(plugin.clone()), Limits::default());
     scene.gateway.clock = Arc::new(EndlessSleep(Box::new(|| {})));
+    scene.gateway.observer = watcher.clone();
     {
         let script = [at_once(FAILED, "f")];
         let run = pin!(scene.gateway.run(&scene.call, |attempt| scene.attempt(&script, attempt)));
@@ -364,6 +366,8 @@ fn a_call_whose_future_is_dropped_leaves_nothing_behind() {
         assert_eq!(metric(&plugin, "calls.tracked"), 1);
     }
     assert_eq!(metric(&plugin, "calls.tracked"), 0);
+    let seen = watcher.0.lock().expect("one thread");
+    assert_eq!(seen.last().map(String::as_str), Some("over after 1 in 0ns"));
 }
 
 #[test]

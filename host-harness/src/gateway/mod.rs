@@ -7,6 +7,7 @@
 mod call;
 mod clock;
 mod event;
+mod live;
 mod retry_loop;
 
 pub use call::{Attempt, LogicalCall, NoTexts, Reply, Texts};

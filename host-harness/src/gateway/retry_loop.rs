@@ -4,7 +4,7 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use crate::{
     contract::{Invocation, Outcome, Verdict},
-    gateway::{Attempt, Clock, LogicalCall, Observer, Reply, Step, Stop, Texts},
+    gateway::{Attempt, Clock, LogicalCall, Observer, Reply, Step, Stop, Texts, live::Live},
     sandbox::HookFailure,
 };
 
@@ -85,68 +85,35 @@ impl Gateway {
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = R>,
     {
-        let started = self.clock.now();
-        let deadline = self.limits.deadline.map(|limit| started.saturating_add(limit));
-        let mut attempt = Attempt::FIRST;
-        // Dropping this future (the client's connection is gone) releases the state as well.
-        let mut state = StateGuard { hook: self.hook.as_deref(), call, held: false };
-
-        let stop = loop {
-            self.watch(call, &Step::AttemptStarted(attempt));
+        let mut live = Live::begin(self, call);
+        let (reply, stop) = loop {
+            self.watch(call, &Step::AttemptStarted(live.attempt));
             let sent = self.clock.now();
-            let Some(reply) = self.attempt(call, deadline, invoke(attempt)).await else {
+            let Some(reply) = self.attempt(&live, invoke(live.attempt)).await else {
                 break (None, Stop::Cancelled);
             };
-            let outcome = reply.outcome();
-            let now = self.clock.now();
-            self.watch(
-                call,
-                &Step::AttemptEnded { attempt, outcome: &outcome, took: now.saturating_sub(sent) },
-            );
+            let (attempt, outcome) = (live.attempt, reply.outcome());
+            let took = self.clock.now().saturating_sub(sent);
+            self.watch(call, &Step::AttemptEnded { attempt, outcome: &outcome, took });
 
-            let Some(hook) = state.hook else { break (Some(reply), Stop::NoPlugin) };
-            let time_left = deadline.map(|deadline| deadline.saturating_sub(now));
-            let invocation = Invocation {
-                target: &call.target,
-                request_id: &call.request_id,
-                attempt: attempt.number(),
-                now_ms: millis(now),
-                time_left_ms: time_left.map(millis),
-                traced: call.traced,
-            };
-            state.held = true;
-            let verdict = match hook.post_invoke(invocation, &outcome, reply.texts()) {
+            let verdict = match live.judge(&outcome, reply.texts()) {
                 Ok(verdict) => verdict,
-                Err(failure) => break (Some(reply), Stop::PluginFailed(failure)),
+                Err(stop) => break (Some(reply), stop),
             };
-            if verdict.retry_delay_ms == 0 {
-                // The contract has the plugin drop the state with a refusal.
-                state.held = false;
-                break (Some(reply), Stop::Plugin(verdict));
-            }
-            let delay = Duration::from_millis(verdict.retry_delay_ms);
-            if attempt.retries() >= self.limits.max_tool_retries {
-                break (Some(reply), Stop::Ceiling(verdict));
-            }
-            if time_left.is_some_and(|left| delay >= left) {
-                break (Some(reply), Stop::Deadline(verdict));
-            }
             self.watch(call, &Step::Waiting { after: attempt, verdict: &verdict });
             tokio::select! {
                 biased;
                 () = call.cancel.cancelled() => break (None, Stop::Cancelled),
-                () = self.clock.sleep(delay) => {}
+                () = self.clock.sleep(Duration::from_millis(verdict.retry_delay_ms)) => {}
             }
-            attempt = attempt.next();
+            live.attempt = attempt.next();
         };
-        drop(state);
 
-        let (reply, stop) = stop;
-        let took = self.clock.now().saturating_sub(started);
-        self.watch(call, &Step::Finished { attempts: attempt, stop: &stop, took });
+        let attempts = live.attempt;
+        live.end(&stop);
         match reply {
-            Some(reply) => Finished::Answered { reply, attempts: attempt, stop },
-            None => Finished::Cancelled { attempts: attempt },
+            Some(reply) => Finished::Answered { reply, attempts, stop },
+            None => Finished::Cancelled { attempts },
         }
     }
 
@@ -154,13 +121,11 @@ impl Gateway {
     /// whichever is first; none if the call was cancelled.
     async fn attempt<R: Reply>(
         &self,
-        call: &LogicalCall,
-        deadline: Option<Duration>,
+        live: &Live<'_>,
         attempt: impl Future<Output = R>,
     ) -> Option<R> {
         let attempt = pin!(attempt);
-        let left = deadline.map(|deadline| deadline.saturating_sub(self.clock.now()));
-        let limit = [self.limits.attempt_timeout, left].into_iter().flatten().min();
+        let limit = [self.limits.attempt_timeout, live.time_left()].into_iter().flatten().min();
         let timeout = async {
             match limit {
                 Some(limit) => {
@@ -172,33 +137,13 @@ impl Gateway {
         };
         tokio::select! {
             biased;
-            () = call.cancel.cancelled() => None,
+            () = live.call.cancel.cancelled() => None,
             reply = attempt => Some(reply),
             after = timeout => Some(R::timed_out(after)),
         }
     }
 
-    fn watch(&self, call: &LogicalCall, step: &Step<'_>) {
+    pub(super) fn watch(&self, call: &LogicalCall, step: &Step<'_>) {
         self.observer.observe(call, step);
-    }
-}
-
-/// Whole milliseconds, rounded down: a plugin never sees more time left than there is.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Gives the plugin's state of a call back, unless the plugin has already dropped it.
-struct StateGuard<'a> {
-    hook: Option<&'a dyn RetryHook>,
-    call: &'a LogicalCall,
-    held: bool,
-}
-
-impl Drop for StateGuard<'_> {
-    fn drop(&mut self) {
-        if let (Some(hook), true) = (self.hook, self.held) {
-            hook.forget(&self.call.target, &self.call.request_id);
-        }
     }
 }

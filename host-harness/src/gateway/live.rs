@@ -1,0 +1,104 @@
+//! One call from its first attempt to its end, whichever way it ends.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    contract::{Invocation, Outcome, Verdict},
+    gateway::{Attempt, Gateway, LogicalCall, Step, Stop, Texts},
+};
+
+/// A call that is not over. Dropping it (the loop's future is dropped with its
+/// client) releases the plugin's state and tells the observer, as an end does.
+pub(super) struct Live<'a> {
+    gateway: &'a Gateway,
+    pub(super) call: &'a LogicalCall,
+    /// The one counter of attempts, for every path that an attempt can take.
+    pub(super) attempt: Attempt,
+    started: Duration,
+    deadline: Option<Duration>,
+    /// Whether the plugin may hold state for this call.
+    held: bool,
+    ended: bool,
+}
+
+impl<'a> Live<'a> {
+    pub(super) fn begin(gateway: &'a Gateway, call: &'a LogicalCall) -> Self {
+        let started = gateway.clock.now();
+        let deadline = gateway.limits.deadline.map(|limit| started.saturating_add(limit));
+        Self {
+            gateway,
+            call,
+            attempt: Attempt::FIRST,
+            started,
+            deadline,
+            held: false,
+            ended: false,
+        }
+    }
+
+    /// Time until the deadline of the call; none if it has none.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_sub(self.gateway.clock.now()))
+    }
+
+    /// Asks the plugin about the attempt that has just ended. Ok is a verdict
+    /// that asks for a retry within all the gateway's limits.
+    pub(super) fn judge(
+        &mut self,
+        outcome: &Outcome,
+        texts: Arc<dyn Texts>,
+    ) -> Result<Verdict, Stop> {
+        let hook = self.gateway.hook.as_deref().ok_or(Stop::NoPlugin)?;
+        let time_left = self.time_left();
+        let invocation = Invocation {
+            target: &self.call.target,
+            request_id: &self.call.request_id,
+            attempt: self.attempt.number(),
+            now_ms: millis(self.gateway.clock.now()),
+            time_left_ms: time_left.map(millis),
+            traced: self.call.traced,
+        };
+        self.held = true;
+        let verdict = hook.post_invoke(invocation, outcome, texts).map_err(Stop::PluginFailed)?;
+        if verdict.retry_delay_ms == 0 {
+            // The contract has the plugin drop the state together with a refusal.
+            self.held = false;
+            return Err(Stop::Plugin(verdict));
+        }
+        if self.attempt.retries() >= self.gateway.limits.max_tool_retries {
+            return Err(Stop::Ceiling(verdict));
+        }
+        let delay = Duration::from_millis(verdict.retry_delay_ms);
+        if time_left.is_some_and(|left| delay >= left) {
+            return Err(Stop::Deadline(verdict));
+        }
+        Ok(verdict)
+    }
+
+    /// The call is over.
+    pub(super) fn end(mut self, stop: &Stop) {
+        self.release(stop);
+    }
+
+    fn release(&mut self, stop: &Stop) {
+        if let (Some(hook), true) = (self.gateway.hook.as_deref(), self.held) {
+            hook.forget(&self.call.target, &self.call.request_id);
+        }
+        let took = self.gateway.clock.now().saturating_sub(self.started);
+        self.gateway.watch(self.call, &Step::Finished { attempts: self.attempt, stop, took });
+        self.ended = true;
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.release(&Stop::Cancelled);
+        }
+    }
+}
+
+/// Whole milliseconds, rounded down: a plugin never sees more time left than there is.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
