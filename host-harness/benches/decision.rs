@@ -123,6 +123,7 @@ fn judged_natively(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outcome
 fn classic(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision");
     floor::empty_call(&mut group);
+    floor::two_texts(&mut group);
     for (name, outcome) in classic_cases() {
         judged_by_sandbox(&mut group, name, outcome);
         judged_natively(&mut group, name, &outcome);

@@ -39,6 +39,32 @@ pub fn empty_call(group: &mut BenchmarkGroup<'_, WallTime>) {
     });
 }
 
+/// Two short texts as parameters, which the guest leaves unread: the least that
+/// a hook with a target and a request id can cost.
+pub fn two_texts(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let engine = engine();
+    let component = compile(
+        &engine,
+        r#"(component
+            (core module $m
+                (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+                (func (export "handle") (param i32 i32 i32 i32)))
+            (core instance $i (instantiate $m))
+            (func (export "handle") (param "target" string) (param "id" string)
+                (canon lift (core func $i "handle")
+                    (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#,
+    );
+    let mut store = Store::new(&engine, ());
+    store.set_epoch_deadline(u64::MAX / 2);
+    let instance = Linker::new(&engine).instantiate(&mut store, &component).expect("an instance");
+    let handle =
+        instance.get_typed_func::<(&str, &str), ()>(&mut store, "handle").expect("the export");
+    group.bench_function("component call with two short texts", |bencher| {
+        bencher.iter(|| handle.call(&mut store, (TARGET, REQUEST_ID)));
+    });
+}
+
 /// Two short texts as parameters; the guest asks an imported function once.
 pub fn content_by_function(group: &mut BenchmarkGroup<'_, WallTime>) {
     let engine = engine();
