@@ -20,6 +20,7 @@ fn names(direction: &str) -> BTreeSet<String> {
 fn it_imports_nothing_but_the_contract_and_randomness() {
     let expected = [
         "mcp-gateway:hooks/content@0.1.0",
+        "mcp-gateway:hooks/context@0.1.0",
         "mcp-gateway:hooks/types@0.1.0",
         "wasi:random/random@0.2.6",
     ];

@@ -17,12 +17,11 @@ use futures::executor::block_on;
 use host_harness::{
     contract::{Invocation, Outcome, Reason, Structured, TransportFailure, Verdict},
     gateway::{
-        Attempt, Clock, Finished, Gateway, Limits, LogicalCall, NoTexts, Observer, Reply,
-        RetryHook, Sleep, Step, Stop, Texts, Unobserved,
+        Attempt, Background, CallContext, Clock, Content, Finished, Gateway, Limits, LogicalCall,
+        NoContent, Observer, Reply, RetryHook, Sleep, Step, Stop, Unobserved,
     },
     sandbox::{HookFailure, Plugin},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     plugin_under_test::{FAILED, OK, metric, start, status},
@@ -45,8 +44,8 @@ impl Reply for Answer {
         self.outcome
     }
 
-    fn texts(&self) -> Arc<dyn Texts> {
-        Arc::new(NoTexts)
+    fn content(&self) -> Arc<dyn Content> {
+        Arc::new(NoContent)
     }
 
     fn timed_out(after: Duration) -> Self {
@@ -84,13 +83,17 @@ impl RetryHook for Scripted {
         &self,
         _: Invocation<'_>,
         outcome: &Outcome,
-        _: Arc<dyn Texts>,
+        _: Background,
     ) -> Result<Verdict, HookFailure> {
         self.asked.lock().expect("one thread").push(*outcome);
         let retry_delay_ms = self.delays.lock().expect("one thread").pop_front().unwrap_or(0);
         let reason = if retry_delay_ms > 0 { Reason::ToolError } else { Reason::RetriesExhausted };
         let delay_ceiling_ms = retry_delay_ms;
         Ok(Verdict { retry_delay_ms, reason, failures: 1, delay_ceiling_ms, metadata: None })
+    }
+
+    fn retries(&self, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
+        Ok(3)
     }
 
     fn forget(&self, _: &str, _: &str) {
@@ -108,12 +111,7 @@ struct Scene {
 impl Scene {
     fn new(hook: Option<Arc<dyn RetryHook>>, limits: Limits) -> Self {
         let clock = VirtualClock::default();
-        let call = LogicalCall {
-            target: "test_tool".to_owned(),
-            request_id: "1".to_owned(),
-            traced: false,
-            cancel: CancellationToken::new(),
-        };
+        let call = LogicalCall::new("test_tool", "1");
         let gateway = Gateway {
             hook,
             limits,
@@ -187,7 +185,7 @@ fn a_broken_connection_is_retried() {
 fn the_status_of_an_http_error_reaches_the_plugin() {
     // J3
     use host_harness::contract::HttpError;
-    let not_found = Outcome::HttpError(HttpError { status: 404, retry_after_ms: None });
+    let not_found = Outcome::HttpError(HttpError { status: 404, pushback_ms: None });
     let hook = Scripted::saying([]);
     let scene = Scene::new(Some(hook.clone()), Limits::default());
     let (reply, attempts, _) = answered(scene.run(&[at_once(not_found, "404")]));
@@ -195,7 +193,7 @@ fn the_status_of_an_http_error_reaches_the_plugin() {
     assert_eq!(*hook.asked.lock().expect("one thread"), [not_found]);
     // The real plugin knows what to make of it.
     let scene = Scene::new(Some(real(r#"{"jitter": false}"#)), Limits::default());
-    let unavailable = Outcome::HttpError(HttpError { status: 503, retry_after_ms: None });
+    let unavailable = Outcome::HttpError(HttpError { status: 503, pushback_ms: None });
     let (_, attempts, stop) =
         answered(scene.run(&[at_once(unavailable, "503"), at_once(not_found, "404")]));
     assert_eq!(attempts, 2);

@@ -9,8 +9,8 @@ use std::{
 use host_harness::{
     bundled,
     contract::{Invocation, Issue, Outcome, Returned, Structured, Verdict},
-    gateway::{NoTexts, RetryHook},
-    mcp::{ResultTexts, outcome_of_result},
+    gateway::{Background, RetryHook},
+    mcp::{ResultContent, outcome_of_result},
     sandbox::{Component, Entropy, Options, Plugin, StartError},
 };
 use serde_json::Value;
@@ -54,15 +54,16 @@ pub fn invocation<'a>(target: &'a str, request_id: &'a str) -> Invocation<'a> {
 
 /// Judges a result (any JSON) as one attempt of (target, request id).
 pub fn judge(plugin: &Plugin, target: &str, request_id: &str, result: &Value) -> Verdict {
-    let texts = Arc::new(ResultTexts::new(Arc::new(result.clone())));
+    let content = Arc::new(ResultContent::new(Arc::new(result.clone())));
+    let background = Background { content, ..Background::none() };
     plugin
-        .post_invoke(invocation(target, request_id), &outcome_of_result(result), texts)
+        .post_invoke(invocation(target, request_id), &outcome_of_result(result), background)
         .expect("a verdict")
 }
 
-/// Judges an outcome that has no texts.
+/// Judges an outcome that has no body.
 pub fn judge_outcome(plugin: &Plugin, invocation: Invocation<'_>, outcome: &Outcome) -> Verdict {
-    plugin.post_invoke(invocation, outcome, Arc::new(NoTexts)).expect("a verdict")
+    plugin.post_invoke(invocation, outcome, Background::none()).expect("a verdict")
 }
 
 /// `{"isError": true}`.

@@ -5,11 +5,10 @@ use std::{cell::Cell, sync::Arc, time::Duration};
 use futures::executor::block_on;
 use host_harness::{
     contract::{Invocation, Outcome, TransportFailure},
-    gateway::{Clock, Finished, Gateway, Limits, LogicalCall, NoTexts, Reply, Texts, Unobserved},
+    gateway::{Clock, Content, Finished, Gateway, Limits, LogicalCall, NoContent, Reply, Unobserved},
 };
 use proptest::prelude::*;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     plugin_under_test::{FAILED, OK, invocation, judge_outcome, metric, start, try_start},
@@ -148,8 +147,8 @@ impl Reply for Act {
         }
     }
 
-    fn texts(&self) -> Arc<dyn Texts> {
-        Arc::new(NoTexts)
+    fn content(&self) -> Arc<dyn Content> {
+        Arc::new(NoContent)
     }
 
     fn timed_out(_: Duration) -> Self {
@@ -187,12 +186,7 @@ fn no_sequence_of_outcomes_makes_more_upstream_calls_than_the_smaller_limit_allo
 
 /// Runs one call whose attempts act as `act` says; returns how many there were.
 fn upstream_calls(gateway: &Gateway, number: u32, act: impl Fn(u32) -> Act) -> u32 {
-    let call = LogicalCall {
-        target: "t".to_owned(),
-        request_id: number.to_string(),
-        traced: false,
-        cancel: CancellationToken::new(),
-    };
+    let call = LogicalCall::new("t", number.to_string());
     let calls = Cell::new(0);
     let finished = block_on(gateway.run(&call, |attempt| {
         calls.set(calls.get() + 1);

@@ -4,12 +4,12 @@
 //! that both see the same machine: failures that are abandoned (the state is
 //! full after the first 10,000 and evicts from then on), and plain successes.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use host_harness::{
     bundled,
     contract::{Invocation, Outcome, Returned},
-    gateway::{NoTexts, RetryHook, Texts},
+    gateway::{Background, RetryHook},
     sandbox::{Component, Entropy, Options, Plugin},
 };
 
@@ -53,9 +53,9 @@ fn nanoseconds(plugin: &Plugin, id: &str, fails: bool) -> u64 {
         traced: false,
     };
     let outcome = Outcome::Returned(Returned { is_error: fails, structured: None });
-    let texts: Arc<dyn Texts> = Arc::new(NoTexts);
+    let background = Background::none();
     let start = Instant::now();
-    let verdict = plugin.post_invoke(invocation, &outcome, texts).expect("a verdict");
+    let verdict = plugin.post_invoke(invocation, &outcome, background).expect("a verdict");
     let took = start.elapsed();
     assert_eq!(verdict.retry_delay_ms > 0, fails);
     u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)

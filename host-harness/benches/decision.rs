@@ -12,11 +12,16 @@ use criterion::{
 use host_harness::{
     bundled,
     contract::{Invocation, Outcome, Returned, Structured},
-    gateway::{NoTexts, RetryHook, Texts},
-    mcp::{ResultTexts, outcome_of_result},
+    gateway::{Background, RetryHook},
+    mcp::{ResultContent, outcome_of_result},
     sandbox::{Component, Entropy, Options, Plugin},
 };
-use retry_with_backoff::{Millis, RetryPlugin, config::Retries, decide, detect};
+use retry_with_backoff::{
+    Millis, RetryPlugin,
+    config::Retries,
+    context::{Annotations, Context, OuterAttempts},
+    decide, detect,
+};
 use serde_json::json;
 
 /// Ten retries, so that a call that fails again and again is mostly retried.
@@ -63,24 +68,47 @@ fn classic_cases() -> [(&'static str, Outcome); 4] {
 
 fn judged_by_sandbox(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outcome: Outcome) {
     let plugin = sandboxed(false);
-    let texts: Arc<dyn Texts> = Arc::new(NoTexts);
+    let background = Background::none();
     let mut now = 0;
     group.bench_function(format!("sandbox/{name}"), |bencher| {
         bencher.iter(|| {
             now += 1;
-            plugin.post_invoke(black_box(invocation(now)), black_box(&outcome), texts.clone())
+            plugin.post_invoke(black_box(invocation(now)), black_box(&outcome), background.clone())
         });
     });
 }
 
-struct NoNativeTexts;
+/// A gateway that knows nothing more than it was told.
+struct Silent;
 
-impl detect::Texts for NoNativeTexts {
-    fn count(&self) -> u32 {
+impl detect::Content for Silent {
+    fn text_count(&self) -> u32 {
         0
     }
 
-    fn get(&self, _: u32) -> Option<String> {
+    fn text(&self, _: u32) -> Option<String> {
+        None
+    }
+
+    fn field(&self, _: &str) -> Option<detect::Scalar> {
+        None
+    }
+}
+
+impl Context for Silent {
+    fn upstream(&self) -> Option<String> {
+        None
+    }
+
+    fn annotations(&self) -> Option<Annotations> {
+        None
+    }
+
+    fn took(&self) -> Millis {
+        Millis(0)
+    }
+
+    fn outer(&self) -> Option<OuterAttempts> {
         None
     }
 }
@@ -115,7 +143,7 @@ fn judged_natively(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outcome
                 now: Millis(now),
                 time_left: None,
             };
-            plugin.handle(invocation, black_box(outcome), &NoNativeTexts)
+            plugin.handle(invocation, black_box(outcome), &Silent)
         });
     });
 }
@@ -144,8 +172,9 @@ fn result_size(criterion: &mut Criterion) {
             group.bench_function(format!("{mode}/{kib} KiB"), |bencher| {
                 bencher.iter(|| {
                     now += 1;
-                    let texts = Arc::new(ResultTexts::new(result.clone()));
-                    plugin.post_invoke(invocation(now), &outcome_of_result(&result), texts)
+                    let content = Arc::new(ResultContent::new(result.clone()));
+                    let background = Background { content, ..Background::none() };
+                    plugin.post_invoke(invocation(now), &outcome_of_result(&result), background)
                 });
             });
         }

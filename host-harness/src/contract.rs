@@ -18,10 +18,11 @@ pub use bindings::{
         resource_post_fetch::RetryPolicy,
     },
     mcp_gateway::hooks::{
-        content,
+        content::{self, Scalar},
+        context::{self, OuterAttempts, ToolAnnotations},
         types::{
             self, HookError, HttpError, Invocation, Outcome, Reason, Returned, Structured,
-            TraceMetadata, TransportFailure, Verdict,
+            TraceMetadata, TransportFailure, Unfinished, Verdict,
         },
     },
 };

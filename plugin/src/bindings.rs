@@ -6,10 +6,11 @@ use core::cell::RefCell;
 use rand_core::TryRng;
 
 use crate::{
-    Metric, Millis, RetryPlugin,
+    Metric, Millis, Reason, RetryPlugin,
     config::{self, Retries},
-    decide::{self, Stop},
-    detect::{self, Permanent, Signal},
+    context::{Annotations, Context, OuterAttempts},
+    decide,
+    detect::{self, Content, Scalar},
 };
 
 // The generated code has its own idea of style.
@@ -22,7 +23,7 @@ mod wit {
 
 use wit::{
     exports::mcp_gateway::hooks::{lifecycle, resource_post_fetch, tool_post_invoke},
-    mcp_gateway::hooks::{content, types},
+    mcp_gateway::hooks::{content, context, types},
 };
 
 /// Where an instance stands in its life.
@@ -58,9 +59,13 @@ impl tool_post_invoke::Guest for Component {
     ) -> Result<types::Verdict, types::HookError> {
         let traced = invocation.traced;
         running(|plugin| {
-            let verdict = plugin.handle(invocation.into(), outcome.into(), &CurrentContent);
+            let verdict = plugin.handle(invocation.into(), outcome.into(), &Gateway);
             answer(&verdict, traced)
         })
+    }
+
+    fn retries(target: String) -> Result<u32, types::HookError> {
+        running(|plugin| plugin.retries(&target, &Gateway).0)
     }
 
     fn forget(target: String, request_id: String) {
@@ -75,12 +80,12 @@ impl resource_post_fetch::Guest for Component {
         _: types::Outcome,
     ) -> Result<resource_post_fetch::RetryPolicy, types::HookError> {
         running(|plugin| {
-            let base = &plugin.config().base;
+            let base = plugin.config().policies.base();
             resource_post_fetch::RetryPolicy {
                 max_retries: base.max_retries.0,
                 backoff_base_ms: base.backoff.base().0,
                 max_backoff_ms: base.backoff.cap().0,
-                retry_on_status: base.retry_on_status.codes().to_owned(),
+                retry_on_status: base.retry_on_status.listed().collect(),
             }
         })
     }
@@ -94,6 +99,10 @@ impl lifecycle::Guest for Component {
             description: env!("CARGO_PKG_DESCRIPTION").to_owned(),
             hooks: ["tool_post_invoke", "resource_post_fetch"].map(str::to_owned).to_vec(),
         }
+    }
+
+    fn config_schema() -> String {
+        config::schema()
     }
 
     fn configure(
@@ -138,16 +147,46 @@ fn issues(issues: Vec<config::Issue>) -> Vec<lifecycle::Issue> {
     issues.into_iter().map(issue).collect()
 }
 
-/// The texts of the result that is being judged.
-struct CurrentContent;
+/// The gateway, as far as it can be asked.
+struct Gateway;
 
-impl detect::Texts for CurrentContent {
-    fn count(&self) -> u32 {
+impl Content for Gateway {
+    fn text_count(&self) -> u32 {
         content::text_count()
     }
 
-    fn get(&self, index: u32) -> Option<String> {
+    fn text(&self, index: u32) -> Option<String> {
         content::text(index)
+    }
+
+    fn field(&self, pointer: &str) -> Option<Scalar> {
+        Some(match content::field(pointer)? {
+            content::Scalar::Boolean(value) => Scalar::Boolean(value),
+            content::Scalar::Integer(value) => Scalar::Integer(value),
+            content::Scalar::Number(value) => Scalar::Number(value),
+            content::Scalar::Text(value) => Scalar::Text(value),
+        })
+    }
+}
+
+impl Context for Gateway {
+    fn upstream(&self) -> Option<String> {
+        context::upstream()
+    }
+
+    fn annotations(&self) -> Option<Annotations> {
+        let context::ToolAnnotations { read_only, destructive, idempotent } =
+            context::annotations()?;
+        Some(Annotations { read_only, destructive, idempotent })
+    }
+
+    fn took(&self) -> Millis {
+        Millis(context::took_ms())
+    }
+
+    fn outer(&self) -> Option<OuterAttempts> {
+        let context::OuterAttempts { attempt, most } = context::outer()?;
+        Some(OuterAttempts { attempt, most })
     }
 }
 
@@ -174,42 +213,56 @@ impl From<types::Outcome> for detect::Outcome {
                 }),
             },
             types::Outcome::TimedOut => Self::TimedOut,
-            types::Outcome::TransportFailed(_) => Self::TransportFailed,
+            types::Outcome::TransportFailed(failure) => Self::TransportFailed {
+                dispatched: failure == types::TransportFailure::AfterDispatch,
+            },
             types::Outcome::RpcError(code) => Self::RpcError(code),
-            types::Outcome::HttpError(error) => Self::HttpError(error.status),
+            types::Outcome::HttpError(types::HttpError { status, pushback_ms }) => {
+                Self::HttpError { status, pushback: pushback_ms }
+            }
+            types::Outcome::Unfinished(_) => Self::Unfinished,
+            types::Outcome::Cancelled => Self::Cancelled,
+            types::Outcome::Refused => Self::Refused,
         }
     }
 }
 
 fn answer(verdict: &decide::Verdict, traced: bool) -> types::Verdict {
-    let (retry_delay_ms, delay_ceiling_ms, reason, failures) = match *verdict {
-        decide::Verdict::Retry { delay, signal, failures } => {
-            (delay.drawn.0, delay.ceiling.0, retry_reason(signal), failures)
+    let (retry_delay_ms, delay_ceiling_ms, failures) = match *verdict {
+        decide::Verdict::Retry { delay, failures, .. } => {
+            (delay.drawn.0, delay.ceiling.0, failures)
         }
-        decide::Verdict::Stop { why, failures } => (0, 0, stop_reason(why), failures),
+        decide::Verdict::Shadow { delay, failures, .. } => (0, delay.drawn.0, failures),
+        decide::Verdict::Stop { failures, .. } => (0, 0, failures),
     };
+    let reason = reason(verdict.reason());
     let metadata = traced.then_some(types::TraceMetadata { retry_count: failures, retry_delay_ms });
     types::Verdict { retry_delay_ms, reason, failures, delay_ceiling_ms, metadata }
 }
 
-fn retry_reason(signal: Signal) -> types::Reason {
-    match signal {
-        Signal::ToolError => types::Reason::ToolError,
-        Signal::StructuredError => types::Reason::StructuredError,
-        Signal::TextError => types::Reason::TextError,
-        Signal::RetryableStatus => types::Reason::RetryableStatus,
-        Signal::TimedOut => types::Reason::TimedOut,
-        Signal::TransportFailed => types::Reason::TransportFailed,
-        Signal::RpcError => types::Reason::RpcError,
-    }
-}
-
-fn stop_reason(why: Stop) -> types::Reason {
-    match why {
-        Stop::Succeeded => types::Reason::Succeeded,
-        Stop::Permanent(Permanent::Status) => types::Reason::StatusNotRetryable,
-        Stop::Permanent(Permanent::RpcCode) => types::Reason::RpcCodeNotRetryable,
-        Stop::RetriesExhausted => types::Reason::RetriesExhausted,
-        Stop::DeadlineTooClose => types::Reason::DeadlineTooClose,
+fn reason(reason: Reason) -> types::Reason {
+    match reason {
+        Reason::ToolError => types::Reason::ToolError,
+        Reason::StructuredError => types::Reason::StructuredError,
+        Reason::TextError => types::Reason::TextError,
+        Reason::RetryableStatus => types::Reason::RetryableStatus,
+        Reason::TimedOut => types::Reason::TimedOut,
+        Reason::TransportFailed => types::Reason::TransportFailed,
+        Reason::RpcError => types::Reason::RpcError,
+        Reason::Succeeded => types::Reason::Succeeded,
+        Reason::StatusNotRetryable => types::Reason::StatusNotRetryable,
+        Reason::RpcCodeNotRetryable => types::Reason::RpcCodeNotRetryable,
+        Reason::RetriesExhausted => types::Reason::RetriesExhausted,
+        Reason::DeadlineTooClose => types::Reason::DeadlineTooClose,
+        Reason::AttemptWouldNotFit => types::Reason::AttemptWouldNotFit,
+        Reason::NotReplaySafe => types::Reason::NotReplaySafe,
+        Reason::PushbackTooLong => types::Reason::PushbackTooLong,
+        Reason::PushbackStop => types::Reason::PushbackStop,
+        Reason::BudgetExhausted => types::Reason::BudgetExhausted,
+        Reason::OuterLayerRetries => types::Reason::OuterLayerRetries,
+        Reason::Unfinished => types::Reason::Unfinished,
+        Reason::Cancelled => types::Reason::Cancelled,
+        Reason::Refused => types::Reason::Refused,
+        Reason::Shadow => types::Reason::Shadow,
     }
 }

@@ -6,10 +6,13 @@ use rand_core::Rng;
 
 use crate::{
     Millis,
-    config::Policy,
+    budget::{Owner, Terms, Tokens},
+    config::{NestedRetries, Policy, TrustedUpstreams},
+    context::{Context, OuterAttempts},
     delay::Delay,
-    detect::{Detection, Permanent, Signal},
-    state::CallState,
+    detect::{Detection, Failure, Permanent, Wish},
+    replay,
+    state::State,
 };
 
 /// One attempt of one logical call.
@@ -35,7 +38,16 @@ pub enum Verdict {
         /// How long to wait; never 0.
         delay: Delay,
         /// What made the attempt a failure.
-        signal: Signal,
+        failure: Failure,
+        /// Transient failures of this call, this one included.
+        failures: u32,
+    },
+    /// What would have been a retry, if this were not shadow mode.
+    Shadow {
+        /// How long it would have waited.
+        delay: Delay,
+        /// What made the attempt a failure.
+        failure: Failure,
         /// Transient failures of this call, this one included.
         failures: u32,
     },
@@ -52,13 +64,37 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// There was no failure.
-    Succeeded,
-    /// The failure would be repeated.
+    Succeeded {
+        /// But there was one before: a retry has paid.
+        recovered: bool,
+    },
+    /// The failure would be repeated, or the call is not over.
     Permanent(Permanent),
     /// All retries of the call are spent.
     RetriesExhausted,
+    /// An outer layer retries the call.
+    OuterLayerRetries,
+    /// The upstream may have done the work, and twice is not known to be safe.
+    NotReplaySafe,
+    /// The upstream does not want to be called again for longer than the policy waits.
+    PushbackTooLong,
+    /// The upstream does not want to be called again.
+    PushbackStop,
+    /// The retry budget is spent.
+    BudgetExhausted,
     /// The delay would not end before the deadline of the call.
     DeadlineTooClose,
+    /// The attempt after the delay would not.
+    AttemptWouldNotFit,
+}
+
+/// What a decision is made with, beside the attempt itself.
+#[derive(Debug)]
+pub struct Rules<'a> {
+    /// The policy of the tool.
+    pub policy: &'a Policy,
+    /// Whose annotations are believed.
+    pub trusted: &'a TrustedUpstreams,
 }
 
 /// Decides about one attempt and updates the state of its call: a retry keeps
@@ -66,32 +102,140 @@ pub enum Stop {
 pub fn decide(
     invocation: Invocation,
     detection: Detection,
-    policy: &Policy,
-    state: &mut CallState,
+    rules: &Rules<'_>,
+    state: &mut State,
     rng: &mut impl Rng,
+    context: &impl Context,
 ) -> Verdict {
     let Invocation { target, request_id, attempt, now, time_left } = invocation;
+    let policy = rules.policy;
     state.evict_expired(now);
-    let signal = match detection {
-        Detection::Transient(signal) => signal,
+    let usual = match time_left {
+        Some(_) if policy.deadline_fit => state.times.learn(&target, context.took(), now),
+        _ => Millis(0),
+    };
+    let budget = policy.budget.as_ref().map(|terms| {
+        let upstream = if policy.own_budget { None } else { context.upstream() };
+        let owner = upstream.as_deref().map_or(Owner::Tool(&target), Owner::Upstream);
+        (state.budgets.open(owner, terms, now), terms)
+    });
+
+    let failure = match detection {
+        Detection::Transient(failure) => failure,
         Detection::Success => {
-            state.remove(&target, &request_id);
-            return Verdict::Stop { why: Stop::Succeeded, failures: 0 };
+            let recovered = state.end(&target, &request_id);
+            if let Some((place, terms)) = budget {
+                state.budgets.at(place, terms, now).deposit(terms);
+            }
+            return Verdict::Stop { why: Stop::Succeeded { recovered }, failures: 0 };
         }
         Detection::Permanent(permanent) => {
-            state.remove(&target, &request_id);
+            state.end(&target, &request_id);
             return Verdict::Stop { why: Stop::Permanent(permanent), failures: 0 };
         }
     };
-    let (call, failures) = state.record_failure(target, request_id, attempt, now);
+
+    let (slot, call) = state.record_failure(target, request_id, attempt, now);
+    let failures = call.failures;
+    if let Some((place, terms)) = budget {
+        state.budgets.at(place, terms, now).charge(failure.cost(terms));
+    }
+    let within_budget = |state: &mut State| {
+        budget.is_none_or(|(place, terms)| state.budgets.at(place, terms, now).allows_retries())
+    };
+    let refusal = refusal(&failure, failures, rules, context);
+    let refusal = refusal.or_else(|| (!within_budget(state)).then_some(Stop::BudgetExhausted));
+    let delay = match refusal {
+        Some(why) => Err(why),
+        None => {
+            let mut delay = policy.backoff.draw(failures - 1, call.last_delay, rng);
+            if let Some(Wish::Wait(pushback)) = failure.wish {
+                delay = policy.backoff.not_before(pushback, delay, rng);
+            }
+            in_time(delay, usual, time_left)
+        }
+    };
+    match delay {
+        Ok(delay) => {
+            let held = budget.map(|(place, terms)| state.budgets.reserve(place, terms, now));
+            state.sleeps(slot, delay.drawn, held);
+            if policy.shadow {
+                Verdict::Shadow { delay, failure, failures }
+            } else {
+                Verdict::Retry { delay, failure, failures }
+            }
+        }
+        Err(why) => {
+            state.release(slot);
+            Verdict::Stop { why, failures }
+        }
+    }
+}
+
+/// Why a transient failure is not retried, as far as neither budget nor time has a say.
+fn refusal(
+    failure: &Failure,
+    failures: u32,
+    rules: &Rules<'_>,
+    context: &impl Context,
+) -> Option<Stop> {
+    let policy = rules.policy;
     if failures > policy.max_retries.0 {
-        state.release(call);
-        return Verdict::Stop { why: Stop::RetriesExhausted, failures };
+        return Some(Stop::RetriesExhausted);
     }
-    let delay = policy.backoff.draw(failures - 1, rng);
-    if time_left.is_some_and(|left| delay.drawn >= left) {
-        state.release(call);
-        return Verdict::Stop { why: Stop::DeadlineTooClose, failures };
+    if failures > retries(policy, context) {
+        return Some(Stop::OuterLayerRetries);
     }
-    Verdict::Retry { delay, signal, failures }
+    if !failure.surely_not_executed() && !replay::is_safe(rules, context) {
+        return Some(Stop::NotReplaySafe);
+    }
+    match (failure.wish, &policy.pushback) {
+        (Some(Wish::Stop), _) => Some(Stop::PushbackStop),
+        (Some(Wish::Wait(time)), Some(pushback)) if time > pushback.cap => {
+            Some(Stop::PushbackTooLong)
+        }
+        _ => None,
+    }
+}
+
+/// The most retries that a call gets: those of the policy, less what layers
+/// before this one make already. If all layers `shrink`, they make together no
+/// more attempts than the one among them that makes the most.
+pub fn retries(policy: &Policy, context: &impl Context) -> u32 {
+    let own = policy.max_retries.0;
+    let outer = match policy.nested_retries {
+        NestedRetries::Ignore => None,
+        NestedRetries::Shrink | NestedRetries::StandBack => context.outer(),
+    };
+    match outer {
+        None => own,
+        // It makes one attempt: that is no retrying.
+        Some(OuterAttempts { most: ..=1, .. }) => own,
+        Some(_) if policy.nested_retries == NestedRetries::StandBack => 0,
+        // The outer layer has attempts left: let it make them.
+        Some(OuterAttempts { attempt, most }) if attempt < most => 0,
+        Some(OuterAttempts { most, .. }) => (own + 1).saturating_sub(most),
+    }
+}
+
+/// Holds a delay, and the attempt after it, against the deadline.
+fn in_time(delay: Delay, usual: Millis, time_left: Option<Millis>) -> Result<Delay, Stop> {
+    match time_left {
+        Some(left) if delay.drawn >= left => Err(Stop::DeadlineTooClose),
+        Some(left) if delay.drawn.0 + usual.0 > left.0 => Err(Stop::AttemptWouldNotFit),
+        _ => Ok(delay),
+    }
+}
+
+impl Failure {
+    /// What it takes out of a budget.
+    fn cost(&self, terms: &Terms) -> Tokens {
+        if self.is_throttling() {
+            terms.throttle
+        } else if self.is_timeout() {
+            terms.timeout
+        } else {
+            terms.failure
+        }
+    }
 }

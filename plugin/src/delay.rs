@@ -1,27 +1,34 @@
-//! How long to wait: exponential backoff with a cap and full jitter.
+//! How long to wait: exponential backoff, always capped first, then drawn, and never 0.
 
 use rand_core::Rng;
 
-use crate::Millis;
+use crate::{Millis, config::setting::choice};
 
-/// Whether the delay is drawn or exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Jitter {
-    /// The delay is the ceiling itself.
-    None,
-    /// The delay is drawn uniformly from 1 ms up to the ceiling.
-    Full,
+choice! {
+    /// How a delay is drawn below its ceiling.
+    ///
+    /// The names and formulas are those of Marc Brooker, *Exponential Backoff
+    /// And Jitter* (AWS Architecture Blog, 2015), save that 0 is never drawn:
+    /// in this contract a delay of 0 means "do not retry".
+    pub enum Jitter {
+        /// The delay is the ceiling itself.
+        None = "none",
+        /// Uniform from 1 ms up to the ceiling.
+        Full = "full",
+        /// Uniform from half of the ceiling up to it.
+        Equal = "equal",
+        /// Uniform from the base up to three times the call's last delay.
+        Decorrelated = "decorrelated",
+    }
 }
 
-/// An exponential backoff: the ceiling doubles from `base` up to `cap`.
-///
-/// The formula is "full jitter" of Marc Brooker, *Exponential Backoff And
-/// Jitter* (AWS Architecture Blog, 2015), save that 0 is never drawn: in this
-/// contract a delay of 0 means "do not retry".
+/// An exponential backoff: the ceiling grows from `base` up to `cap`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     base: Millis,
     cap: Millis,
+    /// In thousandths.
+    multiplier: u32,
     jitter: Jitter,
 }
 
@@ -30,25 +37,20 @@ pub struct Backoff {
 pub struct Delay {
     /// What to wait; at least 1 ms and at most `ceiling`.
     pub drawn: Millis,
-    /// `min(cap, base * 2^n)`.
+    /// The longest that could have been drawn.
     pub ceiling: Millis,
 }
 
 impl Backoff {
-    /// 200 ms, doubling up to 5 s, with full jitter.
-    pub const DEFAULT: Self = Self { base: Millis(200), cap: Millis(5_000), jitter: Jitter::Full };
-
-    /// A backoff, if `1 <= base <= cap <= 1 h`.
+    /// A backoff, if `1 <= base <= cap <= 1 h` and the multiplier, given in
+    /// thousandths, is 1 to 10.
     #[must_use]
-    pub fn new(base: Millis, cap: Millis, jitter: Jitter) -> Option<Self> {
-        let valid = base.0 >= 1 && base <= cap && cap <= Millis::HOUR;
-        valid.then_some(Self { base, cap, jitter })
-    }
-
-    /// Whether delays are drawn.
-    #[must_use]
-    pub const fn jitter(&self) -> Jitter {
-        self.jitter
+    pub fn new(base: Millis, cap: Millis, multiplier: u32, jitter: Jitter) -> Option<Self> {
+        let valid = base.0 >= 1
+            && base <= cap
+            && cap <= Millis::HOUR
+            && (1_000..=10_000).contains(&multiplier);
+        valid.then_some(Self { base, cap, multiplier, jitter })
     }
 
     /// The ceiling of the first delay.
@@ -63,27 +65,65 @@ impl Backoff {
         self.cap
     }
 
-    /// The ceiling after `earlier` retries: `min(cap, base * 2^earlier)`, saturating.
+    /// The ceiling after `earlier` retries: `min(cap, base * multiplier^earlier)`, saturating.
     #[must_use]
     pub fn ceiling(&self, earlier: u32) -> Millis {
-        let factor = 1_u64.checked_shl(earlier).unwrap_or(u64::MAX);
-        Millis(self.base.0.saturating_mul(factor)).min(self.cap)
+        if self.multiplier == 2_000 {
+            let factor = 1_u64.checked_shl(earlier).unwrap_or(u64::MAX);
+            return Millis(self.base.0.saturating_mul(factor)).min(self.cap);
+        }
+        // In microseconds, so that a multiplier near 1 is not rounded
+        // away. It ends early: nothing grows beyond the cap, and 1 never grows.
+        let (mut micros, cap) = (self.base.0 * 1_000, self.cap.0 * 1_000);
+        for _ in 0..earlier {
+            let grown = micros * u64::from(self.multiplier) / 1_000;
+            if grown >= cap || grown == micros {
+                micros = grown.min(cap);
+                break;
+            }
+            micros = grown;
+        }
+        Millis(micros / 1_000)
     }
 
-    /// The delay before the next attempt, after `earlier` retries of this call.
-    pub fn draw(&self, earlier: u32, rng: &mut impl Rng) -> Delay {
-        let ceiling = self.ceiling(earlier);
-        let drawn = match self.jitter {
-            Jitter::None => ceiling,
-            Jitter::Full => Millis(1 + u64::from(below(ceiling_u32(ceiling), rng))),
+    /// The delay before the next attempt, after `earlier` retries of this
+    /// call, the last of which waited for `last`.
+    pub fn draw(&self, earlier: u32, last: Option<Millis>, rng: &mut impl Rng) -> Delay {
+        let ceiling = match self.jitter {
+            Jitter::Decorrelated => {
+                Millis(last.unwrap_or(self.base).0.saturating_mul(3)).clamp(self.base, self.cap)
+            }
+            _ => self.ceiling(earlier),
         };
-        Delay { drawn, ceiling }
+        let least = match self.jitter {
+            Jitter::None => ceiling,
+            Jitter::Full => Millis(1),
+            Jitter::Equal => Millis(ceiling.0.div_ceil(2)),
+            Jitter::Decorrelated => self.base,
+        };
+        Delay { drawn: between(least, ceiling, rng), ceiling }
+    }
+
+    /// The same delay, but not before the upstream asked to be left alone:
+    /// `pushback`, plus up to the base so that not all come back together.
+    /// Never longer than an hour, which `pushback` must not be either.
+    pub fn not_before(&self, pushback: Millis, delay: Delay, rng: &mut impl Rng) -> Delay {
+        let latest = match self.jitter {
+            Jitter::None => pushback,
+            _ => Millis(pushback.0 + self.base.0).min(Millis::HOUR),
+        };
+        let drawn = delay.drawn.max(between(pushback, latest, rng));
+        Delay { drawn, ceiling: delay.ceiling.max(latest) }
     }
 }
 
-/// A ceiling is at most an hour, which fits with room to spare.
-fn ceiling_u32(ceiling: Millis) -> u32 {
-    u32::try_from(ceiling.0).unwrap_or(u32::MAX)
+/// A uniform time from `least` to `most`, which is at most an hour.
+fn between(least: Millis, most: Millis, rng: &mut impl Rng) -> Millis {
+    match u32::try_from(most.since(least).0) {
+        // Nothing to draw: chance is not asked, so exact delays use none of it up.
+        Ok(0) | Err(_) => most,
+        Ok(spread) => Millis(least.0 + u64::from(below(spread + 1, rng))),
+    }
 }
 
 /// A uniform integer below `bound`, without bias: Daniel Lemire, *Fast Random
@@ -107,33 +147,87 @@ mod tests {
 
     use super::*;
 
+    fn any_jitter() -> impl Strategy<Value = Jitter> {
+        prop::sample::select(Jitter::CASES)
+    }
+
+    fn any_backoff() -> impl Strategy<Value = Backoff> {
+        let numbers = (1..=Millis::HOUR.0, 0..=Millis::HOUR.0, 1_000..=10_000_u32, any_jitter());
+        numbers.prop_map(|(base, extra, multiplier, jitter)| {
+            let cap = Millis((base + extra).min(Millis::HOUR.0));
+            Backoff::new(Millis(base), cap, multiplier, jitter).unwrap()
+        })
+    }
+
     proptest! {
         #[test]
         fn a_delay_is_at_least_one_and_at_most_its_ceiling_at_any_attempt_number(
-            base in 1..=Millis::HOUR.0, extra in 0..=Millis::HOUR.0, earlier: u32, seed: u64,
+            backoff in any_backoff(), earlier: u32, last in prop::option::of(0..=Millis::HOUR.0), seed: u64,
         ) {
-            let cap = (base + extra).min(Millis::HOUR.0);
-            let backoff = Backoff::new(Millis(base), Millis(cap), Jitter::Full).unwrap();
-            let delay = backoff.draw(earlier, &mut Pcg32::seed_from_u64(seed));
+            let delay = backoff.draw(earlier, last.map(Millis), &mut Pcg32::seed_from_u64(seed));
             prop_assert!(delay.drawn.0 >= 1);
             prop_assert!(delay.drawn <= delay.ceiling);
-            prop_assert!(delay.ceiling.0 <= cap);
+            prop_assert!(delay.ceiling <= backoff.cap());
         }
 
         #[test]
-        fn ceilings_never_shrink(base in 1..10_000_u64, earlier in 0..u32::MAX) {
-            let backoff = Backoff::new(Millis(base), Millis::HOUR, Jitter::None).unwrap();
+        fn ceilings_never_shrink(backoff in any_backoff(), earlier in 0..u32::MAX) {
             prop_assert!(backoff.ceiling(earlier) <= backoff.ceiling(earlier + 1));
+        }
+
+        #[test]
+        fn equal_jitter_waits_for_half_of_the_ceiling_at_least(
+            base in 1..10_000_u64, earlier in 0..12_u32, seed: u64,
+        ) {
+            let backoff = Backoff::new(Millis(base), Millis::HOUR, 2_000, Jitter::Equal).unwrap();
+            let delay = backoff.draw(earlier, None, &mut Pcg32::seed_from_u64(seed));
+            prop_assert!(delay.drawn.0 * 2 >= delay.ceiling.0);
+        }
+
+        #[test]
+        fn decorrelated_jitter_stays_between_the_base_and_three_times_the_last_delay(
+            base in 1..1_000_u64, last in 1..=Millis::HOUR.0, seed: u64,
+        ) {
+            let backoff = Backoff::new(Millis(base), Millis::HOUR, 2_000, Jitter::Decorrelated).unwrap();
+            let drawn = backoff.draw(1, Some(Millis(last)), &mut Pcg32::seed_from_u64(seed)).drawn.0;
+            prop_assert!(drawn >= base);
+            prop_assert!(drawn <= (last * 3).max(base).min(Millis::HOUR.0));
+        }
+
+        #[test]
+        fn a_pushback_is_never_cut_short_nor_exceeded_by_more_than_the_jitter(
+            backoff in any_backoff(), pushback in 0..=Millis::HOUR.0, earlier in 0..12_u32, seed: u64,
+        ) {
+            let mut rng = Pcg32::seed_from_u64(seed);
+            let delay = backoff.draw(earlier, None, &mut rng);
+            let later = backoff.not_before(Millis(pushback), delay, &mut rng);
+            prop_assert!(later.drawn.0 >= pushback.max(1) && later.drawn >= delay.drawn);
+            prop_assert!(later.drawn.0 <= delay.drawn.0.max(pushback + backoff.base().0));
+            prop_assert!(later.drawn <= later.ceiling && later.ceiling <= Millis::HOUR);
         }
     }
 
     #[test]
+    fn a_multiplier_grows_the_ceiling_by_its_powers() {
+        let ceilings = |multiplier| {
+            let backoff =
+                Backoff::new(Millis(100), Millis(1_000), multiplier, Jitter::None).unwrap();
+            [0, 1, 2, 3, u32::MAX].map(|earlier| backoff.ceiling(earlier).0)
+        };
+        assert_eq!(ceilings(1_000), [100; 5]);
+        assert_eq!(ceilings(1_500), [100, 150, 225, 337, 1_000]);
+        assert_eq!(ceilings(2_000), [100, 200, 400, 800, 1_000]);
+        assert_eq!(ceilings(10_000), [100, 1_000, 1_000, 1_000, 1_000]);
+        assert_eq!(ceilings(1_001)[4], 1_000);
+    }
+
+    #[test]
     fn full_jitter_reaches_both_ends_and_every_value_about_equally_often() {
-        let backoff = Backoff::new(Millis(4), Millis(4), Jitter::Full).unwrap();
+        let backoff = Backoff::new(Millis(4), Millis(4), 2_000, Jitter::Full).unwrap();
         let mut rng = Pcg32::seed_from_u64(7);
         let mut seen = [0_u32; 5];
         for _ in 0..40_000 {
-            seen[usize::try_from(backoff.draw(0, &mut rng).drawn.0).unwrap()] += 1;
+            seen[usize::try_from(backoff.draw(0, None, &mut rng).drawn.0).unwrap()] += 1;
         }
         assert_eq!(seen[0], 0);
         for count in &seen[1..] {
@@ -143,8 +237,14 @@ mod tests {
 
     #[test]
     fn a_base_above_the_cap_or_a_cap_above_an_hour_cannot_be_built() {
-        assert_eq!(Backoff::new(Millis(2), Millis(1), Jitter::None), None);
-        assert_eq!(Backoff::new(Millis(0), Millis(1), Jitter::None), None);
-        assert_eq!(Backoff::new(Millis(1), Millis(Millis::HOUR.0 + 1), Jitter::None), None);
+        for (base, cap, multiplier) in [
+            (2, 1, 2_000),
+            (0, 1, 2_000),
+            (1, Millis::HOUR.0 + 1, 2_000),
+            (1, 2, 999),
+            (1, 2, 10_001),
+        ] {
+            assert_eq!(Backoff::new(Millis(base), Millis(cap), multiplier, Jitter::None), None);
+        }
     }
 }

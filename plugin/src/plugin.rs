@@ -7,9 +7,10 @@ use rand_pcg::Pcg32;
 
 use crate::{
     config::{self, Accepted, Config, Issue, Retries},
-    decide::{Invocation, Verdict, decide},
-    detect::{Outcome, Texts, detect},
-    state::CallState,
+    context::Context,
+    decide::{Invocation, Rules, Verdict, decide, retries},
+    detect::{Content, Outcome, detect},
+    state::State,
     stats::{Decisions, Metric},
 };
 
@@ -17,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub struct RetryPlugin {
     config: Config,
-    state: CallState,
+    state: State,
     rng: Pcg32,
     decisions: Decisions,
 }
@@ -34,7 +35,7 @@ impl RetryPlugin {
         seed: u64,
     ) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
         let Accepted { config, notices } = config::parse(config, ceiling)?;
-        let state = CallState::new(config.max_tracked_calls, config.state_ttl(), seed);
+        let state = State::new(config.max_tracked_calls, config.state_ttl(), seed);
         let rng = Pcg32::seed_from_u64(seed);
         Ok((Self { config, state, rng, decisions: Decisions::default() }, notices))
     }
@@ -55,23 +56,30 @@ impl RetryPlugin {
         Ok(notices)
     }
 
-    /// Judges one attempt of a tool call.
+    /// Judges one attempt of a tool call; `gateway` answers what the policy asks.
     pub fn handle(
         &mut self,
         invocation: Invocation,
         outcome: Outcome,
-        texts: &impl Texts,
+        gateway: &(impl Content + Context),
     ) -> Verdict {
-        let policy = self.config.policy(&invocation.target);
-        let detection = detect(outcome, texts, policy);
-        let verdict = decide(invocation, detection, policy, &mut self.state, &mut self.rng);
+        let Config { policies, trusted, .. } = &mut self.config;
+        let rules = Rules { policy: policies.of(&invocation.target), trusted };
+        let detection = detect(outcome, gateway, rules.policy);
+        let verdict =
+            decide(invocation, detection, &rules, &mut self.state, &mut self.rng, gateway);
         self.decisions.count(&verdict);
         verdict
     }
 
+    /// The most retries that a call to this tool gets.
+    pub fn retries(&mut self, tool: &str, gateway: &impl Context) -> Retries {
+        Retries(retries(self.config.policies.of(tool), gateway))
+    }
+
     /// The call is over without a further verdict.
     pub fn forget(&mut self, target: &str, request_id: &str) {
-        if self.state.remove(target, request_id) {
+        if self.state.end(target, request_id) {
             self.decisions.forgotten += 1;
         }
     }
@@ -93,11 +101,11 @@ impl RetryPlugin {
         gauge("calls.capacity", u64::from(self.state.capacity()));
         gauge("calls.expired", evicted.expired);
         gauge("calls.displaced", evicted.displaced);
+        let (buckets, emptiest) = self.state.budgets.emptiest();
+        gauge("budget.buckets", u64::from(buckets));
+        if let Some(tokens) = emptiest {
+            gauge("budget.least_tokens_left", tokens.in_thousandths() / 1_000);
+        }
         metrics
-    }
-
-    /// Drops all state.
-    pub fn clear(&mut self) {
-        self.state.clear();
     }
 }

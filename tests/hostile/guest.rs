@@ -39,9 +39,11 @@ fn build(functions: &str) -> Vec<u8> {
         r#"(module
             (memory (export "memory") 1)
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
+            (func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#retries") (param i32 i32) (result i32) (i32.const 1024))
             (func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#forget") (param i32 i32 i32 i32))
             (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#handle") {HANDLE} unreachable)
             (func (export "mcp-gateway:hooks/lifecycle@0.1.0#describe") (result i32) (i32.const 1024))
+            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#config-schema") (result i32) (i32.const 1024))
             (func (export "mcp-gateway:hooks/lifecycle@0.1.0#stats") (result i32) (i32.const 1024))
             (func (export "mcp-gateway:hooks/lifecycle@0.1.0#shutdown"))
             {functions})"#

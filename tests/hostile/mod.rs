@@ -15,7 +15,8 @@ use guest::{SUCCEEDED, TOOL_ERROR, Verdict, load, with_configure, with_handle};
 use host_harness::{
     contract::{Invocation, Outcome, Returned},
     gateway::{
-        Attempt, Finished, Gateway, Limits, LogicalCall, NoTexts, Reply, RetryHook, Stop, Texts,
+        Attempt, Background, Content, Finished, Gateway, Limits, LogicalCall, NoContent, Reply,
+        RetryHook, Stop,
         Unobserved,
     },
     sandbox::{Breakage, Component, HookFailure, Options, Plugin, StartError, Violation},
@@ -29,8 +30,8 @@ impl Reply for Marked {
         Outcome::Returned(Returned { is_error: true, structured: None })
     }
 
-    fn texts(&self) -> Arc<dyn Texts> {
-        Arc::new(NoTexts)
+    fn content(&self) -> Arc<dyn Content> {
+        Arc::new(NoContent)
     }
 
     fn timed_out(_: Duration) -> Self {
@@ -53,7 +54,7 @@ fn judge(plugin: &Plugin, target: &str, now_ms: u64) -> Result<u64, HookFailure>
         traced: false,
     };
     let failed = Outcome::Returned(Returned { is_error: true, structured: None });
-    let verdict = plugin.post_invoke(invocation, &failed, Arc::new(NoTexts))?;
+    let verdict = plugin.post_invoke(invocation, &failed, Background::none())?;
     Ok(verdict.retry_delay_ms)
 }
 
@@ -66,12 +67,7 @@ fn run(plugin: Plugin) -> (u32, Stop) {
         clock: Arc::new(crate::virtual_clock::VirtualClock::default()),
         observer: Arc::new(Unobserved),
     };
-    let call = LogicalCall {
-        target: "pay".to_owned(),
-        request_id: "1".to_owned(),
-        traced: false,
-        cancel: tokio_util::sync::CancellationToken::new(),
-    };
+    let call = LogicalCall::new("pay", "1");
     let sent = Cell::new(0);
     let finished = block_on(gateway.run(&call, |attempt: Attempt| {
         sent.set(sent.get() + 1);
@@ -179,7 +175,7 @@ fn a_retry_of_a_plain_success_is_refused() {
         traced: false,
     };
     let success = Outcome::Returned(Returned { is_error: false, structured: None });
-    let verdict = plugin.post_invoke(invocation, &success, Arc::new(NoTexts));
+    let verdict = plugin.post_invoke(invocation, &success, Background::none());
     assert!(
         matches!(verdict, Err(HookFailure::Rejected(Violation::RetryOfSuccess))),
         "{verdict:?}"

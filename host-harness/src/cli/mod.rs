@@ -5,7 +5,7 @@ pub mod plugin;
 mod proxy;
 pub mod words;
 
-use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{ffi::OsString, io::{self, Write}, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -24,6 +24,12 @@ pub struct Arguments {
 enum Command {
     /// Start an MCP server and put the gateway in front of it, on stdin and stdout.
     Proxy(Proxy),
+    /// Print the JSON Schema of the plugin's configuration.
+    Schema {
+        /// A component; the bundled retry-with-backoff if not given.
+        #[arg(value_name = "FILE.wasm")]
+        plugin: Option<PathBuf>,
+    },
     /// Run calls against a bundled server that fails on purpose, and show what happens.
     Demo,
     /// The server of the demo, on stdin and stdout.
@@ -36,9 +42,18 @@ struct Proxy {
     /// The plugin, a component; the bundled retry-with-backoff if not given.
     #[arg(long, value_name = "FILE.wasm", conflicts_with = "no_plugin")]
     plugin: Option<PathBuf>,
-    /// The plugin's configuration; its defaults if not given.
+    /// The plugin's configuration, read again on SIGHUP. If not given, the
+    /// bundled plugin runs with its profile `safe`, another one with its defaults.
     #[arg(long, value_name = "FILE.json", conflicts_with = "no_plugin")]
     config: Option<PathBuf>,
+    /// What to call the server: `trusted_upstreams` of the configuration names
+    /// it so, and all its tools share one retry budget.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Do not tell the server, in the `_meta` of a call, that it may be retried.
+    /// Gateways behind this one read it to retry less.
+    #[arg(long)]
+    no_attempt_marker: bool,
     /// Load no plugin: relay only, retry nothing.
     #[arg(long)]
     no_plugin: bool,
@@ -88,6 +103,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let result = runtime.block_on(async {
         match arguments.command {
             Command::Proxy(options) => proxy::run(options).await,
+            Command::Schema { plugin } => {
+                writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Demo => crate::demo::run().await,
             Command::FlakyServer => crate::demo::flaky_server::run().await,
         }
@@ -100,7 +119,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Logs go to stderr: stdout belongs to the protocol. `RUST_LOG` says how much.
 pub fn log_to_stderr(arguments: &Arguments) {
     let by_default = match arguments.command {
-        Command::Proxy(_) | Command::Demo => "warn,host_harness=info",
+        Command::Proxy(_) | Command::Demo | Command::Schema { .. } => "warn,host_harness=info",
         // Its failures are no news.
         Command::FlakyServer => "error",
     };

@@ -1,6 +1,11 @@
 //! From files on disk to a running plugin, or one clear complaint.
 
-use std::{fs, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, anyhow};
 use host_harness::{
@@ -12,25 +17,80 @@ use host_harness::{
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-/// Starts the plugin of an operator: `file`, or the bundled one; configured as `config` says, or with its defaults.
-pub(super) fn load(
-    file: Option<&Path>,
-    config: Option<&Path>,
-    max_tool_retries: u32,
-) -> anyhow::Result<Arc<dyn RetryHook>> {
-    let component = match file {
-        Some(file) => Component::from_file(file)?,
-        None => Component::from_bytes(bundled::NAME, bundled::COMPONENT)?,
-    };
-    let json = config.map(read_json).transpose()?.unwrap_or_else(|| Options::default().config);
-    let options = Options { config: json, max_tool_retries, ..Options::default() };
-    let place =
-        config.or(file).map_or_else(|| bundled::NAME.to_owned(), |path| path.display().to_string());
-    let plugin = Plugin::start(&component, options).map_err(|error| complaint(&place, error))?;
-    for Issue { path, message } in plugin.notices() {
-        tracing::warn!("{place}: {path}: {message}");
+/// What the bundled plugin works by if the operator gives no configuration.
+const RECOMMENDED: &str = r#"{"profile": "safe"}"#;
+
+/// Where an operator's plugin and its configuration come from.
+pub(super) struct Source {
+    /// A component; the bundled one if none.
+    pub(super) file: Option<PathBuf>,
+    /// A file of JSON; if none, the safe profile of the bundled plugin, or the
+    /// defaults of another.
+    pub(super) config: Option<PathBuf>,
+}
+
+impl Source {
+    /// Starts the plugin.
+    pub(super) fn start(&self, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
+        let component = match &self.file {
+            Some(file) => Component::from_file(file)?,
+            None => Component::from_bytes(bundled::NAME, bundled::COMPONENT)?,
+        };
+        let options = Options { config: self.json()?, max_tool_retries, ..Options::default() };
+        let plugin =
+            Plugin::start(&component, options).map_err(|error| self.complaint(error))?;
+        self.tell(plugin.notices());
+        Ok(Arc::new(plugin))
     }
-    Ok(Arc::new(plugin))
+
+    /// Reads the configuration again and puts it into force.
+    pub(super) fn reload(&self, plugin: &Plugin) -> anyhow::Result<()> {
+        let json = self.json()?;
+        let notices = plugin.reconfigure(&json).map_err(|error| self.complaint(error))?;
+        self.tell(&notices);
+        Ok(())
+    }
+
+    fn json(&self) -> anyhow::Result<String> {
+        match (&self.config, &self.file) {
+            (Some(path), _) => read_json(path),
+            (None, Some(_)) => Ok(Options::default().config),
+            (None, None) => Ok(RECOMMENDED.to_owned()),
+        }
+    }
+
+    /// What its configuration is called in messages.
+    fn place(&self) -> String {
+        let file = self.config.as_deref().or(self.file.as_deref());
+        file.map_or_else(|| bundled::NAME.to_owned(), |path| path.display().to_string())
+    }
+
+    fn tell(&self, notices: &[Issue]) {
+        for Issue { path, message } in notices {
+            tracing::warn!("{}: {path}: {message}", self.place());
+        }
+    }
+
+    fn complaint(&self, error: StartError) -> anyhow::Error {
+        complaint(&self.place(), error)
+    }
+}
+
+/// The JSON Schema of a plugin's configuration, laid out for people.
+pub(super) fn schema(file: Option<&Path>) -> anyhow::Result<String> {
+    let (place, component) = match file {
+        Some(file) => (file.display().to_string(), Component::from_file(file)?),
+        None => {
+            let bundled = Component::from_bytes(bundled::NAME, bundled::COMPONENT)?;
+            (bundled::NAME.to_owned(), bundled)
+        }
+    };
+    let options = Options { shards: NonZeroUsize::MIN, ..Options::default() };
+    let plugin = Plugin::start(&component, options).map_err(|error| complaint(&place, error))?;
+    let schema = plugin.config_schema().with_context(|| place.clone())?;
+    let schema: Value = serde_json::from_str(&schema)
+        .with_context(|| format!("{place}: its configuration schema is not JSON"))?;
+    Ok(format!("{schema:#}"))
 }
 
 /// Starts the bundled plugin so that every run draws the same delays, and says who it is.

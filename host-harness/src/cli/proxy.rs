@@ -4,25 +4,23 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use host_harness::{
-    gateway::{Gateway, SystemClock},
-    mcp::{self, Ended, child::Server},
+    gateway::{Gateway, RetryHook, SystemClock},
+    mcp::{self, Ended, RelayOptions, child::Server},
+    sandbox::Plugin,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Proxy, call_log::CallLog, plugin};
+use crate::cli::{Proxy, call_log::CallLog, plugin::Source};
 
 pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
-    let hook = if options.no_plugin {
+    let source = Source { file: options.plugin, config: options.config };
+    let plugin = if options.no_plugin {
         None
     } else {
-        Some(plugin::load(
-            options.plugin.as_deref(),
-            options.config.as_deref(),
-            options.limits.max_tool_retries,
-        )?)
+        Some(source.start(options.limits.max_tool_retries)?)
     };
     let gateway = Arc::new(Gateway {
-        hook,
+        hook: plugin.clone().map(|plugin| plugin as Arc<dyn RetryHook>),
         limits: options.limits.into(),
         clock: Arc::new(SystemClock::new()),
         observer: Arc::new(CallLog),
@@ -34,11 +32,19 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let name = server.command().to_owned();
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(interruption(stop.clone()));
+    let reloads = plugin.map(|plugin| tokio::spawn(reload_on_hangup(source, plugin)));
 
     // Pipes where the client gave us pipes: no thread hand-off per message.
     let front = rmcp::transport::io::stdio_pipes();
-    let ended = mcp::relay(gateway, front, upstream, stop).await;
+    let relaying = RelayOptions {
+        upstream_name: options.name,
+        mark_attempts: !options.no_attempt_marker,
+    };
+    let ended = mcp::relay(gateway, relaying, front, upstream, stop).await;
     interrupted.abort();
+    if let Some(reloads) = reloads {
+        reloads.abort();
+    }
     let status = server.end().await.with_context(|| format!("lost the server `{name}`"))?;
     match (ended, status) {
         // It failed by itself, perhaps before it served anything.
@@ -54,6 +60,30 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
         }
     }
 }
+
+/// Reads the plugin's configuration again whenever SIGHUP asks for it. Calls
+/// go on meanwhile; a configuration that is refused changes nothing.
+#[cfg(unix)]
+async fn reload_on_hangup(source: Source, plugin: Arc<Plugin>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return tracing::warn!("SIGHUP cannot be heard; the configuration is read once only");
+    };
+    while hangup.recv().await.is_some() {
+        match source.reload(&plugin) {
+            Ok(()) => tracing::info!("the configuration was read again and is in force"),
+            Err(error) => {
+                for line in format!("{error:#}").lines() {
+                    tracing::error!("{line}");
+                }
+                tracing::error!("the old configuration stays in force");
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn reload_on_hangup(_: Source, _: Arc<Plugin>) {}
 
 /// Waits for Ctrl-C, or to be told to end.
 async fn interruption(stop: CancellationToken) {

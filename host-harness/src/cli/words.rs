@@ -1,7 +1,7 @@
 //! Reasons and outcomes in words for people.
 
 use host_harness::{
-    contract::{Outcome, Reason, Returned, Structured, TransportFailure},
+    contract::{Outcome, Reason, Returned, Structured, TransportFailure, Unfinished},
     gateway::Stop,
 };
 
@@ -20,6 +20,16 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::RpcCodeNotRetryable => "the request itself is wrong",
         Reason::RetriesExhausted => "all retries are spent",
         Reason::DeadlineTooClose => "the deadline is too close",
+        Reason::AttemptWouldNotFit => "an attempt would not end before the deadline",
+        Reason::NotReplaySafe => "not known to be safe to do twice",
+        Reason::PushbackTooLong => "the server wants to be left alone for too long",
+        Reason::PushbackStop => "the server does not want to be called again",
+        Reason::BudgetExhausted => "the retry budget is spent",
+        Reason::OuterLayerRetries => "a layer before this one retries",
+        Reason::Unfinished => "the call goes on elsewhere",
+        Reason::Cancelled => "the client gave it up",
+        Reason::Refused => "another plugin refused it",
+        Reason::Shadow => "would be retried, but this is shadow mode",
     }
 }
 
@@ -49,6 +59,10 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::TransportFailed(TransportFailure::AfterDispatch) => "connection lost".to_owned(),
         Outcome::RpcError(code) => format!("RPC error {code}"),
         Outcome::HttpError(error) => format!("HTTP {}", error.status),
+        Outcome::Unfinished(Unfinished::InputRequired) => "input required".to_owned(),
+        Outcome::Unfinished(Unfinished::Task) => "a task".to_owned(),
+        Outcome::Cancelled => "cancelled".to_owned(),
+        Outcome::Refused => "refused".to_owned(),
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, bail};
 use host_harness::{
     gateway::{Gateway, Limits, SystemClock},
-    mcp::{self, child::Server},
+    mcp::{self, RelayOptions, child::Server},
 };
 use rmcp::{
     RoleClient, ServiceExt,
@@ -63,8 +63,8 @@ pub async fn run() -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("cannot find our own program")?;
     let (server, upstream) = Server::start(program.as_os_str(), &[OsString::from("flaky-server")])?;
     let (ours, theirs) = duplex(64 * 1024);
-    let relay =
-        tokio::spawn(mcp::relay(gateway, split(theirs), upstream, CancellationToken::new()));
+    let (options, stop) = (RelayOptions::default(), CancellationToken::new());
+    let relay = tokio::spawn(mcp::relay(gateway, options, split(theirs), upstream, stop));
     let client = ().serve(ours).await.context("no MCP session with the flaky server")?;
 
     let mut out = stdout();

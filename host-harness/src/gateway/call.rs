@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::contract::Outcome;
+use crate::contract::{Outcome, OuterAttempts, Scalar, ToolAnnotations};
 
 /// One logical call: what the client sees, however many attempts it takes.
 #[derive(Debug, Clone)]
@@ -15,8 +15,24 @@ pub struct LogicalCall {
     pub request_id: String,
     /// Whether the call carries a trace id.
     pub traced: bool,
+    /// What the plugin may ask about it.
+    pub context: Arc<CallContext>,
     /// Ends the call, in the middle of an attempt or of a sleep.
     pub cancel: CancellationToken,
+}
+
+impl LogicalCall {
+    /// A call that is not traced, of which nothing more is known, and that nobody has cancelled.
+    #[must_use]
+    pub fn new(target: impl Into<String>, request_id: impl Into<String>) -> Self {
+        Self {
+            target: target.into(),
+            request_id: request_id.into(),
+            traced: false,
+            context: Arc::default(),
+            cancel: CancellationToken::new(),
+        }
+    }
 }
 
 /// The number of an attempt within its call; the first is 1.
@@ -54,25 +70,66 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// The text items of a result, read only if the plugin asks.
-pub trait Texts: Send + Sync {
+/// The body of an answer, read only if the plugin asks.
+pub trait Content: Send + Sync {
     /// How many items of the result are text.
-    fn count(&self) -> usize;
+    fn text_count(&self) -> usize;
     /// The text item with this index among the text items.
-    fn get(&self, index: usize) -> Option<&str>;
+    fn text(&self, index: usize) -> Option<&str>;
+    /// The scalar at a JSON Pointer into the structured content, or into the
+    /// data of an error.
+    fn field(&self, pointer: &str) -> Option<Scalar>;
 }
 
 /// The content of an answer that has none.
 #[derive(Debug, Clone, Copy)]
-pub struct NoTexts;
+pub struct NoContent;
 
-impl Texts for NoTexts {
-    fn count(&self) -> usize {
+impl Content for NoContent {
+    fn text_count(&self) -> usize {
         0
     }
 
-    fn get(&self, _: usize) -> Option<&str> {
+    fn text(&self, _: usize) -> Option<&str> {
         None
+    }
+
+    fn field(&self, _: &str) -> Option<Scalar> {
+        None
+    }
+}
+
+/// What the gateway knows around a call.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallContext {
+    /// The operator's name for the upstream.
+    pub upstream: Option<String>,
+    /// What the upstream says of its tool.
+    pub annotations: Option<ToolAnnotations>,
+    /// What layers before this gateway do about the same call.
+    pub outer: Option<OuterAttempts>,
+}
+
+/// What a plugin may ask about an attempt, beyond what it is told.
+#[derive(Clone)]
+pub struct Background {
+    /// The answer's body.
+    pub content: Arc<dyn Content>,
+    /// What is known of the call.
+    pub context: Arc<CallContext>,
+    /// How long the attempt took.
+    pub took: Duration,
+}
+
+impl Background {
+    /// Of an attempt without a body, of which nothing is known.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            content: Arc::new(NoContent),
+            context: Arc::default(),
+            took: Duration::ZERO,
+        }
     }
 }
 
@@ -81,8 +138,8 @@ pub trait Reply: Send {
     /// The facts that the plugin judges.
     fn outcome(&self) -> Outcome;
 
-    /// The texts that the plugin may ask for.
-    fn texts(&self) -> Arc<dyn Texts>;
+    /// The body that the plugin may ask for.
+    fn content(&self) -> Arc<dyn Content>;
 
     /// What the client is told of an attempt that the gateway gave up after `after`.
     fn timed_out(after: Duration) -> Self;

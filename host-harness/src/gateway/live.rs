@@ -1,10 +1,10 @@
 //! One call from its first attempt to its end, whichever way it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{
-    contract::{Invocation, Outcome, Verdict},
-    gateway::{Attempt, Gateway, LogicalCall, Step, Stop, Texts},
+    contract::{Invocation, Outcome, Reason, Verdict},
+    gateway::{Attempt, Background, Gateway, LogicalCall, Step, Stop},
 };
 
 /// A call that is not over. Dropping it (the loop's future is dropped with its
@@ -46,7 +46,7 @@ impl<'a> Live<'a> {
     pub(super) fn judge(
         &mut self,
         outcome: &Outcome,
-        texts: Arc<dyn Texts>,
+        background: Background,
     ) -> Result<Verdict, Stop> {
         let hook = self.gateway.hook.as_deref().ok_or(Stop::NoPlugin)?;
         let time_left = self.time_left();
@@ -59,10 +59,11 @@ impl<'a> Live<'a> {
             traced: self.call.traced,
         };
         self.held = true;
-        let verdict = hook.post_invoke(invocation, outcome, texts).map_err(Stop::PluginFailed)?;
+        let verdict = hook.post_invoke(invocation, outcome, background).map_err(Stop::PluginFailed)?;
         if verdict.retry_delay_ms == 0 {
-            // The contract has the plugin drop the state together with a refusal.
-            self.held = false;
+            // The contract has the plugin drop the state together with a
+            // refusal, save in shadow mode, where it goes on as if it had asked.
+            self.held = verdict.reason == Reason::Shadow;
             return Err(Stop::Plugin(verdict));
         }
         if self.attempt.retries() >= self.gateway.limits.max_tool_retries {

@@ -8,9 +8,13 @@ mod call;
 mod clock;
 mod event;
 mod live;
+mod marker;
+mod pushback;
 mod retry_loop;
 
-pub use call::{Attempt, LogicalCall, NoTexts, Reply, Texts};
+pub use call::{Attempt, Background, CallContext, Content, LogicalCall, NoContent, Reply};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use event::{Observer, Step, Stop, Unobserved};
+pub use marker::marker;
+pub use pushback::pushback_ms;
 pub use retry_loop::{Finished, Gateway, Limits, RetryHook};

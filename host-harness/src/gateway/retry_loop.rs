@@ -4,7 +4,10 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use crate::{
     contract::{Invocation, Outcome, Verdict},
-    gateway::{Attempt, Clock, LogicalCall, Observer, Reply, Step, Stop, Texts, live::Live},
+    gateway::{
+        Attempt, Background, CallContext, Clock, LogicalCall, Observer, Reply, Step, Stop,
+        live::Live,
+    },
     sandbox::HookFailure,
 };
 
@@ -18,8 +21,14 @@ pub trait RetryHook: Send + Sync {
         &self,
         invocation: Invocation<'_>,
         outcome: &Outcome,
-        texts: Arc<dyn Texts>,
+        background: Background,
     ) -> Result<Verdict, HookFailure>;
+
+    /// The most retries that a call to this target may get.
+    ///
+    /// # Errors
+    /// The plugin refused or broke.
+    fn retries(&self, target: &str, context: &Arc<CallContext>) -> Result<u32, HookFailure>;
 
     /// The call ends without a further verdict: its state can go.
     fn forget(&self, target: &str, request_id: &str);
@@ -96,7 +105,9 @@ impl Gateway {
             let took = self.clock.now().saturating_sub(sent);
             self.watch(call, &Step::AttemptEnded { attempt, outcome: &outcome, took });
 
-            let verdict = match live.judge(&outcome, reply.texts()) {
+            let background =
+                Background { content: reply.content(), context: call.context.clone(), took };
+            let verdict = match live.judge(&outcome, background) {
                 Ok(verdict) => verdict,
                 Err(stop) => break (Some(reply), stop),
             };
@@ -114,6 +125,19 @@ impl Gateway {
         match reply {
             Some(reply) => Finished::Answered { reply, attempts, stop },
             None => Finished::Cancelled { attempts },
+        }
+    }
+
+    /// The most retries that this call may get, from the plugin and from
+    /// [`Limits`]. None if the plugin gives no answer that can be used, or there is none.
+    #[must_use]
+    pub fn retries(&self, call: &LogicalCall) -> Option<u32> {
+        match self.hook.as_deref()?.retries(&call.target, &call.context) {
+            Ok(retries) => Some(retries.min(self.limits.max_tool_retries)),
+            Err(failure) => {
+                tracing::warn!(tool = call.target, %failure, "the plugin does not say how often it retries");
+                None
+            }
         }
     }
 

@@ -1,23 +1,39 @@
-//! What a plugin may know of a tool's result: a few facts, and the texts if it asks.
+//! What a plugin may know of the answer to a tool call: a few facts, and the body if it asks.
 
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
 use crate::{
-    contract::{Outcome, Returned, Structured},
-    gateway::Texts,
+    contract::{Outcome, Returned, Scalar, Structured, Unfinished},
+    gateway::Content,
 };
 
 /// The facts of the result of a `tools/call`, whatever JSON it is.
 #[must_use]
 pub fn outcome_of_result(result: &Value) -> Outcome {
+    if let Some(unfinished) = unfinished(result) {
+        return Outcome::Unfinished(unfinished);
+    }
     Outcome::Returned(Returned {
         is_error: is_error(result),
         structured: result.get("structuredContent").filter(|content| !content.is_null()).map(
             |content| Structured { is_error: is_error(content), status_code: status_code(content) },
         ),
     })
+}
+
+/// A result that ends the attempt but not the call: `resultType` says so since
+/// 2026-07-28; in 2025-11-25 a task stands in place of the content.
+fn unfinished(result: &Value) -> Option<Unfinished> {
+    match result.get("resultType").and_then(Value::as_str) {
+        Some("input_required") => Some(Unfinished::InputRequired),
+        Some("task") => Some(Unfinished::Task),
+        _ => {
+            let is_task = result.get("task")?.get("taskId")?.is_string();
+            (is_task && result.get("content").is_none()).then_some(Unfinished::Task)
+        }
+    }
 }
 
 fn is_error(value: &Value) -> bool {
@@ -29,46 +45,80 @@ fn status_code(content: &Value) -> Option<i32> {
     content.get("status_code")?.as_i64()?.try_into().ok()
 }
 
-/// The text items of a result, found when a plugin asks for them, and never copied.
+/// The body of a result, looked through when a plugin asks, and never copied.
 #[derive(Debug)]
-pub struct ResultTexts {
+pub struct ResultContent {
     result: Arc<Value>,
     /// Where in `content` the text items are.
-    places: OnceLock<Vec<usize>>,
+    texts: OnceLock<Vec<usize>>,
 }
 
-impl ResultTexts {
-    /// The texts of this result.
+impl ResultContent {
+    /// The body of this result.
     #[must_use]
     pub fn new(result: Arc<Value>) -> Self {
-        Self { result, places: OnceLock::new() }
+        Self { result, texts: OnceLock::new() }
     }
 
     fn items(&self) -> &[Value] {
         self.result.get("content").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    fn places(&self) -> &[usize] {
-        self.places.get_or_init(|| {
+    fn texts(&self) -> &[usize] {
+        self.texts.get_or_init(|| {
             let texts = self.items().iter().enumerate().filter(|(_, item)| text(item).is_some());
             texts.map(|(place, _)| place).collect()
         })
     }
 }
 
-impl Texts for ResultTexts {
-    fn count(&self) -> usize {
-        self.places().len()
+impl Content for ResultContent {
+    fn text_count(&self) -> usize {
+        self.texts().len()
     }
 
-    fn get(&self, index: usize) -> Option<&str> {
-        text(self.items().get(*self.places().get(index)?)?)
+    fn text(&self, index: usize) -> Option<&str> {
+        text(self.items().get(*self.texts().get(index)?)?)
+    }
+
+    fn field(&self, pointer: &str) -> Option<Scalar> {
+        scalar(self.result.get("structuredContent")?.pointer(pointer)?)
+    }
+}
+
+/// The body of a JSON-RPC error: its `data`.
+#[derive(Debug)]
+pub struct ErrorContent(pub Arc<Value>);
+
+impl Content for ErrorContent {
+    fn text_count(&self) -> usize {
+        0
+    }
+
+    fn text(&self, _: usize) -> Option<&str> {
+        None
+    }
+
+    fn field(&self, pointer: &str) -> Option<Scalar> {
+        scalar(self.0.get("data")?.pointer(pointer)?)
     }
 }
 
 fn text(item: &Value) -> Option<&str> {
     let is_text = item.get("type").and_then(Value::as_str) == Some("text");
     item.get("text").and_then(Value::as_str).filter(|_| is_text)
+}
+
+fn scalar(value: &Value) -> Option<Scalar> {
+    match value {
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        Value::Bool(flag) => Some(Scalar::Boolean(*flag)),
+        Value::Number(number) => {
+            let integer = number.as_i64().map(Scalar::Integer);
+            integer.or_else(|| number.as_f64().map(Scalar::Number))
+        }
+        Value::String(text) => Some(Scalar::Text(text.clone())),
+    }
 }
 
 #[cfg(test)]
@@ -139,15 +189,54 @@ mod tests {
 
     #[test]
     fn texts_are_counted_among_the_text_items_only() {
-        let texts = ResultTexts::new(Arc::new(json!({"content": [
+        let body = ResultContent::new(Arc::new(json!({"content": [
             {"type": "image", "text": "no"}, {"type": "text", "text": "a"}, "text", null,
             {"type": "text", "text": 1}, {"type": "TEXT", "text": "no"}, {"type": "text", "text": ""},
         ]})));
         assert_eq!(
-            (texts.count(), texts.get(0), texts.get(1), texts.get(2)),
+            (body.text_count(), body.text(0), body.text(1), body.text(2)),
             (2, Some("a"), Some(""), None)
         );
-        let none = ResultTexts::new(Arc::new(json!({"content": {"type": "text", "text": "a"}})));
-        assert_eq!((none.count(), none.get(0)), (0, None));
+        let none = ResultContent::new(Arc::new(json!({"content": {"type": "text", "text": "a"}})));
+        assert_eq!((none.text_count(), none.text(0)), (0, None));
+    }
+
+    #[test]
+    fn a_field_is_a_scalar_at_a_json_pointer() {
+        let body = json!({"a/b": [1, 2.5, "x", true, null, {}], "big": 18_446_744_073_709_551_615_u64});
+        let result = ResultContent::new(Arc::new(json!({ "structuredContent": body })));
+        let error = ErrorContent(Arc::new(json!({ "code": 1, "data": body })));
+        for content in [&result as &dyn Content, &error] {
+            for (pointer, expected) in [
+                ("/a~1b/0", Some(Scalar::Integer(1))),
+                ("/a~1b/1", Some(Scalar::Number(2.5))),
+                ("/a~1b/2", Some(Scalar::Text("x".to_owned()))),
+                ("/a~1b/3", Some(Scalar::Boolean(true))),
+                ("/a~1b/4", None),
+                ("/a~1b/5", None),
+                ("/a~1b/6", None),
+                ("/a~1b", None),
+                ("", None),
+                ("big", None),
+                ("/big", Some(Scalar::Number(18_446_744_073_709_551_615_u64 as f64))),
+            ] {
+                assert_eq!(content.field(pointer), expected, "{pointer}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_result_that_asks_for_more_or_hands_back_a_task_is_no_end() {
+        for (result, expected) in [
+            (json!({"resultType": "input_required"}), Some(Unfinished::InputRequired)),
+            (json!({"resultType": "task", "taskId": "1"}), Some(Unfinished::Task)),
+            (json!({"task": {"taskId": "1", "status": "working"}}), Some(Unfinished::Task)),
+            (json!({"task": {"taskId": "1"}, "content": []}), None),
+            (json!({"task": {"taskId": 1}}), None),
+            (json!({"resultType": "complete", "isError": true}), None),
+            (json!({"resultType": 1}), None),
+        ] {
+            assert_eq!(unfinished(&result), expected, "{result}");
+        }
     }
 }

@@ -11,12 +11,16 @@
 //!
 //! * [`wire`]: one JSON-RPC message, its members as the bytes that arrived.
 //! * [`lines`]: reading and writing messages, one a line.
+//! * `catalogue`: what the upstream says of its tools.
+//! * `attempt_marker`: what gateways in a row tell each other about their attempts.
 //! * [`facts`]: what a plugin may know of a tool's result.
 //! * [`tool_call`]: the reply to one attempt, and the attempt.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * [`mod@relay`]: the pump between the two sides.
 //! * [`child`]: an upstream server as a child process.
 
+mod attempt_marker;
+mod catalogue;
 pub mod child;
 pub mod facts;
 pub mod lines;
@@ -29,8 +33,8 @@ pub mod tool_call;
 mod upstream;
 pub mod wire;
 
-pub use facts::{ResultTexts, outcome_of_result};
-pub use relay::{Ended, relay};
+pub use facts::{ErrorContent, ResultContent, outcome_of_result};
+pub use relay::{Ended, RelayOptions, relay};
 pub use tool_call::ToolReply;
 
 #[cfg(test)]

@@ -31,7 +31,13 @@ pub struct Pending {
 struct Tables {
     lost: bool,
     attempts: HashMap<IdKey, WaitingAttempt>,
-    relayed: HashMap<IdKey, Id>,
+    relayed: HashMap<IdKey, Relayed>,
+}
+
+#[derive(Debug)]
+struct Relayed {
+    id: Id,
+    lists_tools: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +57,10 @@ pub enum Recipient {
     /// An attempt that waits here.
     Attempt(oneshot::Sender<Message>),
     /// The client, under the id that the response has.
-    Client,
+    Client {
+        /// It is the answer to a `tools/list`.
+        lists_tools: bool,
+    },
     /// Nobody: the request was cancelled, or never made.
     Nobody,
 }
@@ -87,8 +96,9 @@ impl Pending {
     ///
     /// # Errors
     /// The upstream is gone.
-    pub fn relayed(&self, id: &Id) -> Result<(), UpstreamLost> {
-        self.open()?.relayed.insert(id.key().clone(), id.clone());
+    pub fn relayed(&self, id: &Id, method: &str) -> Result<(), UpstreamLost> {
+        let relayed = Relayed { id: id.clone(), lists_tools: method == "tools/list" };
+        self.open()?.relayed.insert(id.key().clone(), relayed);
         Ok(())
     }
 
@@ -98,8 +108,8 @@ impl Pending {
         let mut tables = self.tables();
         if let Some(attempt) = tables.attempts.remove(id.key()) {
             Recipient::Attempt(attempt.answer)
-        } else if tables.relayed.remove(id.key()).is_some() {
-            Recipient::Client
+        } else if let Some(Relayed { lists_tools, .. }) = tables.relayed.remove(id.key()) {
+            Recipient::Client { lists_tools }
         } else {
             Recipient::Nobody
         }
@@ -123,7 +133,7 @@ impl Pending {
         let mut tables = self.tables();
         tables.lost = true;
         tables.attempts.clear();
-        tables.relayed.drain().map(|(_, id)| id).collect()
+        tables.relayed.drain().map(|(_, relayed)| relayed.id).collect()
     }
 
     fn open(&self) -> Result<MutexGuard<'_, Tables>, UpstreamLost> {
@@ -164,7 +174,7 @@ mod tests {
     fn losing_the_upstream_wakes_attempts_and_returns_the_rest() {
         let pending = Pending::default();
         let (_, mut answer) = pending.attempt(&Id::text("7")).expect("open");
-        pending.relayed(&Id::text("8")).expect("open");
+        pending.relayed(&Id::text("8"), "ping").expect("open");
         let orphans: Vec<_> =
             pending.lose().into_iter().map(|id| id.raw().get().to_owned()).collect();
         assert_eq!(orphans, [r#""8""#]);

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     gateway::Gateway,
     mcp::{
+        catalogue::Catalogue,
         lines::{self, Reader},
         live::LiveCalls,
         session::Session,
@@ -33,6 +34,22 @@ pub enum Ended {
     ByUpstream,
 }
 
+/// How to relay.
+#[derive(Debug, Clone)]
+pub struct RelayOptions {
+    /// The operator's name for the upstream, for budgets and trust; default none.
+    pub upstream_name: Option<String>,
+    /// Whether a call that may be retried tells the upstream so, in its
+    /// `_meta`, so that a gateway behind this one retries less; default yes.
+    pub mark_attempts: bool,
+}
+
+impl Default for RelayOptions {
+    fn default() -> Self {
+        Self { upstream_name: None, mark_attempts: true }
+    }
+}
+
 /// Relays MCP between a client (`front`) and an upstream server until one of
 /// them closes its side or `stop` is cancelled. Each side is a pair of what the
 /// relay reads from and what it writes to.
@@ -47,6 +64,7 @@ pub enum Ended {
 /// Outside of a tokio runtime with its timer enabled.
 pub async fn relay<FR, FW, UR, UW>(
     gateway: Arc<Gateway>,
+    options: RelayOptions,
     front: (FR, FW),
     upstream: (UR, UW),
     stop: CancellationToken,
@@ -61,7 +79,9 @@ where
     let (to_upstream, outbox) = Upstream::new();
     let session = Arc::new(Session {
         gateway,
+        options,
         upstream: to_upstream,
+        catalogue: Catalogue::default(),
         front: front_queue,
         live: Arc::new(LiveCalls::default()),
         client_gone: stop.child_token(),

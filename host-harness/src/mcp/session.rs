@@ -7,10 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     contract::TransportFailure,
-    gateway::{Finished, Gateway, LogicalCall},
+    gateway::{CallContext, Finished, Gateway, LogicalCall, marker},
     mcp::{
+        attempt_marker,
+        catalogue::Catalogue,
         live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
         pending::{Recipient, UpstreamLost},
+        relay::RelayOptions,
         tool_call::{CallParams, NO_ANSWER, ToolReply, attempt},
         upstream::Upstream,
         wire::{Id, Kind, Message, NotAMessage},
@@ -18,13 +21,16 @@ use crate::{
 };
 
 const CANCELLED: &str = "notifications/cancelled";
+const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 /// JSON-RPC: well-formed JSON that is no request.
 const INVALID_REQUEST: i64 = -32600;
 
 /// One client in front of one upstream.
 pub(super) struct Session {
     pub(super) gateway: Arc<Gateway>,
+    pub(super) options: RelayOptions,
     pub(super) upstream: Upstream,
+    pub(super) catalogue: Catalogue,
     /// To the client. When it is gone, what was for it is dropped.
     pub(super) front: mpsc::Sender<Message>,
     pub(super) live: Arc<LiveCalls>,
@@ -57,7 +63,7 @@ impl Session {
                         let text = "the gateway has too many tool calls in flight";
                         self.tell_client(Message::error(Some(&id), NO_ANSWER, text, None)).await;
                     }
-                    None => self.relay_request(message, &id).await,
+                    None => self.relay_request(message, &method, &id).await,
                 }
             }
             Kind::Notification { method } if method == CANCELLED => {
@@ -84,7 +90,12 @@ impl Session {
             Kind::Response { id: Some(id) } => match self.upstream.pending.answered(&id) {
                 // The attempt may have ended this very moment; then nobody wants it.
                 Recipient::Attempt(answer) => drop(answer.send(message)),
-                Recipient::Client => self.tell_client(message).await,
+                Recipient::Client { lists_tools } => {
+                    if let (true, Some(result)) = (lists_tools, message.get("result")) {
+                        self.catalogue.learn(result);
+                    }
+                    self.tell_client(message).await;
+                }
                 Recipient::Nobody if id.raw().get() == "null" => self.tell_client(message).await,
                 Recipient::Nobody => tracing::debug!("dropped a response that nobody waits for"),
             },
@@ -95,6 +106,10 @@ impl Session {
                     Some(id) => message.with_cancelled_id(&id),
                     None => message,
                 };
+                self.tell_client(message).await;
+            }
+            Kind::Notification { method } if method == TOOLS_CHANGED => {
+                self.catalogue.forget_all();
                 self.tell_client(message).await;
             }
             _ => self.tell_client(message).await,
@@ -110,8 +125,8 @@ impl Session {
         self.upstream_gone.cancel();
     }
 
-    async fn relay_request(&self, message: Message, id: &Id) {
-        if self.upstream.pending.relayed(id).is_err() {
+    async fn relay_request(&self, message: Message, method: &str, id: &Id) {
+        if self.upstream.pending.relayed(id, method).is_err() {
             return self.tell_client(lost(id)).await;
         }
         // Who registered the loss first answers the client, once.
@@ -131,13 +146,32 @@ impl Session {
         let entered = self.live.enter(&id, cancel.clone());
         let session = self.clone();
         calls.spawn(async move {
+            let outer = attempt_marker::read(&params.meta);
+            let context = CallContext {
+                upstream: session.options.upstream_name.clone(),
+                annotations: session.catalogue.of(&params.name),
+                outer,
+            };
             let call = LogicalCall {
                 traced: params.traced(),
                 target: params.name,
                 request_id: session.upstream.pending.unique("call"),
+                context: Arc::new(context),
                 cancel: cancel.token,
             };
-            let attempts = |_| attempt(&session.upstream, request.clone(), &id, &cancel.notice);
+            // A marker that came passes on unchanged if none of ours takes its place.
+            let retries = if session.options.mark_attempts {
+                session.gateway.retries(&call)
+            } else {
+                None
+            };
+            let attempts = |number| {
+                let request = match retries.and_then(|retries| marker(outer, number, retries)) {
+                    Some(marker) => attempt_marker::write(request.clone(), marker),
+                    None => request.clone(),
+                };
+                attempt(&session.upstream, request, &id, &cancel.notice)
+            };
             let reply = tokio::select! {
                 biased;
                 finished = session.gateway.run(&call, attempts) => match finished {

@@ -12,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     contract::{Invocation, Outcome, Reason, Verdict},
-    gateway::{Gateway, Limits, RetryHook, SystemClock, Texts, Unobserved},
-    mcp::{Ended, relay},
+    gateway::{
+        Background, CallContext, Gateway, Limits, RetryHook, SystemClock, Unobserved,
+    },
+    mcp::{Ended, RelayOptions, relay},
     sandbox::HookFailure,
 };
 
@@ -25,7 +27,7 @@ impl RetryHook for OnceMore {
         &self,
         invocation: Invocation<'_>,
         outcome: &Outcome,
-        _: Arc<dyn Texts>,
+        _: Background,
     ) -> Result<Verdict, HookFailure> {
         let failed = !matches!(outcome, Outcome::Returned(facts) if !facts.is_error);
         let delay = u64::from(failed && invocation.attempt == 1);
@@ -37,6 +39,10 @@ impl RetryHook for OnceMore {
             delay_ceiling_ms: delay,
             metadata: None,
         })
+    }
+
+    fn retries(&self, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
+        Ok(1)
     }
 
     fn forget(&self, _: &str, _: &str) {}
@@ -94,7 +100,10 @@ impl Session {
             clock: Arc::new(SystemClock::new()),
             observer: Arc::new(Unobserved),
         };
-        let relay = relay(Arc::new(gateway), split(front), split(back), CancellationToken::new());
+        // Unmarked, so that an attempt is the client's request to the letter.
+        let options = RelayOptions { mark_attempts: false, ..RelayOptions::default() };
+        let stop = CancellationToken::new();
+        let relay = relay(Arc::new(gateway), options, split(front), split(back), stop);
         Self {
             client: Side::new(client),
             upstream: Side::new(upstream),

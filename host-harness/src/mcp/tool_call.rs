@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::{
     contract::{Outcome, TransportFailure},
-    gateway::{NoTexts, Reply, Texts},
+    gateway::{Content, NoContent, Reply},
     mcp::{
-        facts::{ResultTexts, outcome_of_result},
+        facts::{ErrorContent, ResultContent, outcome_of_result},
         pending::UpstreamLost,
         upstream::Upstream,
         wire::{Id, Message},
@@ -41,6 +41,8 @@ pub enum ToolReply {
         response: Message,
         /// Its `error.code`; 0 if it is no 64-bit integer.
         code: i64,
+        /// Its `error`, for the plugin; `null` as with a result.
+        error: Arc<Value>,
     },
     /// Nothing in time.
     TimedOut {
@@ -60,7 +62,7 @@ impl ToolReply {
         };
         if let Some(error) = response.get("error").map(parse) {
             let code = error.get("code").and_then(Value::as_i64).unwrap_or(0);
-            return Self::Error { response, code };
+            return Self::Error { response, code, error: Arc::new(error) };
         }
         let result = Arc::new(response.get("result").map_or(Value::Null, parse));
         Self::Result { response, result }
@@ -91,10 +93,11 @@ impl Reply for ToolReply {
         }
     }
 
-    fn texts(&self) -> Arc<dyn Texts> {
+    fn content(&self) -> Arc<dyn Content> {
         match self {
-            Self::Result { result, .. } => Arc::new(ResultTexts::new(result.clone())),
-            _ => Arc::new(NoTexts),
+            Self::Result { result, .. } => Arc::new(ResultContent::new(result.clone())),
+            Self::Error { error, .. } => Arc::new(ErrorContent(error.clone())),
+            Self::TimedOut { .. } | Self::Lost(_) => Arc::new(NoContent),
         }
     }
 
@@ -108,7 +111,7 @@ impl Reply for ToolReply {
 pub(super) struct CallParams {
     pub(super) name: String,
     #[serde(default, rename = "_meta")]
-    meta: Value,
+    pub(super) meta: Value,
 }
 
 impl CallParams {

@@ -162,6 +162,20 @@ impl Message {
         self
     }
 
+    /// The same request with a member of its `_meta` set.
+    #[must_use]
+    pub fn with_meta(mut self, name: &str, value: &impl Serialize) -> Self {
+        let members = |raw: Option<&RawValue>| {
+            raw.and_then(|raw| Members::parse(raw).ok()).unwrap_or_default()
+        };
+        let mut params = members(self.get("params"));
+        let mut meta = members(params.get("_meta"));
+        meta.set(name, raw(value));
+        params.set("_meta", raw(&meta));
+        self.members.set("params", raw(&params));
+        self
+    }
+
     /// The request that a `notifications/cancelled` speaks of.
     #[must_use]
     pub fn cancelled_id(&self) -> Option<Id> {

@@ -35,9 +35,12 @@ pub enum Violation {
         /// The claimed ceiling.
         ceiling_ms: u64,
     },
-    /// A retry of a result in which nothing speaks of a failure, and whose texts it never read.
+    /// A retry of a result in which nothing speaks of a failure, and whose body it never read.
     #[error("it asks for a retry of a result without any sign of failure")]
     RetryOfSuccess,
+    /// A retry of a call that goes on elsewhere, was given up, or was refused.
+    #[error("it asks for a retry of an attempt that must not be repeated")]
+    RetryOfEnded,
     /// Metadata for a call without a trace, none for one with, or other numbers than the verdict's.
     #[error("its trace metadata do not go with the call and the verdict")]
     WrongMetadata,
@@ -57,16 +60,26 @@ fn asks(reason: Reason) -> bool {
         | Reason::StatusNotRetryable
         | Reason::RpcCodeNotRetryable
         | Reason::RetriesExhausted
-        | Reason::DeadlineTooClose => false,
+        | Reason::DeadlineTooClose
+        | Reason::AttemptWouldNotFit
+        | Reason::NotReplaySafe
+        | Reason::PushbackTooLong
+        | Reason::PushbackStop
+        | Reason::BudgetExhausted
+        | Reason::OuterLayerRetries
+        | Reason::Unfinished
+        | Reason::Cancelled
+        | Reason::Refused
+        | Reason::Shadow => false,
     }
 }
 
 /// Whether there is anything in this outcome that could be taken for a failure.
-fn may_have_failed(outcome: &Outcome, read_a_text: bool) -> bool {
+fn may_have_failed(outcome: &Outcome, read_content: bool) -> bool {
     match outcome {
         Outcome::Returned(returned) => {
             let told = returned.structured.is_some_and(|s| s.is_error || s.status_code.is_some());
-            returned.is_error || told || read_a_text
+            returned.is_error || told || read_content
         }
         _ => true,
     }
@@ -77,7 +90,7 @@ pub(super) fn check(
     verdict: &Verdict,
     outcome: &Outcome,
     traced: bool,
-    read_a_text: bool,
+    read_content: bool,
     limits: &Limits,
 ) -> Result<(), Violation> {
     let &Verdict { retry_delay_ms: delay_ms, reason, delay_ceiling_ms: ceiling_ms, .. } = verdict;
@@ -93,8 +106,12 @@ pub(super) fn check(
     if delay_ms > ceiling_ms {
         return Err(Violation::DelayAboveCeiling { delay_ms, ceiling_ms });
     }
-    if delay_ms > 0 && !may_have_failed(outcome, read_a_text) {
+    if delay_ms > 0 && !may_have_failed(outcome, read_content) {
         return Err(Violation::RetryOfSuccess);
+    }
+    let ended = matches!(outcome, Outcome::Unfinished(_) | Outcome::Cancelled | Outcome::Refused);
+    if delay_ms > 0 && ended {
+        return Err(Violation::RetryOfEnded);
     }
     let agrees = match verdict.metadata {
         None => !traced,

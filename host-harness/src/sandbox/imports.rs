@@ -6,8 +6,12 @@ use super::{engine::engine, error::LoadProblem, state::GuestState};
 use crate::contract::RetryPlugin;
 
 /// The whole of it. `types` holds no functions.
-const ALLOWED: [&str; 3] =
-    ["mcp-gateway:hooks/types@0.1.0", "mcp-gateway:hooks/content@0.1.0", "wasi:random/random@0.2"];
+const ALLOWED: [&str; 4] = [
+    "mcp-gateway:hooks/types@0.1.0",
+    "mcp-gateway:hooks/content@0.1.0",
+    "mcp-gateway:hooks/context@0.1.0",
+    "wasi:random/random@0.2",
+];
 
 /// Versions of WASI 0.2 are compatible with each other, so only the first two
 /// numbers of theirs count.

@@ -44,12 +44,18 @@ impl Instance {
         options: &Options,
     ) -> Result<Result<Vec<Issue>, Vec<Issue>>, Breakage> {
         self.begin(options.limits.call_time, options.limits.lifecycle_result_bytes);
+        self.call_configure(options).map_err(|error| breakage(&error, options.limits.call_time))
+    }
+
+    /// The same within bounds that are armed already.
+    pub(super) fn call_configure(
+        &mut self,
+        options: &Options,
+    ) -> wasmtime::Result<Result<Vec<Issue>, Vec<Issue>>> {
         let limits = GatewayLimits { max_retries: options.max_tool_retries };
         let lifecycle = self.exports.mcp_gateway_hooks_lifecycle();
-        match lifecycle.call_configure(&mut self.store, &options.config, limits) {
-            Ok(answer) => Ok(answer.map(boundary::printable).map_err(boundary::printable)),
-            Err(error) => Err(breakage(&error, options.limits.call_time)),
-        }
+        let answer = lifecycle.call_configure(&mut self.store, &options.config, limits)?;
+        Ok(answer.map(boundary::printable).map_err(boundary::printable))
     }
 
     /// Arms the bounds of one call.

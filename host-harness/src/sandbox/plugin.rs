@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     contract::{Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
-    gateway::{RetryHook, Texts},
+    gateway::{Background, CallContext, RetryHook},
 };
 
 /// How to run a plugin.
@@ -52,6 +52,8 @@ impl Default for Options {
 /// under a microsecond, and never longer than [`Limits::call_time`].
 pub struct Plugin {
     shards: Vec<Mutex<Shard>>,
+    /// What is in force. Held while a configuration is being changed.
+    options: Mutex<Arc<Options>>,
     notices: Vec<Issue>,
 }
 
@@ -70,10 +72,47 @@ impl Plugin {
             shards.push(Mutex::new(shard));
             notices = said;
         }
-        Ok(Self { shards, notices })
+        Ok(Self { shards, options: Mutex::new(options), notices })
     }
 
-    /// What the plugin accepted but adjusted in its configuration.
+    /// Puts another configuration into force while calls go on: their state and
+    /// what is left of budgets survive. Returns what the plugin accepted but adjusted.
+    ///
+    /// # Errors
+    /// The plugin refuses the configuration, or breaks over it. Then every
+    /// shard works by the old one, as before.
+    pub fn reconfigure(&self, config: &str) -> Result<Vec<Issue>, StartError> {
+        let mut in_force = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = Arc::new(Options { config: config.to_owned(), ..(**in_force).clone() });
+        let mut notices = Vec::new();
+        for index in 0..self.shards.len() {
+            match self.lock(index).reconfigure(&wanted) {
+                Ok(said) => notices = said,
+                Err(error) => {
+                    // All shards run the same code, so a refusal is the first
+                    // one's; only one that broke can leave others to be set back.
+                    for changed in 0..index {
+                        if let Err(error) = self.lock(changed).reconfigure(&in_force) {
+                            tracing::error!(%error, "the plugin does not take its old configuration back");
+                        }
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        *in_force = wanted;
+        Ok(notices)
+    }
+
+    /// The JSON Schema of the plugin's configuration, as the plugin wrote it.
+    ///
+    /// # Errors
+    /// It broke.
+    pub fn config_schema(&self) -> Result<String, Breakage> {
+        self.lock(0).config_schema()
+    }
+
+    /// What the plugin accepted but adjusted in its configuration at the start.
     #[must_use]
     pub fn notices(&self) -> &[Issue] {
         &self.notices
@@ -138,9 +177,13 @@ impl RetryHook for Plugin {
         &self,
         invocation: Invocation<'_>,
         outcome: &Outcome,
-        texts: Arc<dyn Texts>,
+        background: Background,
     ) -> Result<Verdict, HookFailure> {
-        self.shard(invocation.target).post_invoke(invocation, outcome, texts)
+        self.shard(invocation.target).post_invoke(invocation, outcome, background)
+    }
+
+    fn retries(&self, target: &str, context: &Arc<CallContext>) -> Result<u32, HookFailure> {
+        self.shard(target).retries(target, context)
     }
 
     fn forget(&self, target: &str, request_id: &str) {

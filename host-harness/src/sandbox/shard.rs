@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     contract::{Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
-    gateway::Texts,
+    gateway::{Background, CallContext},
 };
 
 /// The rest after the second break in a row; it doubles with each further one.
@@ -55,24 +55,41 @@ impl Shard {
         &mut self,
         invocation: Invocation<'_>,
         outcome: &Outcome,
-        texts: Arc<dyn Texts>,
+        background: Background,
     ) -> Result<Verdict, HookFailure> {
         self.now = Duration::from_millis(invocation.now_ms);
         let limits = self.options.limits;
         let traced = invocation.traced;
-        let (answer, read_a_text) = self.call(limits.hook_result_bytes, |instance| {
+        let (answer, read_content) = self.call(limits.hook_result_bytes, |instance| {
             let state = instance.store.data_mut();
-            state.texts = Some(texts);
-            state.read_a_text = false;
+            state.background = Some(background);
+            state.read_content = false;
             let hook = instance.exports.mcp_gateway_hooks_tool_post_invoke();
             let answer = hook.call_handle(&mut instance.store, invocation, *outcome)?;
             let state = instance.store.data_mut();
-            state.texts = None;
-            Ok((answer, state.read_a_text))
+            state.background = None;
+            Ok((answer, state.read_content))
         })?;
         let verdict = answer.map_err(HookFailure::Refused)?;
-        boundary::check(&verdict, outcome, traced, read_a_text, &limits)?;
+        boundary::check(&verdict, outcome, traced, read_content, &limits)?;
         Ok(verdict)
+    }
+
+    /// The most retries that a call to this target may get.
+    pub(super) fn retries(
+        &mut self,
+        target: &str,
+        context: &Arc<CallContext>,
+    ) -> Result<u32, HookFailure> {
+        let background = Background { context: context.clone(), ..Background::none() };
+        let answer = self.call(self.options.limits.hook_result_bytes, |instance| {
+            instance.store.data_mut().background = Some(background);
+            let hook = instance.exports.mcp_gateway_hooks_tool_post_invoke();
+            let answer = hook.call_retries(&mut instance.store, target)?;
+            instance.store.data_mut().background = None;
+            Ok(answer)
+        })?;
+        answer.map_err(HookFailure::Refused)
     }
 
     /// The policy for resources.
@@ -115,6 +132,25 @@ impl Shard {
         self.call(self.options.limits.lifecycle_result_bytes, |instance| {
             instance.exports.mcp_gateway_hooks_lifecycle().call_describe(&mut instance.store)
         })
+    }
+
+    /// The JSON Schema of its configuration.
+    pub(super) fn config_schema(&mut self) -> Result<String, Breakage> {
+        self.call(self.options.limits.lifecycle_result_bytes, |instance| {
+            instance.exports.mcp_gateway_hooks_lifecycle().call_config_schema(&mut instance.store)
+        })
+    }
+
+    /// Puts another configuration into force, also for the instances to come.
+    /// Ok is what was adjusted. If the plugin refuses it or breaks over it, the
+    /// old one stays; a fresh instance, if one is needed, starts with the old one.
+    pub(super) fn reconfigure(&mut self, options: &Arc<Options>) -> Result<Vec<Issue>, StartError> {
+        let answer = self.call(options.limits.lifecycle_result_bytes, |instance| {
+            instance.call_configure(options)
+        })?;
+        let notices = answer.map_err(StartError::Config)?;
+        self.options = options.clone();
+        Ok(notices)
     }
 
     /// One call into the instance, which may return so many bytes. A store in

@@ -1,14 +1,15 @@
 //! What the host keeps for one instance.
 
-use std::sync::Arc;
-
 use getrandom::SysRng;
 use rand_core::{Rng, SeedableRng, TryRng};
 use rand_pcg::Pcg64;
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
 use super::Limits;
-use crate::{contract::content, gateway::Texts};
+use crate::{
+    contract::{OuterAttempts, Scalar, ToolAnnotations, content, context},
+    gateway::Background,
+};
 
 /// Where a plugin's randomness comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +23,10 @@ pub enum Entropy {
 /// The data of a store.
 pub(super) struct GuestState {
     pub(super) resources: StoreLimits,
-    /// The texts of the attempt that is being judged; none between calls.
-    pub(super) texts: Option<Arc<dyn Texts>>,
-    /// Whether the guest read a text during this call.
-    pub(super) read_a_text: bool,
+    /// What the guest may ask about the attempt that is being judged; none between calls.
+    pub(super) background: Option<Background>,
+    /// Whether the guest read anything of the answer's body during this call.
+    pub(super) read_content: bool,
     text_bytes: usize,
     random: Random,
 }
@@ -52,7 +53,8 @@ impl GuestState {
                 Random::Seeded(Box::new(Pcg64::seed_from_u64(seed)))
             }
         };
-        Self { resources, texts: None, read_a_text: false, text_bytes: limits.text_bytes, random }
+        let text_bytes = limits.text_bytes;
+        Self { resources, background: None, read_content: false, text_bytes, random }
     }
 
     pub(super) fn random_u64(&mut self) -> wasmtime::Result<u64> {
@@ -74,18 +76,46 @@ impl GuestState {
 
 impl content::Host for GuestState {
     fn text_count(&mut self) -> u32 {
-        let count = self.texts.as_ref().map_or(0, |texts| texts.count());
+        let count = self.background.as_ref().map_or(0, |asked| asked.content.text_count());
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     fn text(&mut self, index: u32) -> Option<String> {
-        let texts = self.texts.as_ref()?;
-        let text = texts.get(usize::try_from(index).ok()?)?;
+        let asked = self.background.as_ref()?;
+        let text = asked.content.text(usize::try_from(index).ok()?)?;
         if text.len() > self.text_bytes {
             return None;
         }
-        self.read_a_text = true;
+        self.read_content = true;
         Some(text.to_owned())
+    }
+
+    fn field(&mut self, pointer: String) -> Option<Scalar> {
+        let scalar = self.background.as_ref()?.content.field(&pointer)?;
+        if matches!(&scalar, Scalar::Text(text) if text.len() > self.text_bytes) {
+            return None;
+        }
+        self.read_content = true;
+        Some(scalar)
+    }
+}
+
+impl context::Host for GuestState {
+    fn upstream(&mut self) -> Option<String> {
+        self.background.as_ref()?.context.upstream.clone()
+    }
+
+    fn annotations(&mut self) -> Option<ToolAnnotations> {
+        self.background.as_ref()?.context.annotations
+    }
+
+    fn took_ms(&mut self) -> u64 {
+        let took = self.background.as_ref().map_or(0, |asked| asked.took.as_millis());
+        u64::try_from(took).unwrap_or(u64::MAX)
+    }
+
+    fn outer(&mut self) -> Option<OuterAttempts> {
+        self.background.as_ref()?.context.outer
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String};
 
-use serde_json::Value;
+use super::json::{Value, quoted};
 
 /// A place in the configuration and what is to be said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) fn member(parent: &str, key: &str) -> String {
 
 /// The path of an entry whose key is a name that the operator chose.
 pub(super) fn entry(parent: &str, key: &str) -> String {
-    format!("{parent}[{}]", Value::from(key))
+    format!("{parent}[{}]", quoted(key))
 }
 
 /// `value` as it stands in the configuration, shortened to fit a line.

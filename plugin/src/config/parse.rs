@@ -1,40 +1,20 @@
 //! From JSON text to a [`Config`], or to everything that is wrong with it.
 
-use alloc::{borrow::ToOwned, collections::BTreeMap, format, string::String, vec, vec::Vec};
-
-use serde_json::{Map, Value};
+use alloc::{format, string::String, vec, vec::Vec};
 
 use super::{
-    Config, Issue, Policy, Retries, StatusSet, TextCheck, defaults,
-    issue::{entry, shown},
-    object::Object,
-};
-use crate::{
-    Millis,
-    delay::{Backoff, Jitter},
+    Config, Issue, Overrides, Policy, Retries, TrustedUpstreams,
+    issue::{entry, member, shown},
+    json::{Members, Value},
+    keys::{PolicyKeys, RootKeys},
+    setting::{apply_group, apply_members, names, refuse, refuse_unknown},
 };
 
-const POLICY_KEYS: [&str; 6] = [
-    "max_retries",
-    "backoff_base_ms",
-    "max_backoff_ms",
-    "retry_on_status",
-    "jitter",
-    "check_text_content",
-];
-const ROOT_KEYS: [&str; 8] = [
-    "max_retries",
-    "backoff_base_ms",
-    "max_backoff_ms",
-    "retry_on_status",
-    "jitter",
-    "check_text_content",
-    "tool_overrides",
-    "max_tracked_calls",
-];
+/// The key of the policies of tools.
+pub(super) const OVERRIDES: &str = "tool_overrides";
 
 /// A configuration that is in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Accepted {
     /// What it says.
     pub config: Config,
@@ -49,9 +29,9 @@ pub struct Accepted {
 /// Every problem of the text at once; never an empty list.
 pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
     let root = |message: String| vec![Issue { path: String::new(), message }];
-    let members = match serde_json::from_str(text) {
+    let members = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(members)) => members,
-        Ok(Value::Null) => Map::new(),
+        Ok(Value::Null) => Members::default(),
         Ok(other) => {
             let other = shown(&other);
             return Err(root(format!("a configuration must be an object or null, not {other}")));
@@ -59,163 +39,107 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
         Err(error) => return Err(root(format!("not JSON: {error}"))),
     };
 
-    let mut issues = Vec::new();
-    let mut notices = Vec::new();
-    let object = Object::open("", &members, &ROOT_KEYS, &mut issues);
-    let fields = Fields::read(&object, &mut issues);
-    let sound_base = issues.is_empty();
-    let base = fields.clone().complete(&object, sound_base, ceiling, &mut issues, &mut notices);
-    let max_tracked_calls = object
-        .integer("max_tracked_calls", &(1..=100_000), &mut issues)
-        .and_then(|calls| u32::try_from(calls).ok())
-        .unwrap_or(defaults::MAX_TRACKED_CALLS);
-    let overrides =
-        read_overrides(&object, &fields, sound_base, ceiling, &mut issues, &mut notices);
-
-    if issues.is_empty() {
-        Ok(Accepted { config: Config { base, overrides, max_tracked_calls }, notices })
-    } else {
-        Err(issues)
-    }
-}
-
-fn read_overrides(
-    root: &Object<'_>,
-    base: &Fields,
-    sound_base: bool,
-    ceiling: Retries,
-    issues: &mut Vec<Issue>,
-    notices: &mut Vec<Issue>,
-) -> BTreeMap<String, Policy> {
-    const KEY: &str = "tool_overrides";
-    let mut overrides = BTreeMap::new();
-    let tools = match root.get(KEY) {
-        None => return overrides,
-        Some(Value::Object(tools)) => tools,
+    let mut reader = Reader { ceiling, issues: Vec::new(), notices: Vec::new() };
+    let mut root = RootKeys::default();
+    apply_members(&mut root, &members, "", &mut reader.issues);
+    let mut keys = PolicyKeys::of(root.profile);
+    apply_members(&mut keys, &members, "", &mut reader.issues);
+    let mut known = names(&keys);
+    known.extend(names(&root));
+    known.push(OVERRIDES);
+    refuse_unknown(&members, "", &known, &mut reader.issues);
+    let sound = reader.issues.is_empty();
+    let base = reader.policy(&keys, &members, "", sound);
+    let overrides = match members.get(OVERRIDES) {
+        None => Vec::new(),
+        Some(Value::Object(tools)) => reader.overrides(tools, &keys, sound),
         Some(other) => {
-            let message = format!("must be an object of tool names, not {}", shown(other));
-            issues.push(Issue { path: root.path_of(KEY), message });
-            return overrides;
+            refuse(other, "an object of tool names", OVERRIDES, &mut reader.issues);
+            Vec::new()
         }
     };
-    for (tool, value) in tools {
-        let path = entry(KEY, tool);
-        let Value::Object(members) = value else {
-            let message = format!("must be an object of policy keys, not {}", shown(value));
-            issues.push(Issue { path, message });
-            continue;
-        };
-        let before = issues.len();
-        let object = Object::open(&path, members, &POLICY_KEYS, issues);
-        let fields = Fields::read(&object, issues);
-        let sound = sound_base && issues.len() == before;
-        let policy = fields.over(base).complete(&object, sound, ceiling, issues, notices);
-        overrides.insert(tool.to_owned(), policy);
+
+    let Reader { issues, notices, .. } = reader;
+    match base {
+        Some(base) if issues.is_empty() => {
+            let config = Config {
+                policies: Overrides::new(base, overrides),
+                // In range by its kind.
+                max_tracked_calls: u32::try_from(root.max_tracked_calls.0).unwrap_or(u32::MAX),
+                trusted: TrustedUpstreams(root.trusted_upstreams.0),
+            };
+            Ok(Accepted { config, notices })
+        }
+        _ => Err(issues),
     }
-    overrides
 }
 
-/// What one object says about a policy; none = it is silent.
-#[derive(Clone)]
-struct Fields {
-    max_retries: Option<u64>,
-    base: Option<u64>,
-    cap: Option<u64>,
-    retry_on_status: Option<Vec<i32>>,
-    jitter: Option<bool>,
-    check_text_content: Option<bool>,
+struct Reader {
+    ceiling: Retries,
+    issues: Vec<Issue>,
+    notices: Vec<Issue>,
 }
 
-impl Fields {
-    fn read(object: &Object<'_>, issues: &mut Vec<Issue>) -> Self {
-        let milliseconds = 1..=Millis::HOUR.0;
-        Self {
-            max_retries: object.integer("max_retries", &(0..=10), issues),
-            base: object.integer("backoff_base_ms", &milliseconds, issues),
-            cap: object.integer("max_backoff_ms", &milliseconds, issues),
-            retry_on_status: object.statuses("retry_on_status", issues),
-            jitter: object.boolean("jitter", issues),
-            check_text_content: object.boolean("check_text_content", issues),
+impl Reader {
+    fn overrides(
+        &mut self,
+        tools: &Members,
+        base: &PolicyKeys,
+        sound_base: bool,
+    ) -> Vec<(String, Policy)> {
+        let mut overrides = Vec::new();
+        for (tool, value) in tools.iter() {
+            let path = entry(OVERRIDES, tool);
+            let Value::Object(members) = value else {
+                refuse(value, "an object of policy keys", &path, &mut self.issues);
+                continue;
+            };
+            let before = self.issues.len();
+            let mut keys = base.clone();
+            apply_group(&mut keys, value, &path, &mut self.issues);
+            let sound = sound_base && self.issues.len() == before;
+            let policy = self.policy(&keys, members, &path, sound);
+            overrides.extend(policy.map(|policy| (tool.into(), policy)));
         }
+        overrides
     }
 
-    /// These fields, and those of `base` where these are silent.
-    fn over(self, base: &Self) -> Self {
-        Self {
-            max_retries: self.max_retries.or(base.max_retries),
-            base: self.base.or(base.base),
-            cap: self.cap.or(base.cap),
-            retry_on_status: self.retry_on_status.or_else(|| base.retry_on_status.clone()),
-            jitter: self.jitter.or(base.jitter),
-            check_text_content: self.check_text_content.or(base.check_text_content),
-        }
-    }
-
-    /// The policy that these fields and the defaults make. `sound` is false if
-    /// a problem with the fields is known already: then the two bounds of the
-    /// backoff are not held against each other, for that would be noise.
-    fn complete(
-        self,
-        object: &Object<'_>,
+    /// The policy that the object at `path` makes. `sound` is false if a
+    /// problem with it is known already: then the two bounds of the backoff
+    /// are not held against each other, for that would be noise.
+    fn policy(
+        &mut self,
+        keys: &PolicyKeys,
+        members: &Members,
+        path: &str,
         sound: bool,
-        ceiling: Retries,
-        issues: &mut Vec<Issue>,
-        notices: &mut Vec<Issue>,
-    ) -> Policy {
-        let base = self.base.map_or(Backoff::DEFAULT.base(), Millis);
-        let cap = self.cap.map_or(Backoff::DEFAULT.cap(), Millis);
-        let jitter = match self.jitter {
-            None => Backoff::DEFAULT.jitter(),
-            Some(true) => Jitter::Full,
-            Some(false) => Jitter::None,
-        };
-        let backoff = Backoff::new(base, cap, jitter).unwrap_or_else(|| {
-            if sound {
-                issues.push(base_above_cap(object, base, cap));
-            }
-            Backoff::DEFAULT
-        });
-        Policy {
-            max_retries: clamp(self.max_retries, object, ceiling, notices),
-            backoff,
-            retry_on_status: StatusSet::new(
-                self.retry_on_status.unwrap_or_else(|| defaults::RETRY_ON_STATUS.to_vec()),
-            ),
-            text_check: match self.check_text_content {
-                None => defaults::TEXT_CHECK,
-                Some(true) => TextCheck::On,
-                Some(false) => TextCheck::Off,
-            },
+    ) -> Option<Policy> {
+        let wanted = keys.max_retries.0;
+        let ceiling = self.ceiling.0;
+        // An override that is silent here inherits what was said of the base already.
+        let said_here = path.is_empty() || members.contains("max_retries");
+        if wanted > u64::from(ceiling) && said_here {
+            let message =
+                format!("{wanted} is above the gateway's ceiling {ceiling}; {ceiling} is used");
+            self.notices.push(Issue { path: member(path, "max_retries"), message });
         }
+        let own_budget = !path.is_empty() && members.contains("budget");
+        let policy = Policy::of(keys, self.ceiling, own_budget);
+        if policy.is_none() && sound {
+            self.issues.push(base_above_cap(keys, members, path));
+        }
+        policy
     }
 }
 
 /// Named at the key that this object wrote, for that is the one to change.
-fn base_above_cap(object: &Object<'_>, base: Millis, cap: Millis) -> Issue {
-    if object.get("max_backoff_ms").is_some() {
+fn base_above_cap(keys: &PolicyKeys, members: &Members, path: &str) -> Issue {
+    let (base, cap) = (keys.backoff_base_ms.0, keys.max_backoff_ms.0);
+    if members.contains("max_backoff_ms") {
         let message = format!("must be at least backoff_base_ms, which is {base}, not {cap}");
-        Issue { path: object.path_of("max_backoff_ms"), message }
+        Issue { path: member(path, "max_backoff_ms"), message }
     } else {
         let message = format!("must be at most max_backoff_ms, which is {cap}, not {base}");
-        Issue { path: object.path_of("backoff_base_ms"), message }
+        Issue { path: member(path, "backoff_base_ms"), message }
     }
-}
-
-fn clamp(
-    wanted: Option<u64>,
-    object: &Object<'_>,
-    ceiling: Retries,
-    notices: &mut Vec<Issue>,
-) -> Retries {
-    let wanted = wanted.and_then(|retries| u32::try_from(retries).ok());
-    let wanted = wanted.unwrap_or(defaults::MAX_RETRIES);
-    // An override that is silent here inherits what was said of the base already.
-    let said_here = object.path.is_empty() || object.get("max_retries").is_some();
-    if wanted > ceiling.0 && said_here {
-        let ceiling = ceiling.0;
-        let message =
-            format!("{wanted} is above the gateway's ceiling {ceiling}; {ceiling} is used");
-        notices.push(Issue { path: object.path_of("max_retries"), message });
-    }
-    Retries(wanted).min(ceiling)
 }

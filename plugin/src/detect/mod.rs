@@ -1,8 +1,12 @@
 //! Did the attempt fail, and would another one be worth its price?
 
+mod status;
 mod text;
+mod wish;
 
 use alloc::string::String;
+
+pub use wish::Wish;
 
 use crate::config::{Policy, TextCheck};
 
@@ -19,11 +23,26 @@ pub enum Outcome {
     /// The attempt was given up when its time was over.
     TimedOut,
     /// The connection failed.
-    TransportFailed,
+    TransportFailed {
+        /// The request may have reached the upstream.
+        dispatched: bool,
+    },
     /// A JSON-RPC error of this code.
     RpcError(i64),
-    /// An HTTP error of this status.
-    HttpError(u16),
+    /// An HTTP error.
+    HttpError {
+        /// Its status.
+        status: u16,
+        /// Milliseconds for which the upstream wants to be left alone;
+        /// negative: for good.
+        pushback: Option<i64>,
+    },
+    /// The call goes on elsewhere.
+    Unfinished,
+    /// The client gave the call up.
+    Cancelled,
+    /// Another plugin refused the call or its result.
+    Refused,
 }
 
 /// The facts of a `structuredContent`.
@@ -35,12 +54,27 @@ pub struct Structured {
     pub status_code: Option<i32>,
 }
 
-/// The text items of a result, fetched one by one and only on demand.
-pub trait Texts {
-    /// How many there are.
-    fn count(&self) -> u32;
+/// The body of an answer, fetched piece by piece and only on demand.
+pub trait Content {
+    /// How many text items there are.
+    fn text_count(&self) -> u32;
     /// One of them; none if the gateway withholds it.
-    fn get(&self, index: u32) -> Option<String>;
+    fn text(&self, index: u32) -> Option<String>;
+    /// What stands at a JSON Pointer.
+    fn field(&self, pointer: &str) -> Option<Scalar>;
+}
+
+/// A JSON value that holds no others.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A number that was written as an integer.
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    /// A text.
+    Text(String),
 }
 
 /// What an outcome means for the call.
@@ -49,9 +83,20 @@ pub enum Detection {
     /// No failure.
     Success,
     /// A failure that another attempt may cure.
-    Transient(Signal),
-    /// A failure that another attempt would repeat.
+    Transient(Failure),
+    /// Something that another attempt would not change.
     Permanent(Permanent),
+}
+
+/// A transient failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// What gave it away.
+    pub signal: Signal,
+    /// Its status, if it has one.
+    pub status: Option<i32>,
+    /// When the upstream wants to be called again.
+    pub wish: Option<Wish>,
 }
 
 /// What gave a transient failure away.
@@ -68,69 +113,120 @@ pub enum Signal {
     /// The attempt's time was over.
     TimedOut,
     /// The connection failed.
-    TransportFailed,
+    TransportFailed {
+        /// The request may have reached the upstream.
+        dispatched: bool,
+    },
     /// A JSON-RPC error.
     RpcError,
 }
 
-/// What makes a failure permanent.
+impl Failure {
+    const fn of(signal: Signal) -> Detection {
+        Detection::Transient(Self { signal, status: None, wish: None })
+    }
+
+    /// Whether the upstream certainly did not do the work: it never got the
+    /// request, or it says that it refused it (status 429, RFC 6585).
+    #[must_use]
+    pub const fn surely_not_executed(&self) -> bool {
+        matches!(self.signal, Signal::TransportFailed { dispatched: false }) || self.is_throttling()
+    }
+
+    /// Whether the upstream says that it gets too many requests.
+    #[must_use]
+    pub const fn is_throttling(&self) -> bool {
+        matches!(self.status, Some(429))
+    }
+
+    /// Whether the attempt took too long.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self.signal, Signal::TimedOut)
+    }
+}
+
+/// What makes another attempt useless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permanent {
     /// A status that is not configured as transient.
     Status,
-    /// A JSON-RPC code that blames the request.
+    /// A JSON-RPC code that blames the request, or is not configured as transient.
     RpcCode,
+    /// The call is not over.
+    Unfinished,
+    /// The client gave it up.
+    Cancelled,
+    /// Another plugin refused it.
+    Refused,
 }
 
 /// Judges one outcome. Signals are looked for in this order, and the first
 /// level that has something to say has the last word: the result's `isError`,
 /// then its `structuredContent`, then (if the policy wants it and there is no
 /// structured content at all) its texts.
-pub fn detect(outcome: Outcome, texts: &impl Texts, policy: &Policy) -> Detection {
-    match outcome {
-        Outcome::Returned { is_error: true, structured } => {
-            match structured.and_then(|structured| structured.status_code) {
-                Some(status) => gate(status, policy),
-                None => Detection::Transient(Signal::ToolError),
-            }
+pub fn detect(outcome: Outcome, content: &impl Content, policy: &Policy) -> Detection {
+    let detection = match outcome {
+        Outcome::Returned { is_error, structured: Some(mut structured) } => {
+            structured.status_code =
+                structured.status_code.or_else(|| status::deeper(content, policy));
+            in_structured(is_error, structured, policy)
         }
-        Outcome::Returned { is_error: false, structured: Some(structured) } => {
-            in_structured(structured, policy)
-        }
+        Outcome::Returned { is_error: true, structured: None } => Failure::of(Signal::ToolError),
         Outcome::Returned { is_error: false, structured: None } => match policy.text_check {
             TextCheck::Off => Detection::Success,
-            TextCheck::On => text::in_texts(texts, policy),
+            TextCheck::On => text::in_texts(content, policy),
         },
-        Outcome::TimedOut => Detection::Transient(Signal::TimedOut),
-        Outcome::TransportFailed => Detection::Transient(Signal::TransportFailed),
+        Outcome::TimedOut => Failure::of(Signal::TimedOut),
+        Outcome::TransportFailed { dispatched } => {
+            Failure::of(Signal::TransportFailed { dispatched })
+        }
         Outcome::RpcError(code) if blames_the_request(code) => {
             Detection::Permanent(Permanent::RpcCode)
         }
-        Outcome::RpcError(_) => Detection::Transient(Signal::RpcError),
-        Outcome::HttpError(status) => gate(i32::from(status), policy),
+        Outcome::RpcError(code) => match status::deeper(content, policy) {
+            Some(status) => gate(status, policy),
+            None if policy.retry_on_rpc_codes.contains(code) => Failure::of(Signal::RpcError),
+            None => Detection::Permanent(Permanent::RpcCode),
+        },
+        Outcome::HttpError { status, .. } => gate(i32::from(status), policy),
+        Outcome::Unfinished => Detection::Permanent(Permanent::Unfinished),
+        Outcome::Cancelled => Detection::Permanent(Permanent::Cancelled),
+        Outcome::Refused => Detection::Permanent(Permanent::Refused),
+    };
+    match (detection, &policy.pushback) {
+        (Detection::Transient(failure), Some(pushback)) => {
+            let wish = wish::told(&outcome, content, &pushback.pointers);
+            Detection::Transient(Failure { wish, ..failure })
+        }
+        _ => detection,
     }
 }
 
 /// A failure with a status is transient only if the status is.
 fn gate(status: i32, policy: &Policy) -> Detection {
-    if policy.retry_on_status.contains(status) {
-        Detection::Transient(Signal::RetryableStatus)
+    if policy.retry_on_status.contains(i64::from(status)) {
+        let signal = Signal::RetryableStatus;
+        Detection::Transient(Failure { signal, status: Some(status), wish: None })
     } else {
         Detection::Permanent(Permanent::Status)
     }
 }
 
-fn in_structured(structured: Structured, policy: &Policy) -> Detection {
-    if structured.is_error {
-        return Detection::Transient(Signal::StructuredError);
-    }
+fn in_structured(is_error: bool, structured: Structured, policy: &Policy) -> Detection {
     match structured.status_code {
+        Some(status) if is_error => gate(status, policy),
+        status if structured.is_error => {
+            let signal = Signal::StructuredError;
+            Detection::Transient(Failure { signal, status, wish: None })
+        }
+        None if is_error => Failure::of(Signal::ToolError),
+        None => Detection::Success,
         Some(status) => match gate(status, policy) {
             // Nothing but the number says "failure", so it has to look like one.
             Detection::Permanent(_) if status < 400 => Detection::Success,
             gated => gated,
         },
-        None => Detection::Success,
     }
 }
 

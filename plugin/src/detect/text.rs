@@ -4,27 +4,24 @@ use core::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Detection, Permanent, Signal, Texts};
+use super::{Content, Detection, Failure, Signal, gate};
 use crate::config::Policy;
 
 /// Looks through the texts for the first one that tells of a transient failure.
-pub(super) fn in_texts(texts: &impl Texts, policy: &Policy) -> Detection {
+pub(super) fn in_texts(content: &impl Content, policy: &Policy) -> Detection {
     let mut detection = Detection::Success;
-    for index in 0..texts.count() {
-        let Some(text) = texts.get(index) else { continue };
-        let Ok(Json::Object { is_error, status_code }) = serde_json::from_str(&text) else {
+    for index in 0..content.text_count() {
+        let Some(text) = content.text(index) else { continue };
+        let Ok(Json::Object { is_error, status_code: status }) = serde_json::from_str(&text) else {
             continue;
         };
         if is_error {
-            return Detection::Transient(Signal::TextError);
+            let signal = Signal::TextError;
+            return Detection::Transient(Failure { signal, status, wish: None });
         }
-        match status_code {
-            Some(status) if policy.retry_on_status.contains(status) => {
-                return Detection::Transient(Signal::RetryableStatus);
-            }
-            Some(status) if status >= 400 => {
-                detection = Detection::Permanent(Permanent::Status);
-            }
+        match status.map(|status| (status, gate(status, policy))) {
+            Some((_, transient @ Detection::Transient(_))) => return transient,
+            Some((400.., permanent)) => detection = permanent,
             _ => {}
         }
     }

@@ -1,31 +1,51 @@
-//! What is remembered of calls that have failed and are not over.
+//! What is remembered: the calls that have failed and are not over, the retry
+//! budgets, and how long the attempts of a tool take.
 //!
 //! Bounded in number, and every operation takes constant time in the worst
-//! case, not only on average: all memory is reserved at the start, nothing is
-//! ever rehashed, and at most [`EVICTIONS_PER_CALL`] silent entries are dropped
-//! at a time. A call can therefore not be slow because others were abandoned.
+//! case, not only on average: at most [`EVICTIONS_PER_CALL`] silent entries
+//! are dropped at a time. A call can therefore not be slow because others were
+//! abandoned.
 
-mod table;
+mod attempt_times;
 
 #[cfg(test)]
 mod tests;
 
 use alloc::string::String;
 
-use crate::Millis;
-pub use table::Slot;
-use table::Table;
+use crate::{
+    Millis,
+    budget::{Budgets, Reservation},
+    table::{Slot, Table},
+};
+pub use attempt_times::AttemptTimes;
 
 /// How many expired entries one call drops at the most. A call adds at most
 /// one, so with two the expired ones can only become fewer.
 pub const EVICTIONS_PER_CALL: usize = 2;
 
-/// The failures of the calls that are alive, keyed by (target, request id).
+/// A call that has failed and is not over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Call {
+    /// Transient failures up to now.
+    pub failures: u32,
+    /// How long it slept before its last attempt.
+    pub last_delay: Option<Millis>,
+    /// What it holds of a budget while it sleeps.
+    held: Option<Reservation>,
+}
+
+/// All that is remembered.
 #[derive(Debug)]
-pub struct CallState {
-    table: Table,
+pub struct State {
+    /// By (target, request id).
+    calls: Table<Call>,
     ttl: Millis,
     evicted: Evictions,
+    /// By upstream or tool.
+    pub budgets: Budgets,
+    /// By tool.
+    pub times: AttemptTimes,
 }
 
 /// How many entries went without their call having ended.
@@ -37,67 +57,88 @@ pub struct Evictions {
     pub displaced: u64,
 }
 
-impl CallState {
+impl State {
     /// Room for `capacity` calls (at least 1), each kept for `ttl` after its
-    /// last failure. `seed` makes the hash unpredictable to callers.
+    /// last failure. `seed` makes the hashes unpredictable to callers.
     #[must_use]
     pub fn new(capacity: u32, ttl: Millis, seed: u64) -> Self {
-        Self { table: Table::new(capacity, seed), ttl, evicted: Evictions::default() }
+        Self {
+            calls: Table::new(capacity, seed),
+            ttl,
+            evicted: Evictions::default(),
+            budgets: Budgets::new(seed),
+            times: AttemptTimes::new(seed),
+        }
     }
 
-    /// Other bounds for the entries that are there. If there are more than
+    /// Other bounds for the calls that are there. If there are more than
     /// `capacity`, the oldest go.
     pub fn rebound(&mut self, capacity: u32, ttl: Millis) {
         self.ttl = ttl;
-        let lost = self.table.resize(capacity);
-        self.evicted.displaced += u64::from(lost);
+        while self.calls.len() > capacity.max(1) {
+            self.displace_oldest();
+        }
+        self.calls.resize(capacity);
     }
 
-    /// Counts a failure of a call and returns how many it has now, at least
-    /// `at_least`, and its place. Drops the oldest entry if there is no room.
+    /// Counts a failure of a call, which holds nothing of a budget any more.
+    /// It has at least `at_least` failures now. The oldest call is dropped if
+    /// there is no room.
     pub fn record_failure(
         &mut self,
         target: String,
         request_id: String,
         at_least: u32,
         now: Millis,
-    ) -> (Slot, u32) {
-        if let Some(slot) = self.table.find(&target, &request_id) {
-            let entry = self.table.touch(slot, now);
-            entry.failures = entry.failures.saturating_add(1).max(at_least);
-            return (slot, entry.failures);
+    ) -> (Slot, Call) {
+        let found = self.calls.find(&target, &request_id);
+        if let Some(slot) = found
+            && let Some(call) = self.calls.touch(slot, now)
+        {
+            call.failures = call.failures.saturating_add(1).max(at_least);
+            let held = call.held.take();
+            let call = *call;
+            self.give_back(held);
+            return (slot, call);
         }
-        if self.table.is_full() && self.table.remove_oldest().is_some() {
-            self.evicted.displaced += 1;
+        if self.calls.is_full() {
+            self.displace_oldest();
         }
-        let failures = at_least.max(1);
-        (self.table.insert(target, request_id, failures, now), failures)
+        let call = Call { failures: at_least.max(1), ..Call::default() };
+        (self.calls.insert(target, request_id, call, now), call)
     }
 
-    /// Drops an entry by its place.
+    /// The call goes to sleep, and may hold something of a budget until it is
+    /// heard of again.
+    pub fn sleeps(&mut self, slot: Slot, delay: Millis, held: Option<Reservation>) {
+        match self.calls.get_mut(slot) {
+            Some(call) => (call.last_delay, call.held) = (Some(delay), held),
+            None => self.give_back(held),
+        }
+    }
+
+    /// Drops a call by its place.
     pub fn release(&mut self, slot: Slot) {
-        self.table.remove(slot);
+        let held = self.calls.remove(slot).and_then(|call| call.held);
+        self.give_back(held);
     }
 
-    /// Drops the entry of a call; false if there is none.
-    pub fn remove(&mut self, target: &str, request_id: &str) -> bool {
-        if self.table.len() == 0 {
-            return false;
-        }
-        let found = self.table.find(target, request_id);
+    /// Drops a call, and gives back what it held; false if it is not known.
+    pub fn end(&mut self, target: &str, request_id: &str) -> bool {
+        let found = self.calls.find(target, request_id);
         if let Some(slot) = found {
-            self.table.remove(slot);
+            self.release(slot);
         }
         found.is_some()
     }
 
-    /// Drops entries that were silent for longer than the TTL, oldest first,
-    /// and at most [`EVICTIONS_PER_CALL`] of them.
+    /// Drops calls that were silent for longer than the TTL, oldest first, and
+    /// at most [`EVICTIONS_PER_CALL`] of them.
     pub fn evict_expired(&mut self, now: Millis) {
         for _ in 0..EVICTIONS_PER_CALL {
-            match self.table.oldest() {
-                Some(entry) if now.since(entry.touched) > self.ttl => {
-                    self.table.remove_oldest();
+            match self.calls.oldest() {
+                Some((slot, touched)) if now.since(touched) > self.ttl => {
+                    self.release(slot);
                     self.evicted.expired += 1;
                 }
                 _ => return,
@@ -105,27 +146,35 @@ impl CallState {
         }
     }
 
-    /// Drops everything.
-    pub fn clear(&mut self) {
-        while self.table.remove_oldest().is_some() {}
+    fn displace_oldest(&mut self) {
+        if let Some((slot, _)) = self.calls.oldest() {
+            self.release(slot);
+            self.evicted.displaced += 1;
+        }
+    }
+
+    fn give_back(&mut self, held: Option<Reservation>) {
+        if let Some(reservation) = held {
+            self.budgets.give_back(reservation);
+        }
     }
 
     /// How many calls are remembered.
     #[must_use]
     pub fn len(&self) -> u32 {
-        self.table.len()
+        self.calls.len()
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.table.len() == 0
+        self.calls.is_empty()
     }
 
     /// How many can be remembered.
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.table.capacity()
+        self.calls.capacity()
     }
 
     /// What was evicted since the start.

@@ -1,4 +1,4 @@
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 
 use proptest::prelude::*;
 
@@ -6,13 +6,13 @@ use super::*;
 
 const TTL: Millis = Millis(300_000);
 
-fn fail(state: &mut CallState, target: &str, request: &str, now: u64) -> u32 {
-    state.record_failure(target.into(), request.into(), 1, Millis(now)).1
+fn fail(state: &mut State, target: &str, request: &str, now: u64) -> u32 {
+    state.record_failure(target.into(), request.into(), 1, Millis(now)).1.failures
 }
 
 #[test]
 fn pairs_that_read_the_same_when_joined_are_two_calls() {
-    let mut state = CallState::new(10, TTL, 1);
+    let mut state = State::new(10, TTL, 1);
     assert_eq!(fail(&mut state, "a:b", "c", 0), 1);
     assert_eq!(fail(&mut state, "a", "b:c", 0), 1);
     assert_eq!(fail(&mut state, "a:b", "c", 0), 2);
@@ -21,38 +21,38 @@ fn pairs_that_read_the_same_when_joined_are_two_calls() {
 
 #[test]
 fn an_entry_that_was_silent_for_longer_than_the_ttl_goes_and_a_younger_one_stays() {
-    let mut state = CallState::new(10, TTL, 1);
+    let mut state = State::new(10, TTL, 1);
     fail(&mut state, "old", "1", 0);
     fail(&mut state, "young", "1", 1_000);
     state.evict_expired(Millis(TTL.0));
     assert_eq!(state.len(), 2, "the TTL itself is not longer than the TTL");
     state.evict_expired(Millis(TTL.0 + 1_000));
     assert_eq!(state.len(), 1);
-    assert!(state.remove("young", "1"));
+    assert!(state.end("young", "1"));
     assert_eq!(state.evicted().expired, 1);
 }
 
 #[test]
 fn the_entry_that_was_touched_longest_ago_makes_room() {
-    let mut state = CallState::new(2, TTL, 1);
+    let mut state = State::new(2, TTL, 1);
     fail(&mut state, "t", "1", 0);
     fail(&mut state, "t", "2", 1);
     fail(&mut state, "t", "1", 2);
     fail(&mut state, "t", "3", 3);
     assert_eq!(fail(&mut state, "t", "1", 4), 3);
-    assert!(!state.remove("t", "2"));
+    assert!(!state.end("t", "2"));
     assert_eq!(state.evicted().displaced, 1);
 }
 
 #[test]
 fn a_state_that_is_bounded_anew_keeps_its_newest_entries() {
-    let mut state = CallState::new(8, TTL, 1);
+    let mut state = State::new(8, TTL, 1);
     for request in 0..6 {
         fail(&mut state, "t", &format!("{request}"), request);
     }
     state.rebound(3, TTL);
     assert_eq!((state.len(), state.capacity()), (3, 3));
-    assert!(!state.remove("t", "2"));
+    assert!(!state.end("t", "2"));
     assert_eq!(fail(&mut state, "t", "3", 9), 2);
     state.rebound(100, TTL);
     assert_eq!(fail(&mut state, "t", "5", 9), 2);
@@ -80,7 +80,7 @@ proptest! {
     fn it_behaves_like_a_list_that_is_searched_from_end_to_end(
         ops in prop::collection::vec(op(), 0..400), capacity in 1..12_u32, seed: u64,
     ) {
-        let mut state = CallState::new(capacity, TTL, seed);
+        let mut state = State::new(capacity, TTL, seed);
         let mut model: Vec<(String, String, u32, u64)> = Vec::new();
         let mut now = 0;
         for op in ops {
@@ -104,7 +104,7 @@ proptest! {
                 Op::Remove(target, request) => {
                     let key = (format!("{target}"), format!("{request}"));
                     let at = model.iter().position(|e| (&e.0, &e.1) == (&key.0, &key.1));
-                    prop_assert_eq!(state.remove(&key.0, &key.1), at.is_some());
+                    prop_assert_eq!(state.end(&key.0, &key.1), at.is_some());
                     if let Some(at) = at {
                         model.remove(at);
                     }

@@ -1,4 +1,7 @@
-//! A hash table of fixed size whose entries also stand in order of their last touch.
+//! A hash table of fixed size, keyed by a pair of texts, whose entries also
+//! stand in order of their last touch. Every operation takes constant time in
+//! the worst case but for the length of a bucket's chain: all memory is
+//! reserved at the start and nothing is ever rehashed.
 //!
 //! One slab holds the entries. Each is in two linked lists: the chain of its
 //! hash bucket, and the order of touch. Links are places in the slab.
@@ -27,27 +30,22 @@ impl Slot {
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
-    target: String,
-    request_id: String,
-    pub(super) failures: u32,
-    pub(super) touched: Millis,
+struct Entry<V> {
+    key: (String, String),
+    /// None in a free place.
+    value: Option<V>,
+    touched: Millis,
     bucket: u32,
     next_in_bucket: Option<Slot>,
     older: Option<Slot>,
     newer: Option<Slot>,
 }
 
-impl Entry {
-    fn is(&self, target: &str, request_id: &str) -> bool {
-        self.request_id == request_id && self.target == target
-    }
-}
-
+/// A bounded table from pairs of texts to `V`.
 #[derive(Debug)]
-pub(super) struct Table {
+pub struct Table<V> {
     buckets: Vec<Option<Slot>>,
-    slab: Vec<Entry>,
+    slab: Vec<Entry<V>>,
     free: Option<Slot>,
     oldest: Option<Slot>,
     newest: Option<Slot>,
@@ -56,8 +54,10 @@ pub(super) struct Table {
     hash: FixedState,
 }
 
-impl Table {
-    pub(super) fn new(capacity: u32, seed: u64) -> Self {
+impl<V> Table<V> {
+    /// Room for `capacity` entries, at least 1. `seed` makes the hash unpredictable to callers.
+    #[must_use]
+    pub fn new(capacity: u32, seed: u64) -> Self {
         let capacity = capacity.clamp(1, 1 << 24);
         Self {
             buckets: vec![None; capacity.next_power_of_two() as usize],
@@ -71,50 +71,64 @@ impl Table {
         }
     }
 
-    pub(super) const fn len(&self) -> u32 {
+    /// How many entries there are.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
         self.len
     }
 
-    pub(super) const fn capacity(&self) -> u32 {
+    /// How many there can be.
+    #[must_use]
+    pub const fn capacity(&self) -> u32 {
         self.capacity
     }
 
-    pub(super) const fn is_full(&self) -> bool {
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether the next entry needs another one's place.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
         self.len >= self.capacity
     }
 
-    /// Moves the newest entries into a table of another size; returns how many
-    /// of the oldest found no place.
-    pub(super) fn resize(&mut self, capacity: u32) -> u32 {
+    /// Moves all entries into a table of another size, which must hold them.
+    pub fn resize(&mut self, capacity: u32) {
         if capacity == self.capacity {
-            return 0;
-        }
-        let mut lost = 0;
-        while self.len > capacity.max(1) {
-            self.remove_oldest();
-            lost += 1;
+            return;
         }
         let mut next = Self::new(capacity, 0);
         next.hash = self.hash.clone();
-        while let Some(entry) = self.remove_oldest() {
-            next.insert(entry.target, entry.request_id, entry.failures, entry.touched);
+        while let Some(slot) = self.oldest {
+            let Entry { touched, .. } = self.slab[slot.index()];
+            if let Some(((first, second), value)) = self.take(slot) {
+                next.insert(first, second, value, touched);
+            }
         }
         *self = next;
-        lost
     }
 
-    fn bucket(&self, target: &str, request_id: &str) -> u32 {
+    fn bucket(&self, first: &str, second: &str) -> u32 {
         // Hashing a pair of texts marks the end of each: ("a:b", "c") and
         // ("a", "b:c") are different input.
-        let hash = self.hash.hash_one(Pair(target, request_id));
+        let hash = self.hash.hash_one(Pair(first, second));
         (hash as u32) & (self.capacity.next_power_of_two() - 1)
     }
 
-    pub(super) fn find(&self, target: &str, request_id: &str) -> Option<Slot> {
-        let mut link = self.buckets[self.bucket(target, request_id) as usize];
+    /// Where the entry of a key is. The place stays its own until it is removed.
+    #[must_use]
+    pub fn find(&self, first: &str, second: &str) -> Option<Slot> {
+        if self.len == 0 {
+            return None;
+        }
+        let mut link = self.buckets[self.bucket(first, second) as usize];
         while let Some(slot) = link {
             let entry = &self.slab[slot.index()];
-            if entry.is(target, request_id) {
+            // The second differs more often.
+            if entry.key.1 == second && entry.key.0 == first {
                 break;
             }
             link = entry.next_in_bucket;
@@ -122,20 +136,13 @@ impl Table {
         link
     }
 
-    /// Adds an entry as the newest. The table must not be full, nor the pair be there.
-    pub(super) fn insert(
-        &mut self,
-        target: String,
-        request_id: String,
-        failures: u32,
-        now: Millis,
-    ) -> Slot {
-        let bucket = self.bucket(&target, &request_id);
+    /// Adds an entry as the newest. The table must not be full, nor the key be there.
+    pub fn insert(&mut self, first: String, second: String, value: V, now: Millis) -> Slot {
+        let bucket = self.bucket(&first, &second);
         let head = self.buckets[bucket as usize];
         let entry = Entry {
-            target,
-            request_id,
-            failures,
+            key: (first, second),
+            value: Some(value),
             touched: now,
             bucket,
             next_in_bucket: head,
@@ -159,38 +166,52 @@ impl Table {
         slot
     }
 
-    /// Makes an entry the newest.
-    pub(super) fn touch(&mut self, slot: Slot, now: Millis) -> &mut Entry {
+    /// What stands at a place.
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut V> {
+        self.slab[slot.index()].value.as_mut()
+    }
+
+    /// What stands at a place, and makes it the newest.
+    pub fn touch(&mut self, slot: Slot, now: Millis) -> Option<&mut V> {
         if self.newest != Some(slot) {
             self.unlink(slot);
             self.append(slot);
         }
         let entry = &mut self.slab[slot.index()];
         entry.touched = now;
-        entry
+        entry.value.as_mut()
     }
 
-    pub(super) fn oldest(&self) -> Option<&Entry> {
-        self.oldest.map(|slot| &self.slab[slot.index()])
+    /// The place of the entry that was not touched for the longest time, and its last touch.
+    #[must_use]
+    pub fn oldest(&self) -> Option<(Slot, Millis)> {
+        self.oldest.map(|slot| (slot, self.slab[slot.index()].touched))
     }
 
-    pub(super) fn remove_oldest(&mut self) -> Option<Removed> {
-        self.oldest.map(|slot| self.remove(slot))
+    /// All values, in no order that means anything.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.slab.iter().filter_map(|entry| entry.value.as_ref())
     }
 
-    pub(super) fn remove(&mut self, slot: Slot) -> Removed {
+    /// Removes the oldest entry.
+    pub fn remove_oldest(&mut self) -> Option<V> {
+        self.oldest.and_then(|slot| self.remove(slot))
+    }
+
+    /// Removes the entry at a place.
+    pub fn remove(&mut self, slot: Slot) -> Option<V> {
+        self.take(slot).map(|(_, value)| value)
+    }
+
+    fn take(&mut self, slot: Slot) -> Option<((String, String), V)> {
+        let value = self.slab[slot.index()].value.take()?;
         self.unlink(slot);
         self.leave_bucket(slot);
         self.len -= 1;
         let free = self.free.replace(slot);
         let entry = &mut self.slab[slot.index()];
         entry.next_in_bucket = free;
-        Removed {
-            target: core::mem::take(&mut entry.target),
-            request_id: core::mem::take(&mut entry.request_id),
-            failures: entry.failures,
-            touched: entry.touched,
-        }
+        Some((core::mem::take(&mut entry.key), value))
     }
 
     fn leave_bucket(&mut self, slot: Slot) {
@@ -234,14 +255,6 @@ impl Table {
             None => self.newest = older,
         }
     }
-}
-
-/// What an entry held.
-pub(super) struct Removed {
-    target: String,
-    request_id: String,
-    failures: u32,
-    touched: Millis,
 }
 
 #[derive(Hash)]

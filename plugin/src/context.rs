@@ -1,0 +1,37 @@
+//! What the gateway knows around an attempt, asked for only where a policy needs it.
+
+use alloc::string::String;
+
+use crate::Millis;
+
+/// The gateway's side of the `context` interface.
+pub trait Context {
+    /// The operator's name for the upstream.
+    fn upstream(&self) -> Option<String>;
+    /// What the upstream says of its tool.
+    fn annotations(&self) -> Option<Annotations>;
+    /// How long the attempt took.
+    fn took(&self) -> Millis;
+    /// What layers before the gateway do about the same call.
+    fn outer(&self) -> Option<OuterAttempts>;
+}
+
+/// Hints about a tool; none where the upstream is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Annotations {
+    /// It changes nothing.
+    pub read_only: Option<bool>,
+    /// It may destroy something.
+    pub destructive: Option<bool>,
+    /// Twice is as good as once.
+    pub idempotent: Option<bool>,
+}
+
+/// The attempts of outer layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OuterAttempts {
+    /// Which attempt of theirs this call is, from 1.
+    pub attempt: u32,
+    /// How many they make at the most.
+    pub most: u32,
+}
