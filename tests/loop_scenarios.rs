@@ -17,8 +17,8 @@ use futures::executor::block_on;
 use host_harness::{
     contract::{Invocation, Outcome, Reason, Structured, TransportFailure, Verdict},
     gateway::{
-        Attempt, Background, CallContext, Clock, Content, Finished, Gateway, Limits, LogicalCall,
-        NoContent, Observer, Reply, RetryHook, Sleep, Step, Stop, Unobserved,
+        Attempt, Background, CallContext, Clock, Content, Finished, Gateway, Hook, Limits,
+        LogicalCall, Observer, Reply, RetryHook, Sleep, Step, Stop, Unobserved,
     },
     sandbox::{HookFailure, Plugin},
 };
@@ -44,8 +44,8 @@ impl Reply for Answer {
         self.outcome
     }
 
-    fn content(&self) -> Arc<dyn Content> {
-        Arc::new(NoContent)
+    fn content(&self) -> Option<Arc<dyn Content>> {
+        None
     }
 
     fn timed_out(after: Duration) -> Self {
@@ -79,8 +79,9 @@ impl Scripted {
 }
 
 impl RetryHook for Scripted {
-    fn post_invoke(
+    fn judge(
         &self,
+        _: Hook,
         _: Invocation<'_>,
         outcome: &Outcome,
         _: Background,
@@ -92,11 +93,11 @@ impl RetryHook for Scripted {
         Ok(Verdict { retry_delay_ms, reason, failures: 1, delay_ceiling_ms, metadata: None })
     }
 
-    fn retries(&self, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
+    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
         Ok(3)
     }
 
-    fn forget(&self, _: &str, _: &str) {
+    fn forget(&self, _: Hook, _: &str, _: &str) {
         *self.forgotten.lock().expect("one thread") += 1;
     }
 }

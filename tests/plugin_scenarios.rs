@@ -8,6 +8,7 @@
 
 use host_harness::{
     contract::{Invocation, Issue, Outcome, Returned, Structured, TraceMetadata},
+    gateway::{Hook, RetryHook},
     sandbox::Plugin,
 };
 use serde_json::{Value, json};
@@ -228,7 +229,7 @@ fn resources_are_told_the_base_policy() {
         r#"{"max_retries": 2, "backoff_base_ms": 150, "max_backoff_ms": 3000,
             "retry_on_status": [503, 429, 503], "tool_overrides": {"file:///a": {"max_retries": 9}}}"#,
     );
-    let policy = plugin.post_fetch(invocation("file:///a", "1"), &OK).expect("a policy");
+    let policy = plugin.resource_policy().expect("a policy");
     assert_eq!(
         (policy.max_retries, policy.backoff_base_ms, policy.max_backoff_ms),
         (2, 150, 3_000)
@@ -290,19 +291,22 @@ fn an_error_that_blames_the_request_is_not_retried_and_others_are() {
     for code in [-32_700, -32_600, -32_601, -32_602, -32_002, -32_020, -32_021, -32_042] {
         assert_eq!(delay(code), 0, "{code}");
     }
-    for code in [-32_603, -32_000, -32_001, 1, i64::MIN, i64::MAX] {
+    // 0 is what the Python SDK makes of any exception in a handler.
+    for code in [-32_603, 0] {
         assert_eq!(delay(code), 200, "{code}");
+    }
+    for code in [-32_000, -32_001, -32_019, 1, i64::MIN, i64::MAX] {
+        assert_eq!(delay(code), 0, "{code}: only if it is configured");
     }
 }
 
 #[test]
 fn a_forgotten_call_begins_anew() {
-    use host_harness::gateway::RetryHook;
     let plugin = start(r#"{"jitter": false}"#);
     fail(&plugin, "t", "1");
-    plugin.forget("t", "1");
-    plugin.forget("t", "1");
-    plugin.forget("unknown", "1");
+    plugin.forget(Hook::ToolPostInvoke, "t", "1");
+    plugin.forget(Hook::ToolPostInvoke, "t", "1");
+    plugin.forget(Hook::ToolPostInvoke, "unknown", "1");
     assert_eq!((metric(&plugin, "calls.tracked"), metric(&plugin, "calls.forgotten")), (0, 1));
     assert_eq!(fail(&plugin, "t", "1"), 200);
 }

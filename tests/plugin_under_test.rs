@@ -9,7 +9,7 @@ use std::{
 use host_harness::{
     bundled,
     contract::{Invocation, Issue, Outcome, Returned, Structured, Verdict},
-    gateway::{Background, RetryHook},
+    gateway::{Background, Content, Hook, RetryHook},
     mcp::{ResultContent, outcome_of_result},
     sandbox::{Component, Entropy, Options, Plugin, StartError},
 };
@@ -54,16 +54,21 @@ pub fn invocation<'a>(target: &'a str, request_id: &'a str) -> Invocation<'a> {
 
 /// Judges a result (any JSON) as one attempt of (target, request id).
 pub fn judge(plugin: &Plugin, target: &str, request_id: &str, result: &Value) -> Verdict {
-    let content = Arc::new(ResultContent::new(Arc::new(result.clone())));
-    let background = Background { content, ..Background::none() };
+    let content: Arc<dyn Content> = Arc::new(ResultContent::new(Arc::new(result.clone())));
+    let background = Background { content: Some(content), ..Background::none() };
     plugin
-        .post_invoke(invocation(target, request_id), &outcome_of_result(result), background)
+        .judge(
+            Hook::ToolPostInvoke,
+            invocation(target, request_id),
+            &outcome_of_result(result),
+            background,
+        )
         .expect("a verdict")
 }
 
 /// Judges an outcome that has no body.
 pub fn judge_outcome(plugin: &Plugin, invocation: Invocation<'_>, outcome: &Outcome) -> Verdict {
-    plugin.post_invoke(invocation, outcome, Background::none()).expect("a verdict")
+    plugin.judge(Hook::ToolPostInvoke, invocation, outcome, Background::none()).expect("a verdict")
 }
 
 /// `{"isError": true}`.

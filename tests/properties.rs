@@ -5,7 +5,7 @@ use std::{cell::Cell, sync::Arc, time::Duration};
 use futures::executor::block_on;
 use host_harness::{
     contract::{Invocation, Outcome, TransportFailure},
-    gateway::{Clock, Content, Finished, Gateway, Limits, LogicalCall, NoContent, Reply, Unobserved},
+    gateway::{Clock, Content, Finished, Gateway, Limits, LogicalCall, Reply, Unobserved},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -147,8 +147,8 @@ impl Reply for Act {
         }
     }
 
-    fn content(&self) -> Arc<dyn Content> {
-        Arc::new(NoContent)
+    fn content(&self) -> Option<Arc<dyn Content>> {
+        None
     }
 
     fn timed_out(_: Duration) -> Self {

@@ -27,18 +27,29 @@ fn every_problem_is_told_at_once_with_its_path_and_what_would_be_right() {
     told.sort();
     let expected = [
         ("backoff_base_ms", "must be an integer from 1 to 3600000, not 0"),
-        ("jitter", "must be true or false, not 1"),
+        (
+            "jitter",
+            "must be true, false or one of \"none\", \"full\", \"equal\", \"decorrelated\", not 1",
+        ),
         ("maxRetries", "unknown key; did you mean `max_retries`?"),
         ("max_retries", r#"must be an integer from 0 to 10, not "3""#),
-        ("retry_on_status[1]", r#"must be an integer of 32 bits, not "502""#),
-        ("retry_on_status[2]", "must be an integer of 32 bits, not 503.0"),
+        (
+            "retry_on_status[1]",
+            r#"must be a status code (32 bits), a range like "500..599" (within 0 and 999) or a class like "5xx", not "502""#,
+        ),
+        (
+            "retry_on_status[2]",
+            r#"must be a status code (32 bits), a range like "500..599" (within 0 and 999) or a class like "5xx", not 503.0"#,
+        ),
         (r#"tool_overrides["list"]"#, "must be an object of policy keys, not []"),
         (r#"tool_overrides["pay \"now\""].check_text_content"#, "must be true or false, not null"),
         (r#"tool_overrides["search"].max_retries"#, "must be an integer from 0 to 10, not 11"),
         (
             r#"tool_overrides["search"].tool_overrides"#,
             "unknown key; allowed here are: max_retries, backoff_base_ms, max_backoff_ms, \
-             retry_on_status, jitter, check_text_content",
+             backoff_multiplier, jitter, retry_on_status, status_pointers, retry_on_rpc_codes, \
+             check_text_content, replay_safety, idempotent, pushback, budget, deadline_fit, \
+             nested_retries, shadow",
         ),
     ];
     assert_eq!(told, expected.map(|(path, message)| (path.to_owned(), message.to_owned())));
@@ -98,6 +109,6 @@ fn all_issues_stand_in_the_error_a_line_each() {
     };
     assert_eq!(
         error.to_string(),
-        "max_retries: must be an integer from 0 to 10, not -1\njitter: must be true or false, not 1"
+        "max_retries: must be an integer from 0 to 10, not -1\njitter: must be true, false or one of \"none\", \"full\", \"equal\", \"decorrelated\", not 1"
     );
 }

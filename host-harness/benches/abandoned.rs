@@ -9,7 +9,7 @@ use std::time::Instant;
 use host_harness::{
     bundled,
     contract::{Invocation, Outcome, Returned},
-    gateway::{Background, RetryHook},
+    gateway::{Background, Hook, RetryHook},
     sandbox::{Component, Entropy, Options, Plugin},
 };
 
@@ -55,7 +55,8 @@ fn nanoseconds(plugin: &Plugin, id: &str, fails: bool) -> u64 {
     let outcome = Outcome::Returned(Returned { is_error: fails, structured: None });
     let background = Background::none();
     let start = Instant::now();
-    let verdict = plugin.post_invoke(invocation, &outcome, background).expect("a verdict");
+    let verdict =
+        plugin.judge(Hook::ToolPostInvoke, invocation, &outcome, background).expect("a verdict");
     let took = start.elapsed();
     assert_eq!(verdict.retry_delay_ms > 0, fails);
     u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)

@@ -12,7 +12,7 @@ use criterion::{
 use host_harness::{
     bundled,
     contract::{Invocation, Outcome, Returned, Structured},
-    gateway::{Background, RetryHook},
+    gateway::{Background, Content, Hook, RetryHook},
     mcp::{ResultContent, outcome_of_result},
     sandbox::{Component, Entropy, Options, Plugin},
 };
@@ -21,6 +21,7 @@ use retry_with_backoff::{
     config::Retries,
     context::{Annotations, Context, OuterAttempts},
     decide, detect,
+    state::Kind,
 };
 use serde_json::json;
 
@@ -73,7 +74,12 @@ fn judged_by_sandbox(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outco
     group.bench_function(format!("sandbox/{name}"), |bencher| {
         bencher.iter(|| {
             now += 1;
-            plugin.post_invoke(black_box(invocation(now)), black_box(&outcome), background.clone())
+            plugin.judge(
+                Hook::ToolPostInvoke,
+                black_box(invocation(now)),
+                black_box(&outcome),
+                background.clone(),
+            )
         });
     });
 }
@@ -137,6 +143,7 @@ fn judged_natively(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outcome
             let Invocation { target, request_id, attempt, .. } = black_box(invocation(now));
             // The guest owns its texts as well: the host writes them into its memory.
             let invocation = decide::Invocation {
+                kind: Kind::Tool,
                 target: target.to_owned(),
                 request_id: request_id.to_owned(),
                 attempt,
@@ -172,9 +179,14 @@ fn result_size(criterion: &mut Criterion) {
             group.bench_function(format!("{mode}/{kib} KiB"), |bencher| {
                 bencher.iter(|| {
                     now += 1;
-                    let content = Arc::new(ResultContent::new(result.clone()));
-                    let background = Background { content, ..Background::none() };
-                    plugin.post_invoke(invocation(now), &outcome_of_result(&result), background)
+                    let content: Arc<dyn Content> = Arc::new(ResultContent::new(result.clone()));
+                    let background = Background { content: Some(content), ..Background::none() };
+                    plugin.judge(
+                        Hook::ToolPostInvoke,
+                        invocation(now),
+                        &outcome_of_result(&result),
+                        background,
+                    )
                 });
             });
         }

@@ -11,6 +11,7 @@ use crate::{
     context::{Annotations, Context, OuterAttempts},
     decide,
     detect::{self, Content, Scalar},
+    state::Kind,
 };
 
 // The generated code has its own idea of style.
@@ -50,6 +51,33 @@ fn running<T>(judge: impl FnOnce(&mut RetryPlugin) -> T) -> Result<T, types::Hoo
     }
 }
 
+/// Not inlined: one copy serves both hooks.
+#[inline(never)]
+fn handle(
+    kind: Kind,
+    invocation: types::Invocation,
+    outcome: types::Outcome,
+    with_metadata: bool,
+) -> Result<types::Verdict, types::HookError> {
+    let types::Invocation { target, request_id, attempt, now_ms, time_left_ms, traced: _ } =
+        invocation;
+    let invocation = decide::Invocation {
+        kind,
+        target,
+        request_id,
+        attempt,
+        now: Millis(now_ms),
+        time_left: time_left_ms.map(Millis),
+    };
+    let verdict = running(|plugin| plugin.handle(invocation, outcome.into(), &Gateway))?;
+    verdict.map(|verdict| answer(&verdict, with_metadata)).ok_or(types::HookError::Unsupported)
+}
+
+fn forget(kind: Kind, target: &str, request_id: &str) {
+    // A call that was never judged has nothing to forget.
+    let _ = running(|plugin| plugin.forget(kind, target, request_id));
+}
+
 struct Component;
 
 impl tool_post_invoke::Guest for Component {
@@ -58,29 +86,37 @@ impl tool_post_invoke::Guest for Component {
         outcome: types::Outcome,
     ) -> Result<types::Verdict, types::HookError> {
         let traced = invocation.traced;
-        running(|plugin| {
-            let verdict = plugin.handle(invocation.into(), outcome.into(), &Gateway);
-            answer(&verdict, traced)
-        })
+        handle(Kind::Tool, invocation, outcome, traced)
     }
 
     fn retries(target: String) -> Result<u32, types::HookError> {
-        running(|plugin| plugin.retries(&target, &Gateway).0)
+        running(|plugin| plugin.retries(Kind::Tool, &target, &Gateway).0)
     }
 
     fn forget(target: String, request_id: String) {
-        // A call that was never judged has nothing to forget.
-        let _ = running(|plugin| plugin.forget(&target, &request_id));
+        forget(Kind::Tool, &target, &request_id);
     }
 }
 
 impl resource_post_fetch::Guest for Component {
     fn handle(
-        _: types::Invocation,
-        _: types::Outcome,
-    ) -> Result<resource_post_fetch::RetryPolicy, types::HookError> {
+        invocation: types::Invocation,
+        outcome: types::Outcome,
+    ) -> Result<types::Verdict, types::HookError> {
+        handle(Kind::Resource, invocation, outcome, false)
+    }
+
+    fn retries(target: String) -> Result<u32, types::HookError> {
+        running(|plugin| plugin.retries(Kind::Resource, &target, &Gateway).0)
+    }
+
+    fn forget(target: String, request_id: String) {
+        forget(Kind::Resource, &target, &request_id);
+    }
+
+    fn policy() -> Result<resource_post_fetch::RetryPolicy, types::HookError> {
         running(|plugin| {
-            let base = plugin.config().policies.base();
+            let base = plugin.base();
             resource_post_fetch::RetryPolicy {
                 max_retries: base.max_retries.0,
                 backoff_base_ms: base.backoff.base().0,
@@ -190,18 +226,6 @@ impl Context for Gateway {
     }
 }
 
-impl From<types::Invocation> for decide::Invocation {
-    fn from(invocation: types::Invocation) -> Self {
-        Self {
-            target: invocation.target,
-            request_id: invocation.request_id,
-            attempt: invocation.attempt,
-            now: Millis(invocation.now_ms),
-            time_left: invocation.time_left_ms.map(Millis),
-        }
-    }
-}
-
 impl From<types::Outcome> for detect::Outcome {
     fn from(outcome: types::Outcome) -> Self {
         match outcome {
@@ -227,7 +251,8 @@ impl From<types::Outcome> for detect::Outcome {
     }
 }
 
-fn answer(verdict: &decide::Verdict, traced: bool) -> types::Verdict {
+#[inline]
+fn answer(verdict: &decide::Verdict, with_metadata: bool) -> types::Verdict {
     let (retry_delay_ms, delay_ceiling_ms, failures) = match *verdict {
         decide::Verdict::Retry { delay, failures, .. } => {
             (delay.drawn.0, delay.ceiling.0, failures)
@@ -236,10 +261,12 @@ fn answer(verdict: &decide::Verdict, traced: bool) -> types::Verdict {
         decide::Verdict::Stop { failures, .. } => (0, 0, failures),
     };
     let reason = reason(verdict.reason());
-    let metadata = traced.then_some(types::TraceMetadata { retry_count: failures, retry_delay_ms });
+    let metadata =
+        with_metadata.then_some(types::TraceMetadata { retry_count: failures, retry_delay_ms });
     types::Verdict { retry_delay_ms, reason, failures, delay_ceiling_ms, metadata }
 }
 
+#[inline]
 fn reason(reason: Reason) -> types::Reason {
     match reason {
         Reason::ToolError => types::Reason::ToolError,

@@ -12,13 +12,15 @@ use crate::{
     delay::Delay,
     detect::{Detection, Failure, Permanent, Wish},
     replay,
-    state::State,
+    state::{Kind, State},
 };
 
 /// One attempt of one logical call.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// The tool's name.
+    /// What is called.
+    pub kind: Kind,
+    /// The tool's name, or the resource's URI.
     pub target: String,
     /// Names the logical call.
     pub request_id: String,
@@ -99,6 +101,7 @@ pub struct Rules<'a> {
 
 /// Decides about one attempt and updates the state of its call: a retry keeps
 /// it, everything else ends the call and drops it.
+#[inline]
 pub fn decide(
     invocation: Invocation,
     detection: Detection,
@@ -107,35 +110,40 @@ pub fn decide(
     rng: &mut impl Rng,
     context: &impl Context,
 ) -> Verdict {
-    let Invocation { target, request_id, attempt, now, time_left } = invocation;
+    let Invocation { kind, target, request_id, attempt, now, time_left } = invocation;
     let policy = rules.policy;
-    state.evict_expired(now);
+    state.evict_expired(kind, now);
     let usual = match time_left {
-        Some(_) if policy.deadline_fit => state.times.learn(&target, context.took(), now),
+        Some(_) if policy.deadline_fit => state.times.learn(kind, &target, context.took(), now),
         _ => Millis(0),
     };
     let budget = policy.budget.as_ref().map(|terms| {
         let upstream = if policy.own_budget { None } else { context.upstream() };
-        let owner = upstream.as_deref().map_or(Owner::Tool(&target), Owner::Upstream);
+        let owner = match (&upstream, kind) {
+            (Some(name), _) => Owner::Upstream(name),
+            (None, Kind::Tool) => Owner::Tool(&target),
+            // URIs are too many, and each is read too seldom, for a bucket each.
+            (None, Kind::Resource) => Owner::Resources,
+        };
         (state.budgets.open(owner, terms, now), terms)
     });
 
     let failure = match detection {
         Detection::Transient(failure) => failure,
         Detection::Success => {
-            let recovered = state.end(&target, &request_id);
+            let recovered = state.end(kind, &target, &request_id);
             if let Some((place, terms)) = budget {
                 state.budgets.at(place, terms, now).deposit(terms);
             }
             return Verdict::Stop { why: Stop::Succeeded { recovered }, failures: 0 };
         }
         Detection::Permanent(permanent) => {
-            state.end(&target, &request_id);
+            state.end(kind, &target, &request_id);
             return Verdict::Stop { why: Stop::Permanent(permanent), failures: 0 };
         }
     };
 
-    let (slot, call) = state.record_failure(target, request_id, attempt, now);
+    let (place, call) = state.record_failure(kind, target, request_id, attempt, now);
     let failures = call.failures;
     if let Some((place, terms)) = budget {
         state.budgets.at(place, terms, now).charge(failure.cost(terms));
@@ -143,7 +151,7 @@ pub fn decide(
     let within_budget = |state: &mut State| {
         budget.is_none_or(|(place, terms)| state.budgets.at(place, terms, now).allows_retries())
     };
-    let refusal = refusal(&failure, failures, rules, context);
+    let refusal = refusal(kind, &failure, failures, rules, context);
     let refusal = refusal.or_else(|| (!within_budget(state)).then_some(Stop::BudgetExhausted));
     let delay = match refusal {
         Some(why) => Err(why),
@@ -158,7 +166,7 @@ pub fn decide(
     match delay {
         Ok(delay) => {
             let held = budget.map(|(place, terms)| state.budgets.reserve(place, terms, now));
-            state.sleeps(slot, delay.drawn, held);
+            state.sleeps(place, delay.drawn, held);
             if policy.shadow {
                 Verdict::Shadow { delay, failure, failures }
             } else {
@@ -166,14 +174,16 @@ pub fn decide(
             }
         }
         Err(why) => {
-            state.release(slot);
+            state.release(place);
             Verdict::Stop { why, failures }
         }
     }
 }
 
 /// Why a transient failure is not retried, as far as neither budget nor time has a say.
+#[inline]
 fn refusal(
+    kind: Kind,
     failure: &Failure,
     failures: u32,
     rules: &Rules<'_>,
@@ -186,7 +196,9 @@ fn refusal(
     if failures > retries(policy, context) {
         return Some(Stop::OuterLayerRetries);
     }
-    if !failure.surely_not_executed() && !replay::is_safe(rules, context) {
+    // A read changes nothing.
+    let ambiguous = kind == Kind::Tool && !failure.surely_not_executed();
+    if ambiguous && !replay::is_safe(rules, context) {
         return Some(Stop::NotReplaySafe);
     }
     match (failure.wish, &policy.pushback) {
@@ -201,6 +213,7 @@ fn refusal(
 /// The most retries that a call gets: those of the policy, less what layers
 /// before this one make already. If all layers `shrink`, they make together no
 /// more attempts than the one among them that makes the most.
+#[inline]
 pub fn retries(policy: &Policy, context: &impl Context) -> u32 {
     let own = policy.max_retries.0;
     let outer = match policy.nested_retries {
@@ -219,6 +232,7 @@ pub fn retries(policy: &Policy, context: &impl Context) -> u32 {
 }
 
 /// Holds a delay, and the attempt after it, against the deadline.
+#[inline]
 fn in_time(delay: Delay, usual: Millis, time_left: Option<Millis>) -> Result<Delay, Stop> {
     match time_left {
         Some(left) if delay.drawn >= left => Err(Stop::DeadlineTooClose),

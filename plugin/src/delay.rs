@@ -67,6 +67,7 @@ impl Backoff {
 
     /// The ceiling after `earlier` retries: `min(cap, base * multiplier^earlier)`, saturating.
     #[must_use]
+    #[inline]
     pub fn ceiling(&self, earlier: u32) -> Millis {
         if self.multiplier == 2_000 {
             let factor = 1_u64.checked_shl(earlier).unwrap_or(u64::MAX);
@@ -88,6 +89,7 @@ impl Backoff {
 
     /// The delay before the next attempt, after `earlier` retries of this
     /// call, the last of which waited for `last`.
+    #[inline]
     pub fn draw(&self, earlier: u32, last: Option<Millis>, rng: &mut impl Rng) -> Delay {
         let ceiling = match self.jitter {
             Jitter::Decorrelated => {
@@ -118,6 +120,7 @@ impl Backoff {
 }
 
 /// A uniform time from `least` to `most`, which is at most an hour.
+#[inline]
 fn between(least: Millis, most: Millis, rng: &mut impl Rng) -> Millis {
     match u32::try_from(most.since(least).0) {
         // Nothing to draw: chance is not asked, so exact delays use none of it up.
@@ -128,6 +131,7 @@ fn between(least: Millis, most: Millis, rng: &mut impl Rng) -> Millis {
 
 /// A uniform integer below `bound`, without bias: Daniel Lemire, *Fast Random
 /// Integer Generation in an Interval* (2019). `bound` is at least 1.
+#[inline]
 fn below(bound: u32, rng: &mut impl Rng) -> u32 {
     let mut product = u64::from(rng.next_u32()) * u64::from(bound);
     if (product as u32) < bound {

@@ -6,11 +6,11 @@ use rand_core::SeedableRng;
 use rand_pcg::Pcg32;
 
 use crate::{
-    config::{self, Accepted, Config, Issue, Retries},
+    config::{self, Accepted, Config, Issue, Policy, Retries},
     context::Context,
     decide::{Invocation, Rules, Verdict, decide, retries},
     detect::{Content, Outcome, detect},
-    state::State,
+    state::{Kind, State},
     stats::{Decisions, Metric},
 };
 
@@ -35,7 +35,8 @@ impl RetryPlugin {
         seed: u64,
     ) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
         let Accepted { config, notices } = config::parse(config, ceiling)?;
-        let state = State::new(config.max_tracked_calls, config.state_ttl(), seed);
+        let (calls, reads) = config.tracked();
+        let state = State::new(calls, reads, config.state_ttl(), seed);
         let rng = Pcg32::seed_from_u64(seed);
         Ok((Self { config, state, rng, decisions: Decisions::default() }, notices))
     }
@@ -51,43 +52,55 @@ impl RetryPlugin {
         ceiling: Retries,
     ) -> Result<Vec<Issue>, Vec<Issue>> {
         let Accepted { config, notices } = config::parse(config, ceiling)?;
-        self.state.rebound(config.max_tracked_calls, config.state_ttl());
+        let (calls, reads) = config.tracked();
+        self.state.rebound(calls, reads, config.state_ttl());
         self.config = config;
         Ok(notices)
     }
 
-    /// Judges one attempt of a tool call; `gateway` answers what the policy asks.
+    /// Judges one attempt; `gateway` answers what the policy asks. None if
+    /// what was called is never retried and so not judged.
+    #[inline]
     pub fn handle(
         &mut self,
         invocation: Invocation,
         outcome: Outcome,
         gateway: &(impl Content + Context),
-    ) -> Verdict {
-        let Config { policies, trusted, .. } = &mut self.config;
-        let rules = Rules { policy: policies.of(&invocation.target), trusted };
+    ) -> Option<Verdict> {
+        let Config { policies, trusted, retry_resources, .. } = &mut self.config;
+        let policy = match invocation.kind {
+            Kind::Tool => policies.of(&invocation.target),
+            Kind::Resource if *retry_resources => policies.base(),
+            Kind::Resource => return None,
+        };
+        let rules = Rules { policy, trusted };
         let detection = detect(outcome, gateway, rules.policy);
         let verdict =
             decide(invocation, detection, &rules, &mut self.state, &mut self.rng, gateway);
         self.decisions.count(&verdict);
-        verdict
+        Some(verdict)
     }
 
-    /// The most retries that a call to this tool gets.
-    pub fn retries(&mut self, tool: &str, gateway: &impl Context) -> Retries {
-        Retries(retries(self.config.policies.of(tool), gateway))
+    /// The most retries that a call gets.
+    pub fn retries(&mut self, kind: Kind, target: &str, gateway: &impl Context) -> Retries {
+        match kind {
+            Kind::Tool => Retries(retries(self.config.policies.of(target), gateway)),
+            Kind::Resource if self.config.retry_resources => Retries(retries(self.base(), gateway)),
+            Kind::Resource => Retries(0),
+        }
     }
 
     /// The call is over without a further verdict.
-    pub fn forget(&mut self, target: &str, request_id: &str) {
-        if self.state.end(target, request_id) {
+    pub fn forget(&mut self, kind: Kind, target: &str, request_id: &str) {
+        if self.state.end(kind, target, request_id) {
             self.decisions.forgotten += 1;
         }
     }
 
-    /// What it works by.
+    /// The policy of whatever has none of its own.
     #[must_use]
-    pub const fn config(&self) -> &Config {
-        &self.config
+    pub fn base(&self) -> &Policy {
+        self.config.policies.base()
     }
 
     /// Counters and gauges; always the same names.

@@ -25,6 +25,7 @@ pub(crate) struct Decisions {
 }
 
 impl Decisions {
+    #[inline]
     pub(crate) fn count(&mut self, verdict: &Verdict) {
         self.by_reason[verdict.reason() as usize] += 1;
         if let Verdict::Stop { why: Stop::Succeeded { recovered: true }, .. } = verdict {

@@ -83,12 +83,6 @@ impl<V> Table<V> {
         self.capacity
     }
 
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Whether the next entry needs another one's place.
     #[must_use]
     pub const fn is_full(&self) -> bool {
@@ -111,6 +105,7 @@ impl<V> Table<V> {
         *self = next;
     }
 
+    #[inline]
     fn bucket(&self, first: &str, second: &str) -> u32 {
         // Hashing a pair of texts marks the end of each: ("a:b", "c") and
         // ("a", "b:c") are different input.
@@ -120,6 +115,7 @@ impl<V> Table<V> {
 
     /// Where the entry of a key is. The place stays its own until it is removed.
     #[must_use]
+    #[inline]
     pub fn find(&self, first: &str, second: &str) -> Option<Slot> {
         if self.len == 0 {
             return None;
@@ -137,6 +133,7 @@ impl<V> Table<V> {
     }
 
     /// Adds an entry as the newest. The table must not be full, nor the key be there.
+    #[inline]
     pub fn insert(&mut self, first: String, second: String, value: V, now: Millis) -> Slot {
         let bucket = self.bucket(&first, &second);
         let head = self.buckets[bucket as usize];
@@ -167,11 +164,13 @@ impl<V> Table<V> {
     }
 
     /// What stands at a place.
+    #[inline]
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut V> {
         self.slab[slot.index()].value.as_mut()
     }
 
     /// What stands at a place, and makes it the newest.
+    #[inline]
     pub fn touch(&mut self, slot: Slot, now: Millis) -> Option<&mut V> {
         if self.newest != Some(slot) {
             self.unlink(slot);
@@ -184,6 +183,7 @@ impl<V> Table<V> {
 
     /// The place of the entry that was not touched for the longest time, and its last touch.
     #[must_use]
+    #[inline]
     pub fn oldest(&self) -> Option<(Slot, Millis)> {
         self.oldest.map(|slot| (slot, self.slab[slot.index()].touched))
     }
@@ -199,10 +199,12 @@ impl<V> Table<V> {
     }
 
     /// Removes the entry at a place.
+    #[inline]
     pub fn remove(&mut self, slot: Slot) -> Option<V> {
         self.take(slot).map(|(_, value)| value)
     }
 
+    #[inline]
     fn take(&mut self, slot: Slot) -> Option<((String, String), V)> {
         let value = self.slab[slot.index()].value.take()?;
         self.unlink(slot);
@@ -214,6 +216,7 @@ impl<V> Table<V> {
         Some((core::mem::take(&mut entry.key), value))
     }
 
+    #[inline]
     fn leave_bucket(&mut self, slot: Slot) {
         let Entry { bucket, next_in_bucket, .. } = self.slab[slot.index()];
         let head = &mut self.buckets[bucket as usize];
@@ -233,6 +236,7 @@ impl<V> Table<V> {
     }
 
     /// Puts an entry that is not in the order of touch at its newest end.
+    #[inline]
     fn append(&mut self, slot: Slot) {
         let newest = self.newest.replace(slot);
         let entry = &mut self.slab[slot.index()];
@@ -244,6 +248,7 @@ impl<V> Table<V> {
         }
     }
 
+    #[inline]
     fn unlink(&mut self, slot: Slot) {
         let Entry { older, newer, .. } = self.slab[slot.index()];
         match older {

@@ -15,9 +15,8 @@ use guest::{SUCCEEDED, TOOL_ERROR, Verdict, load, with_configure, with_handle};
 use host_harness::{
     contract::{Invocation, Outcome, Returned},
     gateway::{
-        Attempt, Background, Content, Finished, Gateway, Limits, LogicalCall, NoContent, Reply,
-        RetryHook, Stop,
-        Unobserved,
+        Attempt, Background, Content, Finished, Gateway, Hook, Limits, LogicalCall, Reply,
+        RetryHook, Stop, Unobserved,
     },
     sandbox::{Breakage, Component, HookFailure, Options, Plugin, StartError, Violation},
 };
@@ -30,8 +29,8 @@ impl Reply for Marked {
         Outcome::Returned(Returned { is_error: true, structured: None })
     }
 
-    fn content(&self) -> Arc<dyn Content> {
-        Arc::new(NoContent)
+    fn content(&self) -> Option<Arc<dyn Content>> {
+        None
     }
 
     fn timed_out(_: Duration) -> Self {
@@ -54,7 +53,7 @@ fn judge(plugin: &Plugin, target: &str, now_ms: u64) -> Result<u64, HookFailure>
         traced: false,
     };
     let failed = Outcome::Returned(Returned { is_error: true, structured: None });
-    let verdict = plugin.post_invoke(invocation, &failed, Background::none())?;
+    let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &failed, Background::none())?;
     Ok(verdict.retry_delay_ms)
 }
 
@@ -175,7 +174,7 @@ fn a_retry_of_a_plain_success_is_refused() {
         traced: false,
     };
     let success = Outcome::Returned(Returned { is_error: false, structured: None });
-    let verdict = plugin.post_invoke(invocation, &success, Background::none());
+    let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &success, Background::none());
     assert!(
         matches!(verdict, Err(HookFailure::Rejected(Violation::RetryOfSuccess))),
         "{verdict:?}"

@@ -5,7 +5,13 @@ pub mod plugin;
 mod proxy;
 pub mod words;
 
-use std::{ffi::OsString, io::{self, Write}, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};

@@ -37,8 +37,7 @@ impl Source {
             None => Component::from_bytes(bundled::NAME, bundled::COMPONENT)?,
         };
         let options = Options { config: self.json()?, max_tool_retries, ..Options::default() };
-        let plugin =
-            Plugin::start(&component, options).map_err(|error| self.complaint(error))?;
+        let plugin = Plugin::start(&component, options).map_err(|error| self.complaint(error))?;
         self.tell(plugin.notices());
         Ok(Arc::new(plugin))
     }

@@ -14,11 +14,8 @@ use crate::cli::{Proxy, call_log::CallLog, plugin::Source};
 
 pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let source = Source { file: options.plugin, config: options.config };
-    let plugin = if options.no_plugin {
-        None
-    } else {
-        Some(source.start(options.limits.max_tool_retries)?)
-    };
+    let plugin =
+        if options.no_plugin { None } else { Some(source.start(options.limits.max_tool_retries)?) };
     let gateway = Arc::new(Gateway {
         hook: plugin.clone().map(|plugin| plugin as Arc<dyn RetryHook>),
         limits: options.limits.into(),
@@ -36,10 +33,8 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
 
     // Pipes where the client gave us pipes: no thread hand-off per message.
     let front = rmcp::transport::io::stdio_pipes();
-    let relaying = RelayOptions {
-        upstream_name: options.name,
-        mark_attempts: !options.no_attempt_marker,
-    };
+    let relaying =
+        RelayOptions { upstream_name: options.name, mark_attempts: !options.no_attempt_marker };
     let ended = mcp::relay(gateway, relaying, front, upstream, stop).await;
     interrupted.abort();
     if let Some(reloads) = reloads {

@@ -6,10 +6,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::contract::{Outcome, OuterAttempts, Scalar, ToolAnnotations};
 
+/// Which hook of the contract judges a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hook {
+    /// `tool-post-invoke`, for `tools/call`.
+    ToolPostInvoke,
+    /// `resource-post-fetch`, for `resources/read`.
+    ResourcePostFetch,
+}
+
 /// One logical call: what the client sees, however many attempts it takes.
 #[derive(Debug, Clone)]
 pub struct LogicalCall {
-    /// The tool's name.
+    /// Who judges it.
+    pub hook: Hook,
+    /// The tool's name, or the resource's URI.
     pub target: String,
     /// Unique among the calls to this target that are alive.
     pub request_id: String,
@@ -22,10 +33,12 @@ pub struct LogicalCall {
 }
 
 impl LogicalCall {
-    /// A call that is not traced, of which nothing more is known, and that nobody has cancelled.
+    /// A call of a tool that is not traced, of which nothing more is known, and
+    /// that nobody has cancelled.
     #[must_use]
     pub fn new(target: impl Into<String>, request_id: impl Into<String>) -> Self {
         Self {
+            hook: Hook::ToolPostInvoke,
             target: target.into(),
             request_id: request_id.into(),
             traced: false,
@@ -81,24 +94,6 @@ pub trait Content: Send + Sync {
     fn field(&self, pointer: &str) -> Option<Scalar>;
 }
 
-/// The content of an answer that has none.
-#[derive(Debug, Clone, Copy)]
-pub struct NoContent;
-
-impl Content for NoContent {
-    fn text_count(&self) -> usize {
-        0
-    }
-
-    fn text(&self, _: usize) -> Option<&str> {
-        None
-    }
-
-    fn field(&self, _: &str) -> Option<Scalar> {
-        None
-    }
-}
-
 /// What the gateway knows around a call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallContext {
@@ -113,8 +108,8 @@ pub struct CallContext {
 /// What a plugin may ask about an attempt, beyond what it is told.
 #[derive(Clone)]
 pub struct Background {
-    /// The answer's body.
-    pub content: Arc<dyn Content>,
+    /// The answer's body, if it has one.
+    pub content: Option<Arc<dyn Content>>,
     /// What is known of the call.
     pub context: Arc<CallContext>,
     /// How long the attempt took.
@@ -125,11 +120,7 @@ impl Background {
     /// Of an attempt without a body, of which nothing is known.
     #[must_use]
     pub fn none() -> Self {
-        Self {
-            content: Arc::new(NoContent),
-            context: Arc::default(),
-            took: Duration::ZERO,
-        }
+        Self { content: None, context: Arc::default(), took: Duration::ZERO }
     }
 }
 
@@ -138,8 +129,8 @@ pub trait Reply: Send {
     /// The facts that the plugin judges.
     fn outcome(&self) -> Outcome;
 
-    /// The body that the plugin may ask for.
-    fn content(&self) -> Arc<dyn Content>;
+    /// The body that the plugin may ask for; none if there is no answer.
+    fn content(&self) -> Option<Arc<dyn Content>>;
 
     /// What the client is told of an attempt that the gateway gave up after `after`.
     fn timed_out(after: Duration) -> Self;

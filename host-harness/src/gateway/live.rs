@@ -59,7 +59,9 @@ impl<'a> Live<'a> {
             traced: self.call.traced,
         };
         self.held = true;
-        let verdict = hook.post_invoke(invocation, outcome, background).map_err(Stop::PluginFailed)?;
+        let verdict = hook
+            .judge(self.call.hook, invocation, outcome, background)
+            .map_err(Stop::PluginFailed)?;
         if verdict.retry_delay_ms == 0 {
             // The contract has the plugin drop the state together with a
             // refusal, save in shadow mode, where it goes on as if it had asked.
@@ -83,7 +85,7 @@ impl<'a> Live<'a> {
 
     fn release(&mut self, stop: &Stop) {
         if let (Some(hook), true) = (self.gateway.hook.as_deref(), self.held) {
-            hook.forget(&self.call.target, &self.call.request_id);
+            hook.forget(self.call.hook, &self.call.target, &self.call.request_id);
         }
         let took = self.gateway.clock.now().saturating_sub(self.started);
         self.gateway.watch(self.call, &Step::Finished { attempts: self.attempt, stop, took });

@@ -12,7 +12,7 @@ mod marker;
 mod pushback;
 mod retry_loop;
 
-pub use call::{Attempt, Background, CallContext, Content, LogicalCall, NoContent, Reply};
+pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Reply};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use event::{Observer, Step, Stop, Unobserved};
 pub use marker::marker;

@@ -76,7 +76,10 @@ fn reset(value: &str, now: SystemTime) -> Option<i64> {
 fn reset_of_spent_policies(value: &str) -> Option<i64> {
     let policy = |policy: &str| {
         let parameter = |name: &str| {
-            policy.split(';').skip(1).find_map(|one| one.trim().strip_prefix(name)?.strip_prefix('='))
+            policy
+                .split(';')
+                .skip(1)
+                .find_map(|one| one.trim().strip_prefix(name)?.strip_prefix('='))
         };
         let spent = parameter("r")?.trim() == "0";
         if spent { in_millis(parameter("t")?.trim().parse().ok()?, 1_000.0) } else { None }
@@ -170,7 +173,8 @@ mod tests {
 
     #[test]
     fn the_latest_time_counts_and_never_is_the_latest() {
-        let headers = [("retry-after", "2"), ("retry-after-ms", "2500"), ("x-ratelimit-reset", "1")];
+        let headers =
+            [("retry-after", "2"), ("retry-after-ms", "2500"), ("x-ratelimit-reset", "1")];
         assert_eq!(told(429, &headers), Some(2_500));
         assert_eq!(told(429, &[headers[0], ("retry-after-ms", "-5")]), Some(-1));
         assert_eq!(told(429, &[("content-type", "text/plain")]), None);

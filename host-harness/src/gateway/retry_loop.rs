@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use crate::{
     contract::{Invocation, Outcome, Verdict},
     gateway::{
-        Attempt, Background, CallContext, Clock, LogicalCall, Observer, Reply, Step, Stop,
+        Attempt, Background, CallContext, Clock, Hook, LogicalCall, Observer, Reply, Step, Stop,
         live::Live,
     },
     sandbox::HookFailure,
@@ -17,8 +17,9 @@ pub trait RetryHook: Send + Sync {
     ///
     /// # Errors
     /// The plugin refused, broke, or answered outside of the contract.
-    fn post_invoke(
+    fn judge(
         &self,
+        hook: Hook,
         invocation: Invocation<'_>,
         outcome: &Outcome,
         background: Background,
@@ -28,10 +29,15 @@ pub trait RetryHook: Send + Sync {
     ///
     /// # Errors
     /// The plugin refused or broke.
-    fn retries(&self, target: &str, context: &Arc<CallContext>) -> Result<u32, HookFailure>;
+    fn retries(
+        &self,
+        hook: Hook,
+        target: &str,
+        context: &Arc<CallContext>,
+    ) -> Result<u32, HookFailure>;
 
     /// The call ends without a further verdict: its state can go.
-    fn forget(&self, target: &str, request_id: &str);
+    fn forget(&self, hook: Hook, target: &str, request_id: &str);
 }
 
 /// Bounds that the gateway sets and no plugin can exceed.
@@ -132,7 +138,7 @@ impl Gateway {
     /// [`Limits`]. None if the plugin gives no answer that can be used, or there is none.
     #[must_use]
     pub fn retries(&self, call: &LogicalCall) -> Option<u32> {
-        match self.hook.as_deref()?.retries(&call.target, &call.context) {
+        match self.hook.as_deref()?.retries(call.hook, &call.target, &call.context) {
             Ok(retries) => Some(retries.min(self.limits.max_tool_retries)),
             Err(failure) => {
                 tracing::warn!(tool = call.target, %failure, "the plugin does not say how often it retries");

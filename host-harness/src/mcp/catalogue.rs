@@ -68,7 +68,10 @@ mod tests {
             &catalogue,
             r#"{"tools":[{"name":"a","annotations":{"readOnlyHint":true,"title":"A"}},{"name":"b"},7,{}],"nextCursor":"2"}"#,
         );
-        learn(&catalogue, r#"{"tools":[{"name":"c","annotations":{"idempotentHint":"yes","destructiveHint":false}}]}"#);
+        learn(
+            &catalogue,
+            r#"{"tools":[{"name":"c","annotations":{"idempotentHint":"yes","destructiveHint":false}}]}"#,
+        );
         for broken in ["null", "{}", r#"{"tools":{}}"#] {
             learn(&catalogue, broken);
         }
@@ -84,7 +87,8 @@ mod tests {
     #[test]
     fn no_list_makes_it_grow_without_bound() {
         let catalogue = Catalogue::default();
-        let tools: Vec<_> = (0..MOST + 5).map(|n| serde_json::json!({ "name": n.to_string() })).collect();
+        let tools: Vec<_> =
+            (0..MOST + 5).map(|n| serde_json::json!({ "name": n.to_string() })).collect();
         learn(&catalogue, &serde_json::json!({ "tools": tools }).to_string());
         assert_eq!(catalogue.tools().len(), MOST);
     }

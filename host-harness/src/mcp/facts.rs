@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_field_is_a_scalar_at_a_json_pointer() {
-        let body = json!({"a/b": [1, 2.5, "x", true, null, {}], "big": 18_446_744_073_709_551_615_u64});
+        let body =
+            json!({"a/b": [1, 2.5, "x", true, null, {}], "big": 18_446_744_073_709_551_615_u64});
         let result = ResultContent::new(Arc::new(json!({ "structuredContent": body })));
         let error = ErrorContent(Arc::new(json!({ "code": 1, "data": body })));
         for content in [&result as &dyn Content, &error] {

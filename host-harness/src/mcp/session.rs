@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     contract::TransportFailure,
-    gateway::{CallContext, Finished, Gateway, LogicalCall, marker},
+    gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, marker},
     mcp::{
         attempt_marker,
         catalogue::Catalogue,
@@ -153,6 +153,7 @@ impl Session {
                 outer,
             };
             let call = LogicalCall {
+                hook: Hook::ToolPostInvoke,
                 traced: params.traced(),
                 target: params.name,
                 request_id: session.upstream.pending.unique("call"),

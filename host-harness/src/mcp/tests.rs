@@ -12,9 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     contract::{Invocation, Outcome, Reason, Verdict},
-    gateway::{
-        Background, CallContext, Gateway, Limits, RetryHook, SystemClock, Unobserved,
-    },
+    gateway::{Background, CallContext, Gateway, Hook, Limits, RetryHook, SystemClock, Unobserved},
     mcp::{Ended, RelayOptions, relay},
     sandbox::HookFailure,
 };
@@ -23,8 +21,9 @@ use crate::{
 struct OnceMore;
 
 impl RetryHook for OnceMore {
-    fn post_invoke(
+    fn judge(
         &self,
+        _: Hook,
         invocation: Invocation<'_>,
         outcome: &Outcome,
         _: Background,
@@ -41,11 +40,11 @@ impl RetryHook for OnceMore {
         })
     }
 
-    fn retries(&self, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
+    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
         Ok(1)
     }
 
-    fn forget(&self, _: &str, _: &str) {}
+    fn forget(&self, _: Hook, _: &str, _: &str) {}
 }
 
 /// One side of the relay, speaking in lines.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     contract::{Outcome, TransportFailure},
-    gateway::{Content, NoContent, Reply},
+    gateway::{Content, Reply},
     mcp::{
         facts::{ErrorContent, ResultContent, outcome_of_result},
         pending::UpstreamLost,
@@ -93,11 +93,11 @@ impl Reply for ToolReply {
         }
     }
 
-    fn content(&self) -> Arc<dyn Content> {
+    fn content(&self) -> Option<Arc<dyn Content>> {
         match self {
-            Self::Result { result, .. } => Arc::new(ResultContent::new(result.clone())),
-            Self::Error { error, .. } => Arc::new(ErrorContent(error.clone())),
-            Self::TimedOut { .. } | Self::Lost(_) => Arc::new(NoContent),
+            Self::Result { result, .. } => Some(Arc::new(ResultContent::new(result.clone()))),
+            Self::Error { error, .. } => Some(Arc::new(ErrorContent(error.clone()))),
+            Self::TimedOut { .. } | Self::Lost(_) => None,
         }
     }
 

@@ -89,7 +89,7 @@ fn may_have_failed(outcome: &Outcome, read_content: bool) -> bool {
 pub(super) fn check(
     verdict: &Verdict,
     outcome: &Outcome,
-    traced: bool,
+    with_metadata: bool,
     read_content: bool,
     limits: &Limits,
 ) -> Result<(), Violation> {
@@ -114,9 +114,9 @@ pub(super) fn check(
         return Err(Violation::RetryOfEnded);
     }
     let agrees = match verdict.metadata {
-        None => !traced,
+        None => !with_metadata,
         Some(metadata) => {
-            traced
+            with_metadata
                 && metadata.retry_delay_ms == delay_ms
                 && metadata.retry_count == verdict.failures
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     contract::{Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
-    gateway::{Background, CallContext, RetryHook},
+    gateway::{Background, CallContext, Hook, RetryHook},
 };
 
 /// How to run a plugin.
@@ -126,16 +126,12 @@ impl Plugin {
         self.lock(0).describe()
     }
 
-    /// The policy that the plugin advises for a resource.
+    /// The policy that the plugin advises to those who retry resources by themselves.
     ///
     /// # Errors
     /// The plugin refused or broke.
-    pub fn post_fetch(
-        &self,
-        invocation: Invocation<'_>,
-        outcome: &Outcome,
-    ) -> Result<RetryPolicy, HookFailure> {
-        self.shard(invocation.target).post_fetch(invocation, outcome)
+    pub fn resource_policy(&self) -> Result<RetryPolicy, HookFailure> {
+        self.lock(0).resource_policy()
     }
 
     /// The plugin's metrics, summed over its shards.
@@ -173,21 +169,27 @@ impl Plugin {
 }
 
 impl RetryHook for Plugin {
-    fn post_invoke(
+    fn judge(
         &self,
+        hook: Hook,
         invocation: Invocation<'_>,
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, HookFailure> {
-        self.shard(invocation.target).post_invoke(invocation, outcome, background)
+        self.shard(invocation.target).judge(hook, invocation, outcome, background)
     }
 
-    fn retries(&self, target: &str, context: &Arc<CallContext>) -> Result<u32, HookFailure> {
-        self.shard(target).retries(target, context)
+    fn retries(
+        &self,
+        hook: Hook,
+        target: &str,
+        context: &Arc<CallContext>,
+    ) -> Result<u32, HookFailure> {
+        self.shard(target).retries(hook, target, context)
     }
 
-    fn forget(&self, target: &str, request_id: &str) {
-        if let Err(breakage) = self.shard(target).forget(target, request_id) {
+    fn forget(&self, hook: Hook, target: &str, request_id: &str) {
+        if let Err(breakage) = self.shard(target).forget(hook, target, request_id) {
             tracing::warn!(%breakage, "the plugin broke while it forgot a call");
         }
     }

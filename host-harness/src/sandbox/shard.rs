@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     contract::{Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
-    gateway::{Background, CallContext},
+    gateway::{Background, CallContext, Hook},
 };
 
 /// The rest after the second break in a row; it doubles with each further one.
@@ -50,70 +50,93 @@ impl Shard {
         Ok((shard, notices))
     }
 
-    /// Judges one attempt of a tool call.
-    pub(super) fn post_invoke(
+    /// Judges one attempt.
+    pub(super) fn judge(
         &mut self,
+        hook: Hook,
         invocation: Invocation<'_>,
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, HookFailure> {
         self.now = Duration::from_millis(invocation.now_ms);
         let limits = self.options.limits;
-        let traced = invocation.traced;
+        let with_metadata = invocation.traced && hook == Hook::ToolPostInvoke;
         let (answer, read_content) = self.call(limits.hook_result_bytes, |instance| {
             let state = instance.store.data_mut();
             state.background = Some(background);
             state.read_content = false;
-            let hook = instance.exports.mcp_gateway_hooks_tool_post_invoke();
-            let answer = hook.call_handle(&mut instance.store, invocation, *outcome)?;
+            let (store, exports) = (&mut instance.store, &instance.exports);
+            let answer = match hook {
+                Hook::ToolPostInvoke => exports
+                    .mcp_gateway_hooks_tool_post_invoke()
+                    .call_handle(store, invocation, *outcome),
+                Hook::ResourcePostFetch => exports
+                    .mcp_gateway_hooks_resource_post_fetch()
+                    .call_handle(store, invocation, *outcome),
+            }?;
             let state = instance.store.data_mut();
             state.background = None;
             Ok((answer, state.read_content))
         })?;
         let verdict = answer.map_err(HookFailure::Refused)?;
-        boundary::check(&verdict, outcome, traced, read_content, &limits)?;
+        boundary::check(&verdict, outcome, with_metadata, read_content, &limits)?;
         Ok(verdict)
     }
 
     /// The most retries that a call to this target may get.
     pub(super) fn retries(
         &mut self,
+        hook: Hook,
         target: &str,
         context: &Arc<CallContext>,
     ) -> Result<u32, HookFailure> {
         let background = Background { context: context.clone(), ..Background::none() };
         let answer = self.call(self.options.limits.hook_result_bytes, |instance| {
             instance.store.data_mut().background = Some(background);
-            let hook = instance.exports.mcp_gateway_hooks_tool_post_invoke();
-            let answer = hook.call_retries(&mut instance.store, target)?;
+            let (store, exports) = (&mut instance.store, &instance.exports);
+            let answer = match hook {
+                Hook::ToolPostInvoke => {
+                    exports.mcp_gateway_hooks_tool_post_invoke().call_retries(store, target)
+                }
+                Hook::ResourcePostFetch => {
+                    exports.mcp_gateway_hooks_resource_post_fetch().call_retries(store, target)
+                }
+            }?;
             instance.store.data_mut().background = None;
             Ok(answer)
         })?;
         answer.map_err(HookFailure::Refused)
     }
 
-    /// The policy for resources.
-    pub(super) fn post_fetch(
-        &mut self,
-        invocation: Invocation<'_>,
-        outcome: &Outcome,
-    ) -> Result<RetryPolicy, HookFailure> {
-        self.now = Duration::from_millis(invocation.now_ms);
+    /// The policy that it advises for resources.
+    pub(super) fn resource_policy(&mut self) -> Result<RetryPolicy, HookFailure> {
         let answer = self.call(self.options.limits.hook_result_bytes, |instance| {
             let hook = instance.exports.mcp_gateway_hooks_resource_post_fetch();
-            hook.call_handle(&mut instance.store, invocation, *outcome)
+            hook.call_policy(&mut instance.store)
         })?;
         answer.map_err(HookFailure::Refused)
     }
 
     /// Drops the state of a call. A shard without an instance has none.
-    pub(super) fn forget(&mut self, target: &str, request_id: &str) -> Result<(), Breakage> {
+    pub(super) fn forget(
+        &mut self,
+        hook: Hook,
+        target: &str,
+        request_id: &str,
+    ) -> Result<(), Breakage> {
         if self.instance.is_none() {
             return Ok(());
         }
         self.call(self.options.limits.hook_result_bytes, |instance| {
-            let hook = instance.exports.mcp_gateway_hooks_tool_post_invoke();
-            hook.call_forget(&mut instance.store, target, request_id)
+            let (store, exports) = (&mut instance.store, &instance.exports);
+            match hook {
+                Hook::ToolPostInvoke => exports
+                    .mcp_gateway_hooks_tool_post_invoke()
+                    .call_forget(store, target, request_id),
+                Hook::ResourcePostFetch => exports
+                    .mcp_gateway_hooks_resource_post_fetch()
+                    .call_forget(store, target, request_id),
+            }
         })
     }
 

@@ -8,7 +8,7 @@ use wasmtime::{StoreLimits, StoreLimitsBuilder};
 use super::Limits;
 use crate::{
     contract::{OuterAttempts, Scalar, ToolAnnotations, content, context},
-    gateway::Background,
+    gateway::{Background, Content},
 };
 
 /// Where a plugin's randomness comes from.
@@ -74,24 +74,30 @@ impl GuestState {
     }
 }
 
+impl GuestState {
+    fn content(&self) -> Option<&dyn Content> {
+        self.background.as_ref()?.content.as_deref()
+    }
+}
+
 impl content::Host for GuestState {
     fn text_count(&mut self) -> u32 {
-        let count = self.background.as_ref().map_or(0, |asked| asked.content.text_count());
+        let count = self.content().map_or(0, Content::text_count);
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     fn text(&mut self, index: u32) -> Option<String> {
-        let asked = self.background.as_ref()?;
-        let text = asked.content.text(usize::try_from(index).ok()?)?;
+        let text = self.content()?.text(usize::try_from(index).ok()?)?;
         if text.len() > self.text_bytes {
             return None;
         }
+        let text = text.to_owned();
         self.read_content = true;
-        Some(text.to_owned())
+        Some(text)
     }
 
     fn field(&mut self, pointer: String) -> Option<Scalar> {
-        let scalar = self.background.as_ref()?.content.field(&pointer)?;
+        let scalar = self.content()?.field(&pointer)?;
         if matches!(&scalar, Scalar::Text(text) if text.len() > self.text_bytes) {
             return None;
         }

@@ -18,6 +18,8 @@ pub enum Owner<'a> {
     Upstream(&'a str),
     /// A tool of an upstream without a name, or one whose override says something of the budget.
     Tool(&'a str),
+    /// All resources of upstreams without a name.
+    Resources,
 }
 
 /// Where a bucket is. It stays there while a retry holds tokens of it.
@@ -64,6 +66,7 @@ impl Budgets {
         let key = match owner {
             Owner::Upstream(name) => ("upstream", name),
             Owner::Tool(name) => ("tool", name),
+            Owner::Resources => ("resources", ""),
         };
         if let Some(slot) = self.own.find(key.0, key.1) {
             self.own.touch(slot, now);

@@ -35,6 +35,7 @@ impl Codes {
 
     /// Whether `code` is one of them.
     #[must_use]
+    #[inline]
     pub fn contains(&self, code: i64) -> bool {
         let after = self.0.partition_point(|(first, _)| *first <= code);
         after > 0 && code <= self.0[after - 1].1

@@ -20,10 +20,12 @@ settings! {
     pub(super) struct RootKeys {
         /// The defaults of all other keys: `compatible` behaves as the original plugin did, `safe` turns on what protects upstreams and payments.
         profile: Profile = Profile::Compatible,
-        /// Failing calls that are remembered at a time; beyond that the oldest are forgotten.
+        /// Failing calls that are remembered at a time, of tools and of resources each; beyond that the oldest are forgotten.
         max_tracked_calls: Integer<1, 100_000> = Integer(10_000),
         /// Names or patterns of the upstreams whose tool annotations are believed.
         trusted_upstreams: Names = Names(Vec::new()),
+        /// Whether reads of resources are retried, by the policy of the tools without an override.
+        retry_resources: bool = false,
     }
 }
 
@@ -96,6 +98,13 @@ settings! {
         timeout_cost: Thousandths<0, 100_000> = Thousandths(2_000),
         /// Tokens that come back by themselves in a minute.
         refill_per_minute: Thousandths<0, 1_000_000> = Thousandths(6_000),
+    }
+}
+
+impl RootKeys {
+    /// The defaults of a profile.
+    pub(super) fn of(profile: Profile) -> Self {
+        Self { profile, retry_resources: profile == Profile::Safe, ..Self::default() }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Config {
     pub max_tracked_calls: u32,
     /// `trusted_upstreams`.
     pub trusted: TrustedUpstreams,
+    /// `retry_resources`.
+    pub retry_resources: bool,
 }
 
 /// Upstreams whose tool annotations are believed.
@@ -52,6 +54,14 @@ impl TrustedUpstreams {
 }
 
 impl Config {
+    /// How many failing calls of tools, and how many of resources, are remembered.
+    #[must_use]
+    pub const fn tracked(&self) -> (u32, u32) {
+        // A table takes its room at once; none is needed for what is not retried.
+        let reads = if self.retry_resources { self.max_tracked_calls } else { 1 };
+        (self.max_tracked_calls, reads)
+    }
+
     /// How long a silent call is remembered: 5 minutes, or twice the longest
     /// wait if that is longer, so that no sleep outlives its state.
     #[must_use]

@@ -54,6 +54,7 @@ impl Overrides {
     }
 
     /// The policy of a tool.
+    #[inline]
     pub fn of(&mut self, tool: &str) -> &Policy {
         let place = self.place(tool);
         &self.policies[place]

@@ -40,9 +40,14 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
     };
 
     let mut reader = Reader { ceiling, issues: Vec::new(), notices: Vec::new() };
+    // Twice, for the other keys have their defaults from the profile. What is
+    // wrong with them is told once.
     let mut root = RootKeys::default();
+    apply_members(&mut root, &members, "", &mut Vec::new());
+    let profile = root.profile;
+    root = RootKeys::of(profile);
     apply_members(&mut root, &members, "", &mut reader.issues);
-    let mut keys = PolicyKeys::of(root.profile);
+    let mut keys = PolicyKeys::of(profile);
     apply_members(&mut keys, &members, "", &mut reader.issues);
     let mut known = names(&keys);
     known.extend(names(&root));
@@ -67,6 +72,7 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
                 // In range by its kind.
                 max_tracked_calls: u32::try_from(root.max_tracked_calls.0).unwrap_or(u32::MAX),
                 trusted: TrustedUpstreams(root.trusted_upstreams.0),
+                retry_resources: root.retry_resources,
             };
             Ok(Accepted { config, notices })
         }

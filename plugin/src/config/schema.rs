@@ -22,6 +22,10 @@ const OVERRIDES_DOC: &str = "Policies of tools, by exact name or by pattern (`*`
 pub fn schema() -> String {
     let compatible = PolicyKeys::of(Profile::Compatible);
     let mut changed = Vec::new();
+    let mut root_of_safe = RootKeys::of(Profile::Safe);
+    // It is the key that makes the difference.
+    root_of_safe.profile = Profile::Compatible;
+    differences(&RootKeys::default(), &root_of_safe, "", &mut changed);
     differences(&compatible, &PolicyKeys::of(Profile::Safe), "", &mut changed);
     let safe = format!(" `safe` sets {}.", changed.join(", "));
 

@@ -165,6 +165,7 @@ pub enum Permanent {
 /// level that has something to say has the last word: the result's `isError`,
 /// then its `structuredContent`, then (if the policy wants it and there is no
 /// structured content at all) its texts.
+#[inline]
 pub fn detect(outcome: Outcome, content: &impl Content, policy: &Policy) -> Detection {
     let detection = match outcome {
         Outcome::Returned { is_error, structured: Some(mut structured) } => {
@@ -204,6 +205,7 @@ pub fn detect(outcome: Outcome, content: &impl Content, policy: &Policy) -> Dete
 }
 
 /// A failure with a status is transient only if the status is.
+#[inline]
 fn gate(status: i32, policy: &Policy) -> Detection {
     if policy.retry_on_status.contains(i64::from(status)) {
         let signal = Signal::RetryableStatus;
@@ -213,6 +215,7 @@ fn gate(status: i32, policy: &Policy) -> Detection {
     }
 }
 
+#[inline]
 fn in_structured(is_error: bool, structured: Structured, policy: &Policy) -> Detection {
     match structured.status_code {
         Some(status) if is_error => gate(status, policy),

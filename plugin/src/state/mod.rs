@@ -24,6 +24,19 @@ pub use attempt_times::AttemptTimes;
 /// one, so with two the expired ones can only become fewer.
 pub const EVICTIONS_PER_CALL: usize = 2;
 
+/// What is called. A tool and a resource of the same name are two targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A tool.
+    Tool,
+    /// A resource.
+    Resource,
+}
+
+/// Where a call is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(Kind, Slot);
+
 /// A call that has failed and is not over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Call {
@@ -38,8 +51,10 @@ pub struct Call {
 /// All that is remembered.
 #[derive(Debug)]
 pub struct State {
-    /// By (target, request id).
+    /// By (tool, request id).
     calls: Table<Call>,
+    /// By (resource, request id).
+    reads: Table<Call>,
     ttl: Millis,
     evicted: Evictions,
     /// By upstream or tool.
@@ -58,12 +73,14 @@ pub struct Evictions {
 }
 
 impl State {
-    /// Room for `capacity` calls (at least 1), each kept for `ttl` after its
-    /// last failure. `seed` makes the hashes unpredictable to callers.
+    /// Room for so many calls of tools and of resources (at least 1 each), each
+    /// kept for `ttl` after its last failure. `seed` makes the hashes
+    /// unpredictable to callers.
     #[must_use]
-    pub fn new(capacity: u32, ttl: Millis, seed: u64) -> Self {
+    pub fn new(calls: u32, reads: u32, ttl: Millis, seed: u64) -> Self {
         Self {
-            calls: Table::new(capacity, seed),
+            calls: Table::new(calls, seed),
+            reads: Table::new(reads, seed),
             ttl,
             evicted: Evictions::default(),
             budgets: Budgets::new(seed),
@@ -71,74 +88,90 @@ impl State {
         }
     }
 
-    /// Other bounds for the calls that are there. If there are more than
-    /// `capacity`, the oldest go.
-    pub fn rebound(&mut self, capacity: u32, ttl: Millis) {
+    /// Other bounds for the calls that are there. If there are more than have
+    /// room, the oldest go.
+    pub fn rebound(&mut self, calls: u32, reads: u32, ttl: Millis) {
         self.ttl = ttl;
-        while self.calls.len() > capacity.max(1) {
-            self.displace_oldest();
+        for (kind, capacity) in [(Kind::Tool, calls), (Kind::Resource, reads)] {
+            while self.table(kind).len() > capacity.max(1) {
+                self.displace_oldest(kind);
+            }
+            self.table(kind).resize(capacity);
         }
-        self.calls.resize(capacity);
+    }
+
+    #[inline]
+    fn table(&mut self, kind: Kind) -> &mut Table<Call> {
+        match kind {
+            Kind::Tool => &mut self.calls,
+            Kind::Resource => &mut self.reads,
+        }
     }
 
     /// Counts a failure of a call, which holds nothing of a budget any more.
     /// It has at least `at_least` failures now. The oldest call is dropped if
     /// there is no room.
+    #[inline]
     pub fn record_failure(
         &mut self,
+        kind: Kind,
         target: String,
         request_id: String,
         at_least: u32,
         now: Millis,
-    ) -> (Slot, Call) {
-        let found = self.calls.find(&target, &request_id);
-        if let Some(slot) = found
-            && let Some(call) = self.calls.touch(slot, now)
+    ) -> (Place, Call) {
+        let table = self.table(kind);
+        if let Some(slot) = table.find(&target, &request_id)
+            && let Some(call) = table.touch(slot, now)
         {
             call.failures = call.failures.saturating_add(1).max(at_least);
             let held = call.held.take();
             let call = *call;
             self.give_back(held);
-            return (slot, call);
+            return (Place(kind, slot), call);
         }
-        if self.calls.is_full() {
-            self.displace_oldest();
+        if table.is_full() {
+            self.displace_oldest(kind);
         }
         let call = Call { failures: at_least.max(1), ..Call::default() };
-        (self.calls.insert(target, request_id, call, now), call)
+        (Place(kind, self.table(kind).insert(target, request_id, call, now)), call)
     }
 
     /// The call goes to sleep, and may hold something of a budget until it is
     /// heard of again.
-    pub fn sleeps(&mut self, slot: Slot, delay: Millis, held: Option<Reservation>) {
-        match self.calls.get_mut(slot) {
+    #[inline]
+    pub fn sleeps(&mut self, Place(kind, slot): Place, delay: Millis, held: Option<Reservation>) {
+        match self.table(kind).get_mut(slot) {
             Some(call) => (call.last_delay, call.held) = (Some(delay), held),
             None => self.give_back(held),
         }
     }
 
     /// Drops a call by its place.
-    pub fn release(&mut self, slot: Slot) {
-        let held = self.calls.remove(slot).and_then(|call| call.held);
+    #[inline]
+    pub fn release(&mut self, Place(kind, slot): Place) {
+        let held = self.table(kind).remove(slot).and_then(|call| call.held);
         self.give_back(held);
     }
 
     /// Drops a call, and gives back what it held; false if it is not known.
-    pub fn end(&mut self, target: &str, request_id: &str) -> bool {
-        let found = self.calls.find(target, request_id);
+    #[inline]
+    pub fn end(&mut self, kind: Kind, target: &str, request_id: &str) -> bool {
+        let found = self.table(kind).find(target, request_id);
         if let Some(slot) = found {
-            self.release(slot);
+            self.release(Place(kind, slot));
         }
         found.is_some()
     }
 
-    /// Drops calls that were silent for longer than the TTL, oldest first, and
-    /// at most [`EVICTIONS_PER_CALL`] of them.
-    pub fn evict_expired(&mut self, now: Millis) {
+    /// Drops calls of a kind that were silent for longer than the TTL, oldest
+    /// first, and at most [`EVICTIONS_PER_CALL`] of them.
+    #[inline]
+    pub fn evict_expired(&mut self, kind: Kind, now: Millis) {
         for _ in 0..EVICTIONS_PER_CALL {
-            match self.calls.oldest() {
+            match self.table(kind).oldest() {
                 Some((slot, touched)) if now.since(touched) > self.ttl => {
-                    self.release(slot);
+                    self.release(Place(kind, slot));
                     self.evicted.expired += 1;
                 }
                 _ => return,
@@ -146,13 +179,14 @@ impl State {
         }
     }
 
-    fn displace_oldest(&mut self) {
-        if let Some((slot, _)) = self.calls.oldest() {
-            self.release(slot);
+    fn displace_oldest(&mut self, kind: Kind) {
+        if let Some((slot, _)) = self.table(kind).oldest() {
+            self.release(Place(kind, slot));
             self.evicted.displaced += 1;
         }
     }
 
+    #[inline]
     fn give_back(&mut self, held: Option<Reservation>) {
         if let Some(reservation) = held {
             self.budgets.give_back(reservation);
@@ -162,16 +196,16 @@ impl State {
     /// How many calls are remembered.
     #[must_use]
     pub fn len(&self) -> u32 {
-        self.calls.len()
+        self.calls.len() + self.reads.len()
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty()
+        self.len() == 0
     }
 
-    /// How many can be remembered.
+    /// How many calls of tools can be remembered.
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.calls.capacity()
