@@ -7,7 +7,7 @@
 //! dropped as well), J-L (the loop, see `loop_scenarios`).
 
 use host_harness::{
-    contract::{Invocation, Issue, Outcome, Returned, Structured, TraceMetadata},
+    contract::{Invocation, Issue, Known, Outcome, Returned, Structured, TraceMetadata},
     gateway::{Hook, RetryHook},
     sandbox::Plugin,
 };
@@ -241,7 +241,7 @@ fn resources_are_told_the_base_policy() {
 #[test]
 fn numbers_for_observers_are_given_with_a_trace_and_only_then() {
     let traced = |plugin: &Plugin, outcome: &Outcome| {
-        let call = Invocation { traced: true, ..invocation("t", "1") };
+        let call = Invocation { known: Known::TRACE, ..invocation("t", "1") };
         judge_outcome(plugin, call, outcome).metadata
     };
     let numbers = |retry_count, retry_delay_ms| Some(TraceMetadata { retry_count, retry_delay_ms });

@@ -8,7 +8,7 @@ use std::{
 
 use host_harness::{
     bundled,
-    contract::{Invocation, Issue, Outcome, Returned, Structured, Verdict},
+    contract::{Invocation, Issue, Known, Outcome, Returned, Structured, Verdict},
     gateway::{Background, Content, Hook, RetryHook},
     mcp::{ResultContent, outcome_of_result},
     sandbox::{Component, Entropy, Options, Plugin, StartError},
@@ -49,26 +49,38 @@ pub fn issues(config: &str) -> Vec<Issue> {
 
 /// A first attempt at time 0, without a deadline or a trace.
 pub fn invocation<'a>(target: &'a str, request_id: &'a str) -> Invocation<'a> {
-    Invocation { target, request_id, attempt: 1, now_ms: 0, time_left_ms: None, traced: false }
+    Invocation {
+        target,
+        request_id,
+        attempt: 1,
+        now_ms: 0,
+        time_left_ms: None,
+        known: Known::empty(),
+    }
 }
 
 /// Judges a result (any JSON) as one attempt of (target, request id).
 pub fn judge(plugin: &Plugin, target: &str, request_id: &str, result: &Value) -> Verdict {
     let content: Arc<dyn Content> = Arc::new(ResultContent::new(Arc::new(result.clone())));
     let background = Background { content: Some(content), ..Background::none() };
-    plugin
-        .judge(
-            Hook::ToolPostInvoke,
-            invocation(target, request_id),
-            &outcome_of_result(result),
-            background,
-        )
-        .expect("a verdict")
+    judge_with(plugin, invocation(target, request_id), &outcome_of_result(result), background)
 }
 
 /// Judges an outcome that has no body.
 pub fn judge_outcome(plugin: &Plugin, invocation: Invocation<'_>, outcome: &Outcome) -> Verdict {
-    plugin.judge(Hook::ToolPostInvoke, invocation, outcome, Background::none()).expect("a verdict")
+    judge_with(plugin, invocation, outcome, Background::none())
+}
+
+/// Judges an outcome of which the plugin may ask more.
+pub fn judge_with(
+    plugin: &Plugin,
+    invocation: Invocation<'_>,
+    outcome: &Outcome,
+    background: Background,
+) -> Verdict {
+    let known = background.known(invocation.known.contains(Known::TRACE));
+    let invocation = Invocation { known, ..invocation };
+    plugin.judge(Hook::ToolPostInvoke, invocation, outcome, background).expect("a verdict")
 }
 
 /// `{"isError": true}`.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use host_harness::{
     bundled,
-    contract::{Invocation, Outcome, Returned},
+    contract::{Invocation, Known, Outcome, Returned},
     gateway::{Background, Hook, RetryHook},
     sandbox::{Component, Entropy, Options, Plugin},
 };
@@ -50,7 +50,7 @@ fn nanoseconds(plugin: &Plugin, id: &str, fails: bool) -> u64 {
         attempt: 1,
         now_ms: 0,
         time_left_ms: None,
-        traced: false,
+        known: Known::empty(),
     };
     let outcome = Outcome::Returned(Returned { is_error: fails, structured: None });
     let background = Background::none();

@@ -11,7 +11,7 @@ use criterion::{
 };
 use host_harness::{
     bundled,
-    contract::{Invocation, Outcome, Returned, Structured},
+    contract::{Invocation, Known, Outcome, Returned, Structured},
     gateway::{Background, Content, Hook, RetryHook},
     mcp::{ResultContent, outcome_of_result},
     sandbox::{Component, Entropy, Options, Plugin},
@@ -19,7 +19,7 @@ use host_harness::{
 use retry_with_backoff::{
     Millis, RetryPlugin,
     config::Retries,
-    context::{Annotations, Context, OuterAttempts},
+    context::{self, Annotations, Context, OuterAttempts},
     decide, detect,
     state::Kind,
 };
@@ -28,11 +28,14 @@ use serde_json::json;
 /// Ten retries, so that a call that fails again and again is mostly retried.
 const CONFIG: &str = r#"{"max_retries": 10, "check_text_content": CHECK}"#;
 
-fn sandboxed(check_text: bool) -> Plugin {
+/// The same with everything on that the recommended profile turns on.
+const SAFE: &str = r#"{"profile": "safe", "max_retries": 10, "idempotent": true}"#;
+
+fn sandboxed(config: &str) -> Plugin {
     let component =
         Component::from_bytes(bundled::NAME, bundled::COMPONENT).expect("the bundled component");
     let options = Options {
-        config: CONFIG.replace("CHECK", &check_text.to_string()),
+        config: config.to_owned(),
         max_tool_retries: 10,
         shards: std::num::NonZeroUsize::MIN,
         entropy: Entropy::Seeded(1),
@@ -48,7 +51,7 @@ fn invocation(now_ms: u64) -> Invocation<'static> {
         attempt: 1,
         now_ms,
         time_left_ms: None,
-        traced: false,
+        known: Known::empty(),
     }
 }
 
@@ -67,11 +70,17 @@ fn classic_cases() -> [(&'static str, Outcome); 4] {
     ]
 }
 
-fn judged_by_sandbox(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outcome: Outcome) {
-    let plugin = sandboxed(false);
+fn judged_by_sandbox(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    kind: &str,
+    config: &str,
+    name: &str,
+    outcome: Outcome,
+) {
+    let plugin = sandboxed(config);
     let background = Background::none();
     let mut now = 0;
-    group.bench_function(format!("sandbox/{name}"), |bencher| {
+    group.bench_function(format!("{kind}/{name}"), |bencher| {
         bencher.iter(|| {
             now += 1;
             plugin.judge(
@@ -149,6 +158,7 @@ fn judged_natively(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, outcome
                 attempt,
                 now: Millis(now),
                 time_left: None,
+                known: context::Known::default(),
             };
             plugin.handle(invocation, black_box(outcome), &Silent)
         });
@@ -160,7 +170,9 @@ fn classic(criterion: &mut Criterion) {
     floor::empty_call(&mut group);
     floor::two_texts(&mut group);
     for (name, outcome) in classic_cases() {
-        judged_by_sandbox(&mut group, name, outcome);
+        let compatible = CONFIG.replace("CHECK", "false");
+        judged_by_sandbox(&mut group, "sandbox", &compatible, name, outcome);
+        judged_by_sandbox(&mut group, "sandbox, safe", SAFE, name, outcome);
         judged_natively(&mut group, name, &outcome);
     }
     group.finish();
@@ -170,7 +182,7 @@ fn classic(criterion: &mut Criterion) {
 fn result_size(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("result size");
     for check_text in [false, true] {
-        let plugin = sandboxed(check_text);
+        let plugin = sandboxed(&CONFIG.replace("CHECK", &check_text.to_string()));
         for kib in [1, 64, 1023] {
             let text = json!({ "note": "x".repeat(kib << 10) }).to_string();
             let result = Arc::new(json!({ "content": [{ "type": "text", "text": text }] }));

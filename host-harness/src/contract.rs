@@ -21,7 +21,7 @@ pub use bindings::{
         content::{self, Scalar},
         context::{self, OuterAttempts, ToolAnnotations},
         types::{
-            self, HookError, HttpError, Invocation, Outcome, Reason, Returned, Structured,
+            self, HookError, HttpError, Invocation, Known, Outcome, Reason, Returned, Structured,
             TraceMetadata, TransportFailure, Unfinished, Verdict,
         },
     },

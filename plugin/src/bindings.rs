@@ -8,7 +8,7 @@ use rand_core::TryRng;
 use crate::{
     Metric, Millis, Reason, RetryPlugin,
     config::{self, Retries},
-    context::{Annotations, Context, OuterAttempts},
+    context::{Annotations, Context, Known, OuterAttempts},
     decide,
     detect::{self, Content, Scalar},
     state::Kind,
@@ -59,8 +59,7 @@ fn handle(
     outcome: types::Outcome,
     with_metadata: bool,
 ) -> Result<types::Verdict, types::HookError> {
-    let types::Invocation { target, request_id, attempt, now_ms, time_left_ms, traced: _ } =
-        invocation;
+    let types::Invocation { target, request_id, attempt, now_ms, time_left_ms, known } = invocation;
     let invocation = decide::Invocation {
         kind,
         target,
@@ -68,6 +67,7 @@ fn handle(
         attempt,
         now: Millis(now_ms),
         time_left: time_left_ms.map(Millis),
+        known: known.into(),
     };
     let verdict = running(|plugin| plugin.handle(invocation, outcome.into(), &Gateway))?;
     verdict.map(|verdict| answer(&verdict, with_metadata)).ok_or(types::HookError::Unsupported)
@@ -85,8 +85,8 @@ impl tool_post_invoke::Guest for Component {
         invocation: types::Invocation,
         outcome: types::Outcome,
     ) -> Result<types::Verdict, types::HookError> {
-        let traced = invocation.traced;
-        handle(Kind::Tool, invocation, outcome, traced)
+        let with_metadata = invocation.known.contains(types::Known::TRACE);
+        handle(Kind::Tool, invocation, outcome, with_metadata)
     }
 
     fn retries(target: String) -> Result<u32, types::HookError> {
@@ -223,6 +223,17 @@ impl Context for Gateway {
     fn outer(&self) -> Option<OuterAttempts> {
         let context::OuterAttempts { attempt, most } = context::outer()?;
         Some(OuterAttempts { attempt, most })
+    }
+}
+
+impl From<types::Known> for Known {
+    fn from(known: types::Known) -> Self {
+        Self {
+            upstream: known.contains(types::Known::UPSTREAM),
+            annotations: known.contains(types::Known::ANNOTATIONS),
+            outer: known.contains(types::Known::OUTER),
+            fields: known.contains(types::Known::FIELDS),
+        }
     }
 }
 

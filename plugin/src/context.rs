@@ -4,6 +4,20 @@ use alloc::string::String;
 
 use crate::Millis;
 
+/// What the gateway can tell of an attempt if it is asked. To ask in vain costs
+/// as much as to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known {
+    /// The name of the upstream.
+    pub upstream: bool,
+    /// The annotations of the tool.
+    pub annotations: bool,
+    /// What outer layers do.
+    pub outer: bool,
+    /// Something that stands in the body, beside what the outcome says.
+    pub fields: bool,
+}
+
 /// The gateway's side of the `context` interface.
 pub trait Context {
     /// The operator's name for the upstream.

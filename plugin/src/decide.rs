@@ -8,7 +8,7 @@ use crate::{
     Millis,
     budget::{Owner, Terms, Tokens},
     config::{NestedRetries, Policy, TrustedUpstreams},
-    context::{Context, OuterAttempts},
+    context::{Context, Known, OuterAttempts},
     delay::Delay,
     detect::{Detection, Failure, Permanent, Wish},
     replay,
@@ -30,6 +30,8 @@ pub struct Invocation {
     pub now: Millis,
     /// Time until the deadline of the call.
     pub time_left: Option<Millis>,
+    /// What the gateway can be asked about it.
+    pub known: Known,
 }
 
 /// What to do after an attempt.
@@ -110,7 +112,7 @@ pub fn decide(
     rng: &mut impl Rng,
     context: &impl Context,
 ) -> Verdict {
-    let Invocation { kind, target, request_id, attempt, now, time_left } = invocation;
+    let Invocation { kind, target, request_id, attempt, now, time_left, known } = invocation;
     let policy = rules.policy;
     state.evict_expired(kind, now);
     let usual = match time_left {
@@ -118,7 +120,8 @@ pub fn decide(
         _ => Millis(0),
     };
     let budget = policy.budget.as_ref().map(|terms| {
-        let upstream = if policy.own_budget { None } else { context.upstream() };
+        let shared = known.upstream && !policy.own_budget;
+        let upstream = if shared { context.upstream() } else { None };
         let owner = match (&upstream, kind) {
             (Some(name), _) => Owner::Upstream(name),
             (None, Kind::Tool) => Owner::Tool(&target),
@@ -151,7 +154,7 @@ pub fn decide(
     let within_budget = |state: &mut State| {
         budget.is_none_or(|(place, terms)| state.budgets.at(place, terms, now).allows_retries())
     };
-    let refusal = refusal(kind, &failure, failures, rules, context);
+    let refusal = refusal(kind, &failure, failures, rules, known, context);
     let refusal = refusal.or_else(|| (!within_budget(state)).then_some(Stop::BudgetExhausted));
     let delay = match refusal {
         Some(why) => Err(why),
@@ -187,18 +190,19 @@ fn refusal(
     failure: &Failure,
     failures: u32,
     rules: &Rules<'_>,
+    known: Known,
     context: &impl Context,
 ) -> Option<Stop> {
     let policy = rules.policy;
     if failures > policy.max_retries.0 {
         return Some(Stop::RetriesExhausted);
     }
-    if failures > retries(policy, context) {
+    if known.outer && failures > retries(policy, context) {
         return Some(Stop::OuterLayerRetries);
     }
     // A read changes nothing.
     let ambiguous = kind == Kind::Tool && !failure.surely_not_executed();
-    if ambiguous && !replay::is_safe(rules, context) {
+    if ambiguous && !replay::is_safe(rules, known, context) {
         return Some(Stop::NotReplaySafe);
     }
     match (failure.wish, &policy.pushback) {

@@ -74,7 +74,7 @@ impl RetryPlugin {
             Kind::Resource => return None,
         };
         let rules = Rules { policy, trusted };
-        let detection = detect(outcome, gateway, rules.policy);
+        let detection = detect(outcome, gateway, invocation.known, rules.policy);
         let verdict =
             decide(invocation, detection, &rules, &mut self.state, &mut self.rng, gateway);
         self.decisions.count(&verdict);

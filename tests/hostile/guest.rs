@@ -5,7 +5,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// The flat parameters of `handle`, as the canonical ABI lowers them: target,
-/// request-id, attempt, now-ms, time-left-ms, traced, outcome.
+/// request-id, attempt, now-ms, time-left-ms, known, outcome.
 const HANDLE: &str =
     "(param $target i32) (param $target_len i32) (param i32 i32) (param $attempt i32)
     (param i64) (param i32 i64) (param i32) (param i32 i64 i32 i64 i32 i32) (result i32)";

@@ -13,7 +13,7 @@ use std::{
 use futures::executor::block_on;
 use guest::{SUCCEEDED, TOOL_ERROR, Verdict, load, with_configure, with_handle};
 use host_harness::{
-    contract::{Invocation, Outcome, Returned},
+    contract::{Invocation, Known, Outcome, Returned},
     gateway::{
         Attempt, Background, Content, Finished, Gateway, Hook, Limits, LogicalCall, Reply,
         RetryHook, Stop, Unobserved,
@@ -50,7 +50,7 @@ fn judge(plugin: &Plugin, target: &str, now_ms: u64) -> Result<u64, HookFailure>
         attempt: 1,
         now_ms,
         time_left_ms: None,
-        traced: false,
+        known: Known::empty(),
     };
     let failed = Outcome::Returned(Returned { is_error: true, structured: None });
     let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &failed, Background::none())?;
@@ -171,7 +171,7 @@ fn a_retry_of_a_plain_success_is_refused() {
         attempt: 1,
         now_ms: 0,
         time_left_ms: None,
-        traced: false,
+        known: Known::empty(),
     };
     let success = Outcome::Returned(Returned { is_error: false, structured: None });
     let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &success, Background::none());

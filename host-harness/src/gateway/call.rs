@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::contract::{Outcome, OuterAttempts, Scalar, ToolAnnotations};
+use crate::contract::{Known, Outcome, OuterAttempts, Scalar, ToolAnnotations};
 
 /// Which hook of the contract judges a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +89,9 @@ pub trait Content: Send + Sync {
     fn text_count(&self) -> usize;
     /// The text item with this index among the text items.
     fn text(&self, index: usize) -> Option<&str>;
+    /// Whether there is anything for [`field`](Self::field) to find beside
+    /// `isError` and `status_code`, which the outcome tells already.
+    fn has_fields(&self) -> bool;
     /// The scalar at a JSON Pointer into the structured content, or into the
     /// data of an error.
     fn field(&self, pointer: &str) -> Option<Scalar>;
@@ -117,6 +120,26 @@ pub struct Background {
 }
 
 impl Background {
+    /// What there is for a plugin to ask.
+    #[must_use]
+    pub fn known(&self, traced: bool) -> Known {
+        let CallContext { upstream, annotations, outer } = &*self.context;
+        let fields = self.content.as_ref().is_some_and(|content| content.has_fields());
+        let mut known = Known::default();
+        for (flag, is_known) in [
+            (Known::TRACE, traced),
+            (Known::UPSTREAM, upstream.is_some()),
+            (Known::ANNOTATIONS, annotations.is_some()),
+            (Known::OUTER, outer.is_some()),
+            (Known::FIELDS, fields),
+        ] {
+            if is_known {
+                known |= flag;
+            }
+        }
+        known
+    }
+
     /// Of an attempt without a body, of which nothing is known.
     #[must_use]
     pub fn none() -> Self {

@@ -56,7 +56,7 @@ impl<'a> Live<'a> {
             attempt: self.attempt.number(),
             now_ms: millis(self.gateway.clock.now()),
             time_left_ms: time_left.map(millis),
-            traced: self.call.traced,
+            known: background.known(self.call.traced),
         };
         self.held = true;
         let verdict = hook

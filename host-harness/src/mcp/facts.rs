@@ -81,6 +81,15 @@ impl Content for ResultContent {
         text(self.items().get(*self.texts().get(index)?)?)
     }
 
+    fn has_fields(&self) -> bool {
+        let told = |name: &String| name == "isError" || name == "status_code";
+        match self.result.get("structuredContent") {
+            Some(Value::Object(members)) => members.keys().any(|name| !told(name)),
+            Some(Value::Array(items)) => !items.is_empty(),
+            _ => false,
+        }
+    }
+
     fn field(&self, pointer: &str) -> Option<Scalar> {
         scalar(self.result.get("structuredContent")?.pointer(pointer)?)
     }
@@ -97,6 +106,10 @@ impl Content for ErrorContent {
 
     fn text(&self, _: usize) -> Option<&str> {
         None
+    }
+
+    fn has_fields(&self) -> bool {
+        self.0.get("data").is_some_and(|data| data.is_object() || data.is_array())
     }
 
     fn field(&self, pointer: &str) -> Option<Scalar> {

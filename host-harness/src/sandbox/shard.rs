@@ -8,7 +8,7 @@ use super::{
     instance::{Instance, breakage},
 };
 use crate::{
-    contract::{Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
+    contract::{Invocation, Issue, Known, Manifest, Metric, Outcome, RetryPolicy, Verdict},
     gateway::{Background, CallContext, Hook},
 };
 
@@ -60,7 +60,7 @@ impl Shard {
     ) -> Result<Verdict, HookFailure> {
         self.now = Duration::from_millis(invocation.now_ms);
         let limits = self.options.limits;
-        let with_metadata = invocation.traced && hook == Hook::ToolPostInvoke;
+        let with_metadata = invocation.known.contains(Known::TRACE) && hook == Hook::ToolPostInvoke;
         let (answer, read_content) = self.call(limits.hook_result_bytes, |instance| {
             let state = instance.store.data_mut();
             state.background = Some(background);

@@ -87,17 +87,17 @@ settings! {
         /// Whether there is one: a token bucket for each upstream, or for each tool if the upstream has no name.
         enabled: bool = false,
         /// The size of the bucket. Retries are allowed while more than half is left.
-        max_tokens: Integer<1, 1_000_000> = Integer(20),
+        max_tokens: Integer<1, 1_000_000> = Integer(50),
         /// Tokens that a success puts in.
         token_ratio: Thousandths<0, 10_000> = Thousandths(100),
         /// Tokens that a failure takes out.
         failure_cost: Thousandths<0, 100_000> = Thousandths(1_000),
         /// Tokens that status 429 takes out.
-        throttle_cost: Thousandths<0, 100_000> = Thousandths(2_000),
+        throttle_cost: Thousandths<0, 100_000> = Thousandths(1_250),
         /// Tokens that a timeout takes out.
-        timeout_cost: Thousandths<0, 100_000> = Thousandths(2_000),
+        timeout_cost: Thousandths<0, 100_000> = Thousandths(1_250),
         /// Tokens that come back by themselves in a minute.
-        refill_per_minute: Thousandths<0, 1_000_000> = Thousandths(6_000),
+        refill_per_minute: Thousandths<0, 1_000_000> = Thousandths(2_000),
     }
 }
 
@@ -113,6 +113,8 @@ impl PolicyKeys {
     pub(super) fn of(profile: Profile) -> Self {
         let mut keys = Self::default();
         if profile == Profile::Safe {
+            // The budget bounds what all calls together may add, so one call may try more.
+            keys.max_retries = Integer(3);
             keys.replay_safety = ReplaySafety::Annotated;
             keys.pushback.honor = true;
             keys.budget.enabled = true;

@@ -8,7 +8,10 @@ use alloc::string::String;
 
 pub use wish::Wish;
 
-use crate::config::{Policy, TextCheck};
+use crate::{
+    config::{Policy, TextCheck},
+    context::Known,
+};
 
 /// How an attempt ended, as the gateway saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,11 +169,16 @@ pub enum Permanent {
 /// then its `structuredContent`, then (if the policy wants it and there is no
 /// structured content at all) its texts.
 #[inline]
-pub fn detect(outcome: Outcome, content: &impl Content, policy: &Policy) -> Detection {
+pub fn detect(
+    outcome: Outcome,
+    content: &impl Content,
+    known: Known,
+    policy: &Policy,
+) -> Detection {
+    let deeper = || if known.fields { status::deeper(content, policy) } else { None };
     let detection = match outcome {
         Outcome::Returned { is_error, structured: Some(mut structured) } => {
-            structured.status_code =
-                structured.status_code.or_else(|| status::deeper(content, policy));
+            structured.status_code = structured.status_code.or_else(deeper);
             in_structured(is_error, structured, policy)
         }
         Outcome::Returned { is_error: true, structured: None } => Failure::of(Signal::ToolError),
@@ -185,7 +193,7 @@ pub fn detect(outcome: Outcome, content: &impl Content, policy: &Policy) -> Dete
         Outcome::RpcError(code) if blames_the_request(code) => {
             Detection::Permanent(Permanent::RpcCode)
         }
-        Outcome::RpcError(code) => match status::deeper(content, policy) {
+        Outcome::RpcError(code) => match deeper() {
             Some(status) => gate(status, policy),
             None if policy.retry_on_rpc_codes.contains(code) => Failure::of(Signal::RpcError),
             None => Detection::Permanent(Permanent::RpcCode),
@@ -197,7 +205,8 @@ pub fn detect(outcome: Outcome, content: &impl Content, policy: &Policy) -> Dete
     };
     match (detection, &policy.pushback) {
         (Detection::Transient(failure), Some(pushback)) => {
-            let wish = wish::told(&outcome, content, &pushback.pointers);
+            let pointers: &[_] = if known.fields { &pushback.pointers } else { &[] };
+            let wish = wish::told(&outcome, content, pointers);
             Detection::Transient(Failure { wish, ..failure })
         }
         _ => detection,
