@@ -7,6 +7,7 @@ mod loop_scenarios;
 mod parity;
 mod plugin_scenarios;
 mod plugin_under_test;
+mod policy;
 mod properties;
 mod strict_config;
 mod virtual_clock;

@@ -1,0 +1,102 @@
+//! Which policy a tool has.
+
+use host_harness::sandbox::Plugin;
+
+use crate::plugin_under_test::{FAILED, invocation, issues, judge_outcome, start};
+
+/// How often a call of this tool is retried.
+fn retries(plugin: &Plugin, tool: &str) -> usize {
+    (0..12)
+        .take_while(|_| judge_outcome(plugin, invocation(tool, "1"), &FAILED).retry_delay_ms > 0)
+        .count()
+}
+
+const CONFIG: &str = r#"{
+    "max_retries": 1,
+    "tool_overrides": {
+        "*": {"max_retries": 2},
+        "db_*": {"max_retries": 3},
+        "db_read_*": {"max_retries": 4},
+        "*_read_*": {"max_retries": 5},
+        "db_read_?": {"max_retries": 6},
+        "db_read_all": {"max_retries": 7},
+        "literal.*[a]": {"max_retries": 8}
+    }
+}"#;
+
+#[test]
+fn the_exact_name_wins_then_the_most_specific_pattern() {
+    let plugin = start(CONFIG);
+    for (tool, expected) in [
+        ("db_read_all", 7),
+        ("db_read_many", 4),
+        ("db_read_x", 6),
+        ("fs_read_x", 5),
+        ("db_write", 3),
+        ("other", 2),
+        ("", 2),
+        ("literal.xyz[a]", 8),
+        ("literal.xyza", 2),
+    ] {
+        // Twice: found, then remembered.
+        assert_eq!(
+            (retries(&plugin, tool), retries(&plugin, tool)),
+            (expected, expected),
+            "{tool}"
+        );
+    }
+}
+
+#[test]
+fn an_override_may_change_any_part_of_the_policy_and_only_that_part() {
+    let plugin = start(
+        r#"{"jitter": "none", "budget": {"enabled": true, "max_tokens": 100},
+            "tool_overrides": {"t*": {"backoff_base_ms": 7, "budget": {"enabled": false}}}}"#,
+    );
+    let delay =
+        |tool: &str, id: &str| judge_outcome(&plugin, invocation(tool, id), &FAILED).retry_delay_ms;
+    assert_eq!((delay("t1", "1"), delay("t1", "1"), delay("u", "1")), (7, 14, 200));
+    for call in 0..100 {
+        delay("t2", &call.to_string());
+        delay("u", &call.to_string());
+    }
+    assert!(delay("t2", "x") > 0, "no budget");
+    assert_eq!(delay("u", "x"), 0, "spent");
+}
+
+#[test]
+fn more_tools_than_are_remembered_have_the_right_policy_all_the_same() {
+    let plugin = start(CONFIG);
+    for round in 0..2 {
+        for tool in 0..2_000 {
+            let (name, expected) = match tool % 3 {
+                0 => (format!("db_{tool}"), 3),
+                1 => (format!("db_read_{tool}_"), 4),
+                _ => (format!("{tool}"), 2),
+            };
+            assert_eq!(retries(&plugin, &name), expected, "{name} in round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_override_is_named_down_to_its_last_key() {
+    let issues = issues(
+        r#"{"tool_overrides": {"pay_*": {"budget": {"max_token": 3, "token_ratio": 0.0001}}}}"#,
+    );
+    let told: Vec<_> =
+        issues.iter().map(|issue| (issue.path.as_str(), issue.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (
+                r#"tool_overrides["pay_*"].budget.max_token"#,
+                "unknown key; did you mean `max_tokens`?"
+            ),
+            (
+                r#"tool_overrides["pay_*"].budget.token_ratio"#,
+                "must be a number from 0 to 10 with at most three digits after the point, not 0.0001"
+            ),
+        ]
+    );
+}
