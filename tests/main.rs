@@ -1,6 +1,7 @@
 //! Everything that crosses the boundary, through the real component in the real host.
 
 mod component_file;
+mod configuration;
 mod hostile;
 mod load;
 mod loop_scenarios;
@@ -9,5 +10,5 @@ mod plugin_scenarios;
 mod plugin_under_test;
 mod policy;
 mod properties;
-mod strict_config;
+
 mod virtual_clock;

@@ -110,7 +110,8 @@ async fn attempts_through(configs: &[Value]) -> Vec<(u64, u64)> {
 
 #[tokio::test]
 async fn three_gateways_make_together_no_more_attempts_than_the_most_patient_of_them() {
-    for retries in [[2, 2, 2], [0, 2, 3], [3, 1, 0], [1, 2, 3], [1, 3, 2], [0, 0, 4], [0, 0, 0_u32]] {
+    for retries in [[2, 2, 2], [0, 2, 3], [3, 1, 0], [1, 2, 3], [1, 3, 2], [0, 0, 4], [0, 0, 0_u32]]
+    {
         let configs =
             retries.map(|retries| json!({ "max_retries": retries, "nested_retries": "shrink" }));
         let attempts = attempts_through(&configs).await;

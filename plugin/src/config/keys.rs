@@ -46,7 +46,7 @@ settings! {
         retry_on_status: Statuses = Statuses(numbers([429, 500, 502, 503, 504])),
         /// JSON Pointers into structuredContent (or error.data) where a status is looked for if there is no `status_code`.
         status_pointers: Pointers = Pointers(Vec::new()),
-        /// JSON-RPC error codes that are worth a retry: numbers and ranges like "-32019..-32000". Codes that blame the request never are.
+        /// JSON-RPC error codes that are worth a retry: numbers and ranges like "-32019..-32000". 0 is what the Python SDK makes of an exception in a handler. Codes that blame the request never are retried.
         retry_on_rpc_codes: RpcCodes = RpcCodes(numbers([-32603, 0])),
         /// Whether JSON in text items counts as a signal if there is no structuredContent.
         check_text_content: bool = false,
