@@ -12,7 +12,7 @@ use rmcp::{
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
         JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
-        Tool,
+        Tool, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -113,7 +113,9 @@ impl ServerHandler for FlakyServer {
     ) -> Result<ListToolsResult, ErrorData> {
         let flaky = "Fails `fail_times` times for each `key`, in the way of `mode`, then recovers.";
         let tools = vec![
-            Tool::new(FLAKY, flaky, flaky_schema()),
+            // Failing changes nothing, so it may be called again.
+            Tool::new(FLAKY, flaky, flaky_schema())
+                .with_annotations(ToolAnnotations::new().idempotent(true)),
             Tool::new(FLAKY_PATIENT, flaky, flaky_schema()),
             Tool::new(ECHO, "Gives `text` back.", object(json!({ "text": { "type": "string" } }))),
         ];

@@ -85,7 +85,10 @@ impl Setting for Statuses {
     }
 
     fn schema(&self) -> String {
-        list_of_codes(r"^([1-9]xx|[0-9]{1,3}\\.\\.[0-9]{1,3})$")
+        list_of_codes(
+            r#","minimum":-2147483648,"maximum":2147483647"#,
+            r"^([1-9]xx|[0-9]{1,3}\\.\\.[0-9]{1,3})$",
+        )
     }
 
     fn written(&self) -> Option<String> {
@@ -104,7 +107,7 @@ impl Setting for RpcCodes {
     }
 
     fn schema(&self) -> String {
-        list_of_codes(r"^-?[0-9]+\\.\\.-?[0-9]+$")
+        list_of_codes("", r"^-?[0-9]+\\.\\.-?[0-9]+$")
     }
 
     fn written(&self) -> Option<String> {
@@ -112,10 +115,11 @@ impl Setting for RpcCodes {
     }
 }
 
-/// `pattern` is what a text in the list looks like, as JSON writes it.
-fn list_of_codes(pattern: &str) -> String {
+/// `bounds` are those of a number, `pattern` is what a text in the list looks
+/// like, as JSON writes them.
+fn list_of_codes(bounds: &str, pattern: &str) -> String {
     format!(
-        r#""type":"array","items":{{"anyOf":[{{"type":"integer"}},{{"type":"string","pattern":"{pattern}"}}]}}"#
+        r#""type":"array","items":{{"anyOf":[{{"type":"integer"{bounds}}},{{"type":"string","pattern":"{pattern}"}}]}}"#
     )
 }
 

@@ -1,0 +1,152 @@
+//! The built proxy between a client that is played here and the bundled flaky server.
+#![cfg(unix)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Lines, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_host-harness");
+
+/// A client's session with the proxy.
+struct Session {
+    proxy: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    log: Lines<BufReader<ChildStderr>>,
+    calls: u32,
+}
+
+impl Session {
+    fn begin(options: &[&str]) -> Self {
+        let mut proxy = Command::new(PROGRAM)
+            .arg("proxy")
+            .args(options)
+            .args(["--", PROGRAM, "flaky-server"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (input, output, log) = (proxy.stdin.take(), proxy.stdout.take(), proxy.stderr.take());
+        let mut session = Self {
+            proxy,
+            input: input.expect("a pipe"),
+            output: BufReader::new(output.expect("a pipe")).lines(),
+            log: BufReader::new(log.expect("a pipe")).lines(),
+            calls: 0,
+        };
+        let client = json!({ "name": "test", "version": "1" });
+        session.ask(
+            "initialize",
+            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client }),
+        );
+        session
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.calls += 1;
+        let request =
+            json!({ "jsonrpc": "2.0", "id": self.calls, "method": method, "params": params });
+        writeln!(self.input, "{request}").expect("the proxy reads");
+        let line = self.output.next().expect("the proxy answers").expect("text");
+        let answer: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(answer["id"], self.calls);
+        answer
+    }
+
+    /// Calls the flaky tool, which fails once and then recovers; the text of the answer.
+    fn flaky(&mut self) -> String {
+        let arguments =
+            json!({ "key": self.calls.to_string(), "fail_times": 1, "mode": "isError" });
+        let answer = self.ask("tools/call", json!({ "name": "flaky", "arguments": arguments }));
+        answer["result"]["content"][0]["text"].as_str().expect("a text").to_owned()
+    }
+
+    fn hang_up(&self) {
+        let id = rustix::process::Pid::from_child(&self.proxy);
+        rustix::process::kill_process(id, rustix::process::Signal::HUP).expect("it lives");
+    }
+
+    /// Reads the log up to a line that says this.
+    fn await_log(&mut self, said: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while !lines.last().is_some_and(|line: &String| line.contains(said)) {
+            lines.push(self.log.next().expect("it is said at some time").expect("text"));
+        }
+        lines
+    }
+
+    fn end(self) {
+        let Self { mut proxy, input, .. } = self;
+        drop(input);
+        assert!(proxy.wait().expect("it ends").success());
+    }
+}
+
+/// A file of its own for one test.
+fn file(name: &str, content: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).expect("a place to write");
+    path
+}
+
+const RECOVERED: &str = "flaky recovered after 2 attempt(s)";
+const FAILED: &str = "flaky transient failure (attempt 1/1)";
+
+#[test]
+fn without_a_configuration_nothing_is_replayed_that_may_have_been_done() {
+    let mut session = Session::begin(&[]);
+    session.ask("tools/list", json!({}));
+    assert_eq!(session.flaky(), FAILED, "its annotations are nobody's that is trusted");
+    session.end();
+}
+
+#[test]
+fn the_annotations_of_a_trusted_server_count_once_they_were_listed() {
+    let config = file(
+        "trusted.json",
+        r#"{"profile": "safe", "trusted_upstreams": ["fl*"], "backoff_base_ms": 1}"#,
+    );
+    let mut session =
+        Session::begin(&["--config", config.to_str().expect("a plain path"), "--name", "flaky"]);
+    assert_eq!(session.flaky(), FAILED, "nothing is known of the tool");
+    session.ask("tools/list", json!({}));
+    assert_eq!(session.flaky(), RECOVERED, "it is said to be idempotent");
+    session.end();
+}
+
+#[test]
+fn a_configuration_is_read_again_on_sighup_and_a_bad_one_changes_nothing() {
+    let config = file("reloaded.json", r#"{"max_retries": 0}"#);
+    let mut session = Session::begin(&["--config", config.to_str().expect("a plain path")]);
+    assert_eq!(session.flaky(), FAILED);
+
+    fs::write(&config, r#"{"max_retries": 1, "backoff_base_ms": 1}"#).expect("writable");
+    session.hang_up();
+    session.await_log("is in force");
+    assert_eq!(session.flaky(), RECOVERED);
+
+    fs::write(&config, r#"{"max_retries": 0, "backof_base_ms": 1}"#).expect("writable");
+    session.hang_up();
+    let told = session.await_log("the old configuration stays in force");
+    let complaint = format!(
+        "{}: backof_base_ms: unknown key; did you mean `backoff_base_ms`?",
+        config.display()
+    );
+    assert!(told.iter().any(|line| line.contains(&complaint)), "{told:?}");
+    assert_eq!(session.flaky(), RECOVERED);
+    session.end();
+}
+
+#[test]
+fn the_schema_is_printed_as_json() {
+    let output = Command::new(PROGRAM).arg("schema").output().expect("the program starts");
+    assert!(output.status.success());
+    let schema: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(schema["properties"]["max_retries"]["default"], 2);
+}
