@@ -6,7 +6,7 @@ use core::cell::RefCell;
 use rand_core::TryRng;
 
 use crate::{
-    Metric, Millis, Reason, RetryPlugin,
+    Metric, Millis, Reason, RetryPlugin, Verdict,
     config::{self, Retries},
     context::{Annotations, Context, Known, OuterAttempts},
     decide,
@@ -263,13 +263,11 @@ impl From<types::Outcome> for detect::Outcome {
 }
 
 #[inline]
-fn answer(verdict: &decide::Verdict, with_metadata: bool) -> types::Verdict {
+fn answer(verdict: &Verdict, with_metadata: bool) -> types::Verdict {
     let (retry_delay_ms, delay_ceiling_ms, failures) = match *verdict {
-        decide::Verdict::Retry { delay, failures, .. } => {
-            (delay.drawn.0, delay.ceiling.0, failures)
-        }
-        decide::Verdict::Shadow { delay, failures, .. } => (0, delay.drawn.0, failures),
-        decide::Verdict::Stop { failures, .. } => (0, 0, failures),
+        Verdict::Retry { delay, failures, .. } => (delay.drawn.0, delay.ceiling.0, failures),
+        Verdict::Shadow { delay, failures, .. } => (0, delay.drawn.0, failures),
+        Verdict::Stop { failures, .. } => (0, 0, failures),
     };
     let reason = reason(verdict.reason());
     let metadata =

@@ -27,11 +27,13 @@ mod replay;
 pub mod state;
 mod stats;
 mod table;
+mod verdict;
 
 pub use millis::Millis;
 pub use plugin::RetryPlugin;
 pub use reason::Reason;
 pub use stats::Metric;
+pub use verdict::{Stop, Verdict};
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;

@@ -8,10 +8,11 @@ use rand_pcg::Pcg32;
 use crate::{
     config::{self, Accepted, Config, Issue, Policy, Retries},
     context::Context,
-    decide::{Invocation, Rules, Verdict, decide, retries},
+    decide::{Invocation, Rules, decide, retries},
     detect::{Content, Outcome, detect},
     state::{Kind, State},
     stats::{Decisions, Metric},
+    verdict::Verdict,
 };
 
 /// A configured plugin.

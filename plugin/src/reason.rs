@@ -1,8 +1,8 @@
 //! Why a verdict is what it is, in the words of the contract.
 
 use crate::{
-    decide::{Stop, Verdict},
     detect::{Permanent, Signal},
+    verdict::{Stop, Verdict},
 };
 
 /// The reasons of the contract, in its order; the WIT files document them.

@@ -3,8 +3,8 @@
 use alloc::{format, string::String, vec::Vec};
 
 use crate::{
-    decide::{Stop, Verdict},
     reason::Reason,
+    verdict::{Stop, Verdict},
 };
 
 /// A number with a name.

@@ -131,6 +131,23 @@ fn every_example_is_a_configuration_that_is_taken() {
 }
 
 #[test]
+fn the_configurations_in_the_readme_are_taken() {
+    let readme = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = fs::read_to_string(readme).expect("the README");
+    let mut taken = 0;
+    for block in text.split("```json\n").skip(1) {
+        let block = block.split("```").next().expect("an end");
+        let value: Value = serde_json::from_str(block).expect("JSON");
+        // The others are configurations of clients.
+        if value.get("mcpServers").is_none() {
+            try_start(block, 10).unwrap_or_else(|error| panic!("{error}\n{block}"));
+            taken += 1;
+        }
+    }
+    assert!(taken > 0);
+}
+
+#[test]
 fn every_feature_has_an_example() {
     let text = fs::read_to_string(document()).expect("the document");
     let examples: String = text
