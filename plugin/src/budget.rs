@@ -8,7 +8,7 @@
 
 mod buckets;
 
-pub use buckets::{Budgets, Owner, Place, Reservation};
+pub use buckets::{Budgets, Levels, Owner, Place, Reservation};
 
 use crate::Millis;
 
@@ -28,6 +28,12 @@ impl Tokens {
     #[must_use]
     pub const fn thousandths(thousandths: u32) -> Self {
         Self(thousandths as u64)
+    }
+
+    /// The sum. Saturates.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
     }
 
     /// In thousandths.

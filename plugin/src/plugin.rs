@@ -115,11 +115,11 @@ impl RetryPlugin {
         gauge("calls.capacity", u64::from(self.state.capacity()));
         gauge("calls.expired", evicted.expired);
         gauge("calls.displaced", evicted.displaced);
-        let (buckets, emptiest) = self.state.budgets.emptiest();
-        gauge("budget.buckets", u64::from(buckets));
-        if let Some(tokens) = emptiest {
-            gauge("budget.least_tokens_left", tokens.in_thousandths() / 1_000);
-        }
+        let budgets = self.state.budgets.levels();
+        gauge("budget.buckets", budgets.buckets);
+        gauge("budget.drained", budgets.drained);
+        gauge("budget.tokens_capacity", budgets.size.in_thousandths() / 1_000);
+        gauge("budget.tokens_left", budgets.left.in_thousandths() / 1_000);
         metrics
     }
 }

@@ -18,21 +18,21 @@ fn budgets_and_calls_in_flight_survive() {
     let plugin = start(BUDGET);
     let fail = |id| judge_outcome(&plugin, invocation("t", id), &FAILED);
     assert_eq!(fail("alive").failures, 1);
-    let before = metric(&plugin, "budget.least_tokens_left");
+    let before = metric(&plugin, "budget.tokens_left");
     let notices = plugin
         .reconfigure(
             &BUDGET.replace("none\"", "none\", \"max_retries\": 5, \"backoff_base_ms\": 10"),
         )
         .expect("a good configuration");
     assert!(notices.is_empty());
-    assert_eq!(metric(&plugin, "budget.least_tokens_left"), before);
+    assert_eq!(metric(&plugin, "budget.tokens_left"), before);
     // The second failure of the same call, under the new base.
     let second = fail("alive");
     assert_eq!((second.failures, second.retry_delay_ms), (2, 20));
     assert_eq!(metric(&plugin, "decisions.tool_error"), 2);
     // What the call held comes back to the bucket it came from.
     judge_outcome(&plugin, invocation("t", "alive"), &OK);
-    assert_eq!(metric(&plugin, "budget.least_tokens_left"), 8);
+    assert_eq!(metric(&plugin, "budget.tokens_left"), 8);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_shadow_draws_the_same_budget_as_the_thing_itself() {
                 let again = judge_outcome(&plugin, invocation("t", &id), &OK);
                 forget(&plugin, "t", &id);
                 let stopped = verdict.reason == Reason::BudgetExhausted;
-                (stopped, again.reason, metric(&plugin, "budget.least_tokens_left"))
+                (stopped, again.reason, metric(&plugin, "budget.tokens_left"))
             })
             .collect();
         reasons
@@ -71,5 +71,5 @@ fn the_gateway_ends_a_shadowed_call_after_one_attempt_and_nothing_stays_behind()
     };
     assert_eq!((attempts.number(), verdict.reason), (1, Reason::Shadow));
     assert_eq!(metric(&plugin, "calls.tracked"), 0);
-    assert_eq!(metric(&plugin, "budget.least_tokens_left"), 9, "what was held is given back");
+    assert_eq!(metric(&plugin, "budget.tokens_left"), 9, "what was held is given back");
 }

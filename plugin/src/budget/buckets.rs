@@ -38,6 +38,19 @@ pub struct Reservation {
     held: Tokens,
 }
 
+/// Sums over all buckets: they also add up over the instances of a plugin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// How many there are.
+    pub buckets: u64,
+    /// How many of them allow no retries.
+    pub drained: u64,
+    /// Their sizes.
+    pub size: Tokens,
+    /// What is left in them.
+    pub left: Tokens,
+}
+
 /// All buckets.
 ///
 /// A bucket makes room for another only when it is as new; so nobody gets a
@@ -118,10 +131,16 @@ impl Budgets {
         }
     }
 
-    /// How many buckets there are, and how much is left in the emptiest one.
+    /// What there is in all of them, each as of when it was last asked.
     #[must_use]
-    pub fn emptiest(&self) -> (u32, Option<Tokens>) {
-        let all = self.own.values().chain(&self.shared);
-        (self.own.len() + u32::from(self.shared.is_some()), all.map(Bucket::left).min())
+    pub fn levels(&self) -> Levels {
+        let mut levels = Levels::default();
+        for bucket in self.own.values().chain(&self.shared) {
+            levels.buckets += 1;
+            levels.drained += u64::from(!bucket.allows_retries());
+            levels.size = levels.size.plus(bucket.size);
+            levels.left = levels.left.plus(bucket.left);
+        }
+        levels
     }
 }

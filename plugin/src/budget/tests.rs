@@ -175,7 +175,7 @@ fn upstreams_and_tools_of_one_name_have_buckets_of_their_own() {
         left.insert(cost, bucket.left());
     }
     assert_eq!(left, HashMap::from([1, 2, 3].map(|cost| (cost, Tokens::whole(10 - cost)))));
-    assert_eq!(budgets.emptiest().0, 3);
+    assert_eq!(budgets.levels().buckets, 3);
 }
 
 #[test]
@@ -191,8 +191,10 @@ fn nobody_gets_a_drained_bucket_filled_by_calling_many_names() {
     }
     let place = budgets.open(Owner::Tool("mine"), &terms, Millis(0));
     assert_eq!(budgets.at(place, &terms, Millis(0)).left(), Tokens::default());
-    let (buckets, _) = budgets.emptiest();
-    assert_eq!(buckets, 1_025, "as many as there may be, and the shared one");
+    let levels = budgets.levels();
+    assert_eq!(levels.buckets, 1_025, "as many as there may be, and the shared one");
+    assert_eq!((levels.drained, levels.left), (1_025, Tokens::default()));
+    assert_eq!(levels.size, Tokens::whole(10 * 1_025));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What the operator wants, decoded once into types that cannot be wrong.
 //!
-//! [`keys`] says what there is, [`setting`] how a key is read, [`values`] and
-//! [`codes`] what may stand there, [`parse`] reads the whole, and [`Policy`] is
-//! what comes of it for one tool.
+//! `keys` says what there is, `setting` how a key is read, `values` and `codes`
+//! what may stand there, `parse` reads the whole, and [`Policy`] is what comes
+//! of it for one tool.
 
 mod codes;
 mod glob;
