@@ -1,6 +1,7 @@
 //! The configuration: what is accepted, what is refused and how, and whether
 //! what is written about it is true.
 
+mod manifest;
 mod reference;
 mod schema;
 mod strict;
