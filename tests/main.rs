@@ -10,5 +10,5 @@ mod plugin_scenarios;
 mod plugin_under_test;
 mod policy;
 mod properties;
-
+mod storm;
 mod virtual_clock;

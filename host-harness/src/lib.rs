@@ -4,9 +4,13 @@
 //! * [`sandbox`]: loads a component and calls it without trusting it.
 //! * [`gateway`]: the retry loop.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
+//! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
+//! * [`report`]: pages and lines for people.
 
 pub mod bundled;
 pub mod contract;
 pub mod gateway;
 pub mod mcp;
+pub mod report;
 pub mod sandbox;
+pub mod simulate;

@@ -3,6 +3,7 @@
 mod call_log;
 pub mod plugin;
 mod proxy;
+mod simulate;
 pub mod words;
 
 use std::{
@@ -36,6 +37,8 @@ enum Command {
         #[arg(value_name = "FILE.wasm")]
         plugin: Option<PathBuf>,
     },
+    /// Show what retry policies do to a server on a bad day, in simulated time.
+    Simulate(simulate::Simulate),
     /// Run calls against a bundled server that fails on purpose, and show what happens.
     Demo,
     /// The server of the demo, on stdin and stdout.
@@ -113,6 +116,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Simulate(options) => simulate::run(options),
             Command::Demo => crate::demo::run().await,
             Command::FlakyServer => crate::demo::flaky_server::run().await,
         }
@@ -125,7 +129,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Logs go to stderr: stdout belongs to the protocol. `RUST_LOG` says how much.
 pub fn log_to_stderr(arguments: &Arguments) {
     let by_default = match arguments.command {
-        Command::Proxy(_) | Command::Demo | Command::Schema { .. } => "warn,host_harness=info",
+        Command::Proxy(_) | Command::Demo | Command::Schema { .. } | Command::Simulate(_) => {
+            "warn,host_harness=info"
+        }
         // Its failures are no news.
         Command::FlakyServer => "error",
     };
