@@ -1,5 +1,6 @@
 //! Commands and their options.
 
+mod bench;
 mod call_log;
 pub mod plugin;
 mod proxy;
@@ -39,6 +40,8 @@ enum Command {
     },
     /// Show what retry policies do to a server on a bad day, in simulated time.
     Simulate(simulate::Simulate),
+    /// Measure what a decision costs, beside the original plugin if Python has it.
+    Bench(bench::Bench),
     /// Run calls against a bundled server that fails on purpose, and show what happens.
     Demo,
     /// The server of the demo, on stdin and stdout.
@@ -117,6 +120,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Simulate(options) => simulate::run(options),
+            Command::Bench(options) => bench::run(options),
             Command::Demo => crate::demo::run().await,
             Command::FlakyServer => crate::demo::flaky_server::run().await,
         }
@@ -129,9 +133,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Logs go to stderr: stdout belongs to the protocol. `RUST_LOG` says how much.
 pub fn log_to_stderr(arguments: &Arguments) {
     let by_default = match arguments.command {
-        Command::Proxy(_) | Command::Demo | Command::Schema { .. } | Command::Simulate(_) => {
-            "warn,host_harness=info"
-        }
+        Command::Proxy(_)
+        | Command::Demo
+        | Command::Schema { .. }
+        | Command::Simulate(_)
+        | Command::Bench(_) => "warn,host_harness=info",
         // Its failures are no news.
         Command::FlakyServer => "error",
     };
