@@ -1,5 +1,6 @@
 //! Everything that crosses the boundary, through the real component in the real host.
 
+mod advise;
 mod component_file;
 mod configuration;
 mod hostile;

@@ -64,8 +64,9 @@ fn published_load_amplification_comes_out() {
         near("none", name, 1.0, 0.0);
         near("three retries", name, plain, 0.03);
         near("0.1 per success", name, bucket, 0.03);
-        // The component's own bucket charges failures and never asks for more.
-        assert!(window(&results, "safe", name).amplification <= bucket + 0.02, "{name}");
+        // The component's own bucket starts with 25 retries where the model's has 10.
+        let safe = window(&results, "safe", name).amplification;
+        assert!(safe <= bucket + 0.05, "{name}: {safe}");
     }
 }
 

@@ -5,8 +5,10 @@
 //! * [`gateway`]: the retry loop.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
 //! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
+//! * [`mod@advise`]: what other policies would have made of calls that were logged.
 //! * [`report`]: pages and lines for people.
 
+pub mod advise;
 pub mod bundled;
 pub mod contract;
 pub mod gateway;

@@ -1,10 +1,10 @@
 //! The plugin under measurement, and what it is asked.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, sync::OnceLock, time::Duration};
 
 use host_harness::{
     bundled,
-    contract::{Invocation, Outcome, Returned, Structured},
+    contract::{Invocation, Known, Outcome, Returned, Structured},
     sandbox::{Component, Entropy, Options, Plugin},
 };
 
@@ -27,7 +27,6 @@ pub fn plugin_within(
     shards: NonZeroUsize,
     memory_bytes: usize,
 ) -> anyhow::Result<Plugin> {
-    let component = Component::from_bytes(bundled::NAME, bundled::COMPONENT)?;
     let mut options = Options {
         config,
         max_tool_retries: RETRIES,
@@ -38,12 +37,23 @@ pub fn plugin_within(
     options.limits.memory_bytes = memory_bytes;
     // What is measured is the plugin, not whether this machine is busy elsewhere.
     options.limits.call_time = Duration::from_secs(10);
-    Ok(Plugin::start(&component, options)?)
+    Ok(Plugin::start(component()?, options)?)
+}
+
+/// The bundled component, compiled once.
+fn component() -> anyhow::Result<&'static Component> {
+    static COMPILED: OnceLock<Component> = OnceLock::new();
+    if let Some(component) = COMPILED.get() {
+        return Ok(component);
+    }
+    let component = Component::from_bytes(bundled::NAME, bundled::COMPONENT)?;
+    Ok(COMPILED.get_or_init(|| component))
 }
 
 /// An attempt of a call to `search`.
 pub fn invocation(request_id: &str, attempt: u32, now_ms: u64) -> Invocation<'_> {
-    Invocation { target: "search", request_id, attempt, now_ms, time_left_ms: None, traced: false }
+    let known = Known::empty();
+    Invocation { target: "search", request_id, attempt, now_ms, time_left_ms: None, known }
 }
 
 /// The id of a call that is alone.

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use host_harness::{
+    contract::{Invocation, Known},
     gateway::{Background, Hook, RetryHook},
     sandbox::{Options, Plugin},
 };
@@ -19,7 +20,6 @@ use super::{
     cases::{config, plugin, returned},
     figure::{Figure, Unit},
 };
-use host_harness::contract::Invocation;
 
 /// How many threads share the calls.
 pub const THREADS: [usize; 4] = [1, 2, 4, 8];
@@ -115,7 +115,7 @@ fn decide(plugin: &Plugin, call: &Call) -> u64 {
             attempt,
             now_ms: 0,
             time_left_ms: None,
-            traced: false,
+            known: Known::empty(),
         };
         let outcome = returned(*fails, None);
         let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &outcome, Background::none());

@@ -5,7 +5,7 @@ use host_harness::contract::{Outcome, Returned};
 use retry_with_backoff::{
     Millis, RetryPlugin,
     config::Retries,
-    context::{Annotations, Context, OuterAttempts},
+    context::{self, Annotations, Context, OuterAttempts},
     decide, detect,
     state::Kind,
 };
@@ -66,6 +66,7 @@ impl Native {
             attempt,
             now: Millis(now_ms),
             time_left: None,
+            known: context::Known::default(),
         };
         std::hint::black_box(self.0.handle(invocation, native(outcome), &Silent));
     }

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use host_harness::{
+    contract::Invocation,
     gateway::{Background, Content, Hook, RetryHook},
     mcp::{ResultContent, outcome_of_result},
     sandbox::Plugin,
@@ -87,7 +88,8 @@ fn sizes(effort: Effort) -> anyhow::Result<Vec<Figure>> {
                 let content: Arc<dyn Content> = Arc::new(ResultContent::new(result.clone()));
                 let background = Background { content: Some(content), ..Background::none() };
                 let outcome = outcome_of_result(&result);
-                let invocation = invocation(REQUEST_ID, 1, number);
+                let known = background.known(false);
+                let invocation = Invocation { known, ..invocation(REQUEST_ID, 1, number) };
                 let verdict =
                     sandboxed.judge(Hook::ToolPostInvoke, invocation, &outcome, background);
                 assert!(verdict.is_ok(), "{verdict:?}");

@@ -1,5 +1,6 @@
 //! Commands and their options.
 
+mod advise;
 mod bench;
 mod call_log;
 pub mod plugin;
@@ -40,6 +41,8 @@ enum Command {
     },
     /// Show what retry policies do to a server on a bad day, in simulated time.
     Simulate(simulate::Simulate),
+    /// Recommend a configuration from a log of calls, with the numbers behind it.
+    Advise(advise::Advise),
     /// Measure what a decision costs, beside the original plugin if Python has it.
     Bench(bench::Bench),
     /// Run calls against a bundled server that fails on purpose, and show what happens.
@@ -66,6 +69,10 @@ struct Proxy {
     /// Gateways behind this one read it to retry less.
     #[arg(long)]
     no_attempt_marker: bool,
+    /// Write a line of JSON for each call that ends: how its attempts went,
+    /// never what was asked or answered. `host-harness advise` reads it.
+    #[arg(long, value_name = "FILE.jsonl")]
+    trace: Option<PathBuf>,
     /// Load no plugin: relay only, retry nothing.
     #[arg(long)]
     no_plugin: bool,
@@ -120,6 +127,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Simulate(options) => simulate::run(options),
+            Command::Advise(options) => advise::run(options),
             Command::Bench(options) => bench::run(options),
             Command::Demo => crate::demo::run().await,
             Command::FlakyServer => crate::demo::flaky_server::run().await,
@@ -137,7 +145,8 @@ pub fn log_to_stderr(arguments: &Arguments) {
         | Command::Demo
         | Command::Schema { .. }
         | Command::Simulate(_)
-        | Command::Bench(_) => "warn,host_harness=info",
+        | Command::Bench(_)
+        | Command::Advise(_) => "warn,host_harness=info",
         // Its failures are no news.
         Command::FlakyServer => "error",
     };

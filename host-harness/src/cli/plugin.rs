@@ -131,7 +131,7 @@ fn read_json(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Every problem on a line of its own, each with the file that it is in.
-fn complaint(place: &str, error: StartError) -> anyhow::Error {
+pub(super) fn complaint(place: &str, error: StartError) -> anyhow::Error {
     let lines: Vec<_> = error.to_string().lines().map(|line| format!("{place}: {line}")).collect();
     anyhow!(lines.join("\n"))
 }

@@ -16,11 +16,12 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let source = Source { file: options.plugin, config: options.config };
     let plugin =
         if options.no_plugin { None } else { Some(source.start(options.limits.max_tool_retries)?) };
+    let clock = Arc::new(SystemClock::new());
     let gateway = Arc::new(Gateway {
         hook: plugin.clone().map(|plugin| plugin as Arc<dyn RetryHook>),
         limits: options.limits.into(),
-        clock: Arc::new(SystemClock::new()),
-        observer: Arc::new(CallLog),
+        observer: Arc::new(CallLog::new(options.trace.as_deref(), clock.clone())?),
+        clock,
     });
     let Some((command, arguments)) = options.server.split_first() else {
         bail!("no server command given");

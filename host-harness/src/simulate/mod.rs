@@ -6,9 +6,10 @@
 //! made up, and all three depend on nothing but the scenario and its seed: the
 //! same file gives the same figures, to the last digit.
 
+pub(crate) mod answer;
 mod chance;
 pub mod executor;
-mod meter;
+pub(crate) mod meter;
 mod model;
 mod results;
 mod run;

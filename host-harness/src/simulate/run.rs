@@ -86,7 +86,10 @@ impl Hook {
             Self::Model(model) => Some(model.tokens()),
             Self::Component(plugin) => {
                 let stats = plugin.stats().ok()?;
-                let left = stats.iter().find(|metric| metric.name == "budget.least_tokens_left")?;
+                let value = |name: &str| stats.iter().find(|metric| metric.name == name);
+                // There is one tool, and so one bucket at the most.
+                value("budget.buckets").filter(|buckets| buckets.value > 0)?;
+                let left = value("budget.tokens_left")?;
                 Some(left.value as f64)
             }
         }

@@ -3,37 +3,19 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::Arc,
     time::Duration,
 };
 
 use crate::{
     contract::{HttpError, Outcome, Returned, TransportFailure},
-    gateway::{Clock, Content, Reply},
+    gateway::Clock,
     simulate::{
+        answer::Answer,
         chance::{Chance, Stream, seconds},
         executor::{Spawner, VirtualClock},
         scenario::{Abandoned, FailureKind, RateLimit, Scenario},
     },
 };
-
-/// How an attempt ended. It has no body: nothing here reads one.
-#[derive(Debug, Clone, Copy)]
-pub struct Answer(Outcome);
-
-impl Reply for Answer {
-    fn outcome(&self) -> Outcome {
-        self.0
-    }
-
-    fn content(&self) -> Option<Arc<dyn Content>> {
-        None
-    }
-
-    fn timed_out(_: Duration) -> Self {
-        Self(Outcome::TimedOut)
-    }
-}
 
 /// How long a refusal takes: of a rate limit, or of a connection.
 const AT_ONCE: Duration = Duration::from_millis(5);
