@@ -6,6 +6,7 @@ mod configuration;
 mod hostile;
 mod load;
 mod loop_scenarios;
+mod memory;
 mod parity;
 mod plugin_scenarios;
 mod plugin_under_test;

@@ -70,6 +70,18 @@ fn a_scenario_that_is_not_there_or_wrong_is_named() {
 }
 
 #[test]
+fn the_demo_is_also_written_as_a_page() {
+    let html = path("demo.html");
+    let out = told(&["demo", "--html", text(&html)]);
+    assert!(out.contains("8 of 8 calls went as they should"), "{out}");
+    let page = fs::read_to_string(&html).expect("a page");
+    // As many attempts as the demo's script has: 1 + 3 + 2 + 2 + 2 + 3 + 1 + 1.
+    assert_eq!(page.matches("class=\"bad\" style").count(), 10);
+    assert_eq!(page.matches("class=\"ok\" style").count(), 5);
+    assert_eq!(page.matches("<small>✓").count(), 8);
+}
+
+#[test]
 fn the_bench_writes_figures_that_a_later_run_is_compared_with() {
     let (first, second) = (path("first.json"), path("second.json"));
     let out = told(&["bench", "--quick", "--no-peer", "--json", text(&first)]);

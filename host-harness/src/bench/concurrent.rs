@@ -28,7 +28,6 @@ pub const WATCHDOG: Duration = Duration::from_secs(30);
 
 const TOOLS: usize = 50;
 const REQUESTS: usize = 40;
-const FOUR: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// A call of a tool, and whether it fails before it succeeds.
 struct Call {
@@ -41,20 +40,24 @@ pub fn measure(effort: Effort) -> anyhow::Result<Vec<Figure>> {
     let shards = Options::default().shards;
     let calls: Arc<Vec<Call>> = Arc::new((0..TOOLS * REQUESTS).map(call).collect());
     let mut figures = Vec::new();
-    // As many shards as by default, and four times as many: fewer threads meet at one.
-    let cases = [("", shards), (", 4x shards", shards.saturating_mul(FOUR))];
-    for (threads, (note, shards)) in
-        THREADS.into_iter().flat_map(|threads| cases.map(|case| (threads, case)))
-    {
-        let plugin = Arc::new(plugin(config(false), shards)?);
-        let samples: anyhow::Result<Vec<f64>> = (0..effort.samples.min(15))
-            .map(|_| play(&plugin, &calls, threads, effort.rounds))
-            .collect();
-        figures.push(Figure::of(
-            format!("concurrent/{threads} threads{note}"),
-            Unit::PerSecond,
-            samples?,
-        ));
+    for threads in THREADS {
+        let one = Arc::new(plugin(config(false), shards)?);
+        let shared = vec![one; threads];
+        // What the machine has to give at this moment: threads that share nothing.
+        let apart: anyhow::Result<Vec<_>> =
+            (0..threads).map(|_| Ok(Arc::new(plugin(config(false), NonZeroUsize::MIN)?))).collect();
+        let apart = apart?;
+        let (mut together, mut alone) = (Vec::new(), Vec::new());
+        // In turn, so that both meet the same neighbours.
+        for _ in 0..effort.samples.min(15) {
+            together.push(play(&shared, &calls, effort.rounds)?);
+            alone.push(play(&apart, &calls, effort.rounds)?);
+        }
+        let figure = |note: &str, samples| {
+            Figure::of(format!("{note}/{threads} threads"), Unit::PerSecond, samples)
+        };
+        figures.push(figure("concurrent", together));
+        figures.push(figure("concurrent, nothing shared", alone));
     }
     Ok(figures)
 }
@@ -67,16 +70,12 @@ fn call(number: usize) -> Call {
     }
 }
 
-/// Decisions in a second.
-fn play(
-    plugin: &Arc<Plugin>,
-    calls: &Arc<Vec<Call>>,
-    threads: usize,
-    rounds: usize,
-) -> anyhow::Result<f64> {
+/// Decisions in a second, of a thread for each entry of `plugins`.
+fn play(plugins: &[Arc<Plugin>], calls: &Arc<Vec<Call>>, rounds: usize) -> anyhow::Result<f64> {
     let (done, all_done) = mpsc::channel();
+    let threads = plugins.len();
     let start = Instant::now();
-    for index in 0..threads {
+    for (index, plugin) in plugins.iter().enumerate() {
         let (plugin, calls, done) = (plugin.clone(), calls.clone(), done.clone());
         thread::spawn(move || {
             let mut decisions = 0_u64;

@@ -46,7 +46,11 @@ enum Command {
     /// Measure what a decision costs, beside the original plugin if Python has it.
     Bench(bench::Bench),
     /// Run calls against a bundled server that fails on purpose, and show what happens.
-    Demo,
+    Demo {
+        /// Also write what happened as a page for a browser.
+        #[arg(long, value_name = "FILE.html")]
+        html: Option<PathBuf>,
+    },
     /// The server of the demo, on stdin and stdout.
     #[command(hide = true)]
     FlakyServer,
@@ -129,7 +133,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Simulate(options) => simulate::run(options),
             Command::Advise(options) => advise::run(options),
             Command::Bench(options) => bench::run(options),
-            Command::Demo => crate::demo::run().await,
+            Command::Demo { html } => crate::demo::run(html.as_deref()).await,
             Command::FlakyServer => crate::demo::flaky_server::run().await,
         }
     });
@@ -142,7 +146,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 pub fn log_to_stderr(arguments: &Arguments) {
     let by_default = match arguments.command {
         Command::Proxy(_)
-        | Command::Demo
+        | Command::Demo { .. }
         | Command::Schema { .. }
         | Command::Simulate(_)
         | Command::Bench(_)

@@ -77,12 +77,10 @@ fn rounded(millis: f64) -> f64 {
 }
 
 fn charts(scenario: &Scenario, results: &Results) -> Vec<String> {
-    // What the scenario does to the server, not the windows, which may cover everything.
     let windows: Vec<_> = scenario
         .windows
         .iter()
-        .skip(1)
-        .step_by(2)
+        .filter(|window| window.trouble)
         .map(|window| (window.from_s.0 as f64, window.to_s.0 as f64))
         .collect();
     let chart = |title, note, unit, top_at_least, pick: fn(&Series) -> &[Option<f64>]| {

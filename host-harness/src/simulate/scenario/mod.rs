@@ -194,6 +194,9 @@ pub struct Window {
     pub from_s: Second,
     /// Its end, in seconds.
     pub to_s: Second,
+    /// Whether charts set it apart, because something is wrong in it.
+    #[serde(default)]
+    pub trouble: bool,
 }
 
 impl Scenario {
