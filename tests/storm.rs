@@ -116,6 +116,17 @@ fn every_scenario_that_ships_is_good_and_so_are_the_policies_in_it() {
 }
 
 #[test]
+fn the_documented_scenario_can_be_played() {
+    let document = include_str!("../host-harness/src/simulate/scenarios/README.md");
+    let fenced = document.split("```").find_map(|part| part.strip_prefix("yaml\n"));
+    let results = play_text(fenced.expect("an example"));
+    assert_eq!(results.policies.len(), 9);
+    for policy in &results.policies {
+        assert!(policy.windows[0].calls > 1_000, "{}", policy.name);
+    }
+}
+
+#[test]
 fn a_rate_limit_that_says_when_to_come_back_is_heeded_by_the_safe_profile() {
     let results = play_text(text("rate-limit"));
     let over = |policy| window(&results, policy, "over it");

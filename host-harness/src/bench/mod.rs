@@ -12,7 +12,12 @@ mod peer;
 mod sequential;
 mod table;
 
-use std::{fs, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context;
 
@@ -60,13 +65,20 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<ExitCode> 
     }
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
     let mut run = Run::new(options.quick);
+    stage("one decision after the other");
     run.figures.extend(sequential::measure(effort)?);
+    stage("threads");
     run.figures.extend(concurrent::measure(effort)?);
+    stage("memory");
     run.figures.extend(memory::measure(effort)?);
     match &options.python {
-        Some(python) => run.peer = peer::measure(python, effort, &mut run.figures),
+        Some(python) => {
+            stage("the peer; where it hangs it is given up after 30 s");
+            run.peer = peer::measure(python, effort, &mut run.figures);
+        }
         None => run.peer = "left out (--no-peer)".to_owned(),
     }
+    stage("");
     let json = serde_json::to_string_pretty(&run).context("figures are JSON")?;
     let place = options.json.display();
     fs::write(&options.json, json + "\n").with_context(|| format!("{place}: cannot be written"))?;
@@ -76,4 +88,13 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<ExitCode> 
     }
     writeln!(out, "\nwritten to {place}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is being measured, if a person is looking.
+fn stage(name: &str) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        // Nobody is served by a benchmark that ends because its progress cannot be shown.
+        let _ = write!(stderr, "\r{name}\u{1b}[K");
+    }
 }
