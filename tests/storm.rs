@@ -176,6 +176,10 @@ fn a_wrong_scenario_is_told_with_line_and_key() {
     let told = wrong("calls_per_second: 40", "calls_per_second: 900000");
     assert_eq!(told, ":4: load: about 9000200 calls would arrive; the most is 5000000");
 
+    let hangs = SMALL.replace("connection-lost", "hang");
+    let told = complaint(&hangs.replace("attempt_timeout_ms: 400, deadline_ms: 5000", ""));
+    assert!(told.starts_with(":7: failures: `as: hang` needs"), "{told}");
+
     let told = complaint("title: [");
     assert!(told.starts_with(':'), "{told}");
 }

@@ -13,11 +13,7 @@ use super::trace::{LoggedAttempt, Trace};
 use crate::{
     gateway::{Attempt, CallContext, Clock, Gateway, Limits, LogicalCall},
     sandbox::{Component, Entropy, Options, Plugin, StartError},
-    simulate::{
-        answer::Answer,
-        executor::{Executor, VirtualClock},
-        meter::Meter,
-    },
+    simulate::{answer::Answer, executor::Executor, meter::Meter, time::VirtualClock},
 };
 
 /// What came of a log under a configuration.

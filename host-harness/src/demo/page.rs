@@ -23,7 +23,6 @@ const STYLE: &str = "<style>
 .ok { background: var(--line-5); }
 .bad { background: var(--line-6); }
 .pause { background: repeating-linear-gradient(45deg, var(--rule) 0 4px, transparent 4px 8px); border: 1px solid var(--rule); }
-.key { display: inline-block; width: 1.1rem; height: .8rem; border-radius: 3px; }
 .scene { margin-bottom: 1rem; }
 .scene td:last-child { white-space: normal; }
 </style>";

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use super::{
-    chart::{Chart, Line, Unit, plain, sample},
+    bars::Bars,
+    chart::{Chart, Line, Unit, sample},
     page::{Page, escaped},
 };
 use crate::simulate::{PolicyResults, Results, Scenario, Series};
@@ -24,13 +25,6 @@ pub fn simulation_page(scenario: &Scenario, results: &Results) -> String {
         let caption = format!("{}: {} calls", window.name, window.calls);
         page.table(&caption, &head(), &rows(&results.policies, index));
     }
-    reasons(&mut page, "Retries by reason", &results.policies, |policy| &policy.retries);
-    reasons(
-        &mut page,
-        "Failed calls, by why there was no further retry",
-        &results.policies,
-        |policy| &policy.failed,
-    );
     page.push(&configurations(&results.policies));
     page.push(&format!(
         "<footer>host-harness {} · seed {} · a call counts where it arrived, an attempt where it \
@@ -52,7 +46,7 @@ fn legend(policies: &[PolicyResults]) -> String {
 }
 
 fn head() -> Vec<String> {
-    ["policy", "attempts per call", "success", "p50", "p95", "p99"].map(str::to_owned).to_vec()
+    ["policy", "attempts/call", "success", "p50", "p95", "p99"].map(str::to_owned).to_vec()
 }
 
 fn rows(policies: &[PolicyResults], window: usize) -> Vec<Vec<String>> {
@@ -123,46 +117,23 @@ fn charts(scenario: &Scenario, results: &Results) -> Vec<String> {
         let note = "left in the retry budget; retries stop at half (a model's: at none)";
         charts.push(chart("Tokens", note, Unit::Number, 1.0, |series| &series.tokens));
     }
+    let policies = &results.policies;
+    let why = "why an attempt was followed by another one";
+    charts.extend(reasons("Retries by reason", why, policies, |policy| &policy.retries));
+    let why = "why there was no further attempt";
+    charts.extend(reasons("Failed calls by reason", why, policies, |policy| &policy.failed));
     charts
 }
 
 /// Counts by reason, a row for each policy.
 fn reasons<'a>(
-    page: &mut Page,
-    title: &str,
+    title: &'a str,
+    note: &'a str,
     policies: &'a [PolicyResults],
     of: impl Fn(&'a PolicyResults) -> &'a BTreeMap<&'static str, u64>,
-) {
-    let mut names: Vec<&str> =
-        policies.iter().flat_map(|policy| of(policy).keys().copied()).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() {
-        return;
-    }
-    page.heading(title);
-    let most = policies.iter().map(|policy| of(policy).values().sum::<u64>()).max().unwrap_or(1);
-    let head: Vec<String> =
-        ["policy", "all"].iter().chain(&names).map(|name| (*name).to_owned()).collect();
-    let row = |(index, policy): (usize, &'a PolicyResults)| {
-        let counts = of(policy);
-        let all: u64 = counts.values().sum();
-        let share = 100.0 * all as f64 / most.max(1) as f64;
-        let mut row = vec![
-            format!("{}{}", sample(index), escaped(&policy.name)),
-            format!(
-                "<span class=\"bar\" style=\"--share:{}%;--bar:var(--line-{index})\">{all}</span>",
-                plain(share)
-            ),
-        ];
-        row.extend(names.iter().map(|name| match counts.get(name) {
-            Some(count) => count.to_string(),
-            None => "·".to_owned(),
-        }));
-        row
-    };
-    let rows: Vec<_> = policies.iter().enumerate().map(row).collect();
-    page.table("", &head, &rows);
+) -> Option<String> {
+    let rows = policies.iter().map(|policy| (policy.name.as_str(), of(policy))).collect();
+    Bars { title, note, rows }.html()
 }
 
 fn configurations(policies: &[PolicyResults]) -> String {

@@ -1,121 +1,20 @@
-//! A single-threaded executor whose time is virtual: when nobody can go on, the
-//! clock jumps to the next timer. Timers that end at the same time go in the
-//! order in which they were set, so a run depends on nothing but its input.
+//! A single-threaded executor whose [time](super::time) is virtual: when nobody
+//! can go on, the clock jumps to the next timer. Tasks run in the order in which
+//! they were woken, so a run depends on nothing but its input.
 
 use std::{
     cell::RefCell,
-    cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::VecDeque,
     future::Future,
     pin::Pin,
     rc::Rc,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Wake, Waker},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Wake, Waker},
 };
 
-use crate::gateway::{Clock, Sleep};
+use super::time::VirtualClock;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
-
-/// Virtual time, and whoever waits on it.
-#[derive(Debug, Default)]
-pub struct VirtualTime(Mutex<Timers>);
-
-#[derive(Debug, Default)]
-struct Timers {
-    now: Duration,
-    set: u64,
-    waiting: BinaryHeap<Reverse<Timer>>,
-}
-
-#[derive(Debug)]
-struct Timer {
-    at: Duration,
-    number: u64,
-    waker: Waker,
-}
-
-impl Timer {
-    const fn order(&self) -> (Duration, u64) {
-        (self.at, self.number)
-    }
-}
-
-impl PartialEq for Timer {
-    fn eq(&self, other: &Self) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl Eq for Timer {}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Timer {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order().cmp(&other.order())
-    }
-}
-
-impl VirtualTime {
-    fn lock(&self) -> MutexGuard<'_, Timers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Moves the clock to the next timer and takes it; none if nobody waits.
-    fn next(&self) -> Option<Waker> {
-        let mut timers = self.lock();
-        let Reverse(timer) = timers.waiting.pop()?;
-        timers.now = timers.now.max(timer.at);
-        Some(timer.waker)
-    }
-}
-
-/// The clock of a simulation, as the gateway sees it.
-#[derive(Debug, Clone, Default)]
-pub struct VirtualClock(Arc<VirtualTime>);
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Duration {
-        self.0.lock().now
-    }
-
-    fn sleep(&self, duration: Duration) -> Sleep {
-        let until = self.now().saturating_add(duration);
-        Box::pin(SleepUntil { time: self.0.clone(), until, set: false })
-    }
-}
-
-struct SleepUntil {
-    time: Arc<VirtualTime>,
-    until: Duration,
-    set: bool,
-}
-
-impl Future for SleepUntil {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut timers = self.time.lock();
-        if timers.now >= self.until {
-            return Poll::Ready(());
-        }
-        if !self.set {
-            // Once: here a future is only ever polled by the task that owns it.
-            timers.set += 1;
-            let (number, waker) = (timers.set, context.waker().clone());
-            timers.waiting.push(Reverse(Timer { at: self.until, number, waker }));
-            drop(timers);
-            self.set = true;
-        }
-        Poll::Pending
-    }
-}
 
 /// A task's place, and how often the place has changed hands.
 #[derive(Debug, Clone, Copy)]
@@ -196,7 +95,7 @@ impl Executor {
                 self.poll(key);
                 self.adopt();
             }
-            match self.clock.0.next() {
+            match self.clock.next_timer() {
                 Some(waker) => waker.wake(),
                 None => return,
             }
@@ -235,7 +134,10 @@ impl Executor {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::gateway::Clock;
 
     #[test]
     fn timers_end_in_order_of_time_and_those_of_one_time_in_order_of_setting() {

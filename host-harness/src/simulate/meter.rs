@@ -9,7 +9,7 @@ use std::{
 use crate::{
     contract::Reason,
     gateway::{Clock, LogicalCall, Observer, Step, Stop},
-    simulate::executor::VirtualClock,
+    simulate::time::VirtualClock,
 };
 
 /// What happened in one slice of time. A call belongs to the slice in which it

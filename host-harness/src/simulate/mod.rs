@@ -16,6 +16,7 @@ mod run;
 pub mod scenario;
 mod server;
 pub mod shipped;
+pub mod time;
 
 use std::{
     sync::{

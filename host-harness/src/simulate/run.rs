@@ -4,11 +4,12 @@ use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use super::{
     chance::{Chance, Stream, seconds},
-    executor::{Executor, Spawner, VirtualClock},
+    executor::{Executor, Spawner},
     meter::{Counted, Meter},
     model::Model,
     scenario::{Arrivals, Decider, Policy, Scenario},
     server::Server,
+    time::VirtualClock,
 };
 use crate::{
     gateway::{Clock, Gateway, Limits, LogicalCall, RetryHook},

@@ -12,8 +12,9 @@ use crate::{
     simulate::{
         answer::Answer,
         chance::{Chance, Stream, seconds},
-        executor::{Spawner, VirtualClock},
+        executor::Spawner,
         scenario::{Abandoned, FailureKind, RateLimit, Scenario},
+        time::VirtualClock,
     },
 };
 

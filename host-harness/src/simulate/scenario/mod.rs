@@ -3,6 +3,7 @@
 mod numbers;
 mod parse;
 mod policy;
+mod server;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 pub use numbers::{Millis, PerSecond, Real, Second, Share, SomeMillis, Whole};
 pub use parse::ScenarioError;
 pub use policy::{Decider, ModelBudget, Policy};
+pub use server::{Abandoned, FailureKind, Failures, RateLimit, Server, Slowdown};
 
 /// A day on which calls arrive, a server answers as it can, and policies are compared.
 #[derive(Debug, Clone, Deserialize)]
@@ -96,92 +98,6 @@ pub struct GatewayLimits {
     pub attempt_timeout_ms: Option<SomeMillis>,
     /// Milliseconds that a call may take; unlimited if not given.
     pub deadline_ms: Option<SomeMillis>,
-}
-
-/// The server: how long an attempt takes.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Server {
-    /// Milliseconds that an attempt takes when it is alone.
-    pub latency_ms: SomeMillis,
-    /// Milliseconds more for every attempt that is in flight when it starts; default 0.
-    #[serde(default)]
-    pub latency_per_concurrent_ms: Real<0, 60_000>,
-    /// How far latency spreads evenly around its value, as a part of it; default 0.
-    #[serde(default)]
-    pub latency_spread: Share,
-    /// What happens to the work of an attempt that the gateway has given up.
-    #[serde(default)]
-    pub abandoned: Abandoned,
-    /// Times when everything takes longer.
-    #[serde(default)]
-    pub slowdowns: Vec<Slowdown>,
-}
-
-/// What happens to the work of an attempt that was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Abandoned {
-    /// The server heeds the cancellation.
-    #[default]
-    Stops,
-    /// The server goes on to the end, for nobody.
-    GoesOn,
-}
-
-/// From a moment on, until the next entry.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Slowdown {
-    /// Since when, in seconds.
-    pub from_s: Second,
-    /// What latency is multiplied by.
-    pub factor: Real<1, 1_000>,
-}
-
-/// From a moment on, until the next entry.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Failures {
-    /// Since when, in seconds.
-    pub from_s: Second,
-    /// Which part of the attempts fails.
-    pub share: Share,
-    /// How; default `status-503`.
-    #[serde(default, rename = "as")]
-    pub kind: FailureKind,
-}
-
-/// How an attempt fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// HTTP 503, after the usual time.
-    #[default]
-    #[serde(rename = "status-503")]
-    Status503,
-    /// A result with `isError`, after the usual time.
-    ToolError,
-    /// A JSON-RPC internal error, after the usual time.
-    RpcError,
-    /// The connection breaks, after the usual time.
-    ConnectionLost,
-    /// No connection, at once.
-    NotSent,
-    /// No answer ever.
-    Hang,
-}
-
-/// A token bucket on the server's side: what is over it gets HTTP 429 at once.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RateLimit {
-    /// Attempts in a second.
-    pub attempts_per_second: Real<1, 1_000_000>,
-    /// Attempts at once, when none came for a while.
-    pub burst: Whole<1, 1_000_000>,
-    /// Milliseconds that the answer asks the gateway to wait (`Retry-After`); nothing if not given.
-    pub pushback_ms: Option<Millis>,
 }
 
 /// A part of the time with figures of its own: the calls that arrive in it.

@@ -1,6 +1,6 @@
 //! From text to a scenario, or one complaint that names the place.
 
-use super::{Scenario, Second};
+use super::{FailureKind, Scenario, Second};
 
 /// Calls that one run may make for each policy.
 const MOST_CALLS: f64 = 5_000_000.0;
@@ -59,6 +59,12 @@ impl Scenario {
         ascending("load", self.load.iter().map(|entry| entry.from_s))?;
         ascending("failures", self.failures.iter().map(|entry| entry.from_s))?;
         ascending("slowdowns", self.server.slowdowns.iter().map(|entry| entry.from_s))?;
+        let hangs = self.failures.iter().any(|entry| entry.kind == FailureKind::Hang);
+        let limits = self.gateway;
+        if hangs && limits.attempt_timeout_ms.is_none() && limits.deadline_ms.is_none() {
+            let problem = "`as: hang` needs `gateway.attempt_timeout_ms` or `deadline_ms`";
+            return Err(("failures", problem.to_owned()));
+        }
         for window in &self.windows {
             if window.from_s.0 >= window.to_s.0 || window.to_s.0 > end {
                 let problem = format!("`{}` must begin before it ends, by {end} s", window.name);
