@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use crate::{
     contract::{HookError, Issue},
-    sandbox::Violation,
+    sandbox::{Demand, Violation},
 };
 
 /// A hook gave no verdict that can be used. The caller gets the upstream's own result.
@@ -27,9 +27,12 @@ pub enum Breakage {
     /// A call took longer than [`Limits::call_time`](crate::sandbox::Limits::call_time).
     #[error("it did not answer within {} ms", .0.as_millis())]
     TooSlow(Duration),
-    /// It trapped, exceeded a limit, or returned something that cannot be read.
+    /// It trapped, or returned something that cannot be read.
     #[error("{0}")]
     Trapped(String),
+    /// It ran into a limit and was stopped.
+    #[error("{0}")]
+    Exceeded(#[from] Exceeded),
     /// A fresh instance could not be made.
     #[error("a fresh instance did not start: {0}")]
     NoInstance(String),
@@ -41,6 +44,26 @@ pub enum Breakage {
         /// How long until a fresh instance is made.
         rest: Duration,
     },
+}
+
+/// A limit on one call of a guest that stops it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Exceeded {
+    /// [`Limits::host_calls`](crate::sandbox::Limits::host_calls).
+    #[error("it called the host more than {most} times in one call")]
+    HostCalls {
+        /// The limit.
+        most: u32,
+    },
+    /// [`Limits::random_bytes_per_call`](crate::sandbox::Limits::random_bytes_per_call).
+    #[error("it asked for more than {most} random bytes in one call")]
+    RandomBytes {
+        /// The limit in bytes.
+        most: usize,
+    },
+    /// [`LoadLimits::stack_bytes`](crate::sandbox::LoadLimits::stack_bytes).
+    #[error("it used more stack than it has")]
+    Stack,
 }
 
 /// A file is no component that this host can run.
@@ -63,9 +86,9 @@ pub enum LoadProblem {
     #[error("{size} bytes are more than the {most} that a component may have")]
     TooLarge {
         /// Its size in bytes.
-        size: u64,
+        size: usize,
         /// The largest size in bytes.
-        most: u64,
+        most: usize,
     },
     /// It does not begin like WebAssembly.
     #[error("not WebAssembly; expected a component (.wasm built for wasm32-wasip2)")]
@@ -73,6 +96,20 @@ pub enum LoadProblem {
     /// It is a module of the core specification.
     #[error("a core WebAssembly module, not a component; build it for wasm32-wasip2")]
     CoreModule,
+    /// [`LoadLimits::stack_bytes`](crate::sandbox::LoadLimits::stack_bytes) is out of range.
+    #[error("a guest can have a stack of 1 to {most} bytes, not {bytes}")]
+    WrongStack {
+        /// The size that was configured.
+        bytes: usize,
+        /// The largest size.
+        most: usize,
+    },
+    /// It was not compiled within [`LoadLimits::compile_time`](crate::sandbox::LoadLimits::compile_time).
+    #[error("it was not compiled within {} ms", .0.as_millis())]
+    CompilesTooSlowly(Duration),
+    /// Another component, given up because it took too long, is still being compiled.
+    #[error("the compiler is still busy with a component that took too long; try again later")]
+    CompilerBusy,
     /// It is damaged.
     #[error("not a valid component: {0}")]
     Invalid(String),
@@ -105,6 +142,9 @@ pub enum StartError {
     /// It refused its configuration.
     #[error("{}", Lines(.0))]
     Config(Vec<Issue>),
+    /// It needs more than an instance may use. Nothing of it was run.
+    #[error("{0}")]
+    Demand(#[from] Demand),
     /// It broke before its first call.
     #[error("the plugin did not start: {0}")]
     Broke(#[from] Breakage),

@@ -7,8 +7,8 @@ use wasmtime::{Store, Trap};
 use super::{
     Component, Options, boundary,
     component::one_line,
-    engine::{engine, epochs},
-    error::Breakage,
+    engine::epochs,
+    error::{Breakage, Exceeded},
     state::GuestState,
 };
 use crate::contract::{GatewayLimits, Issue, RetryPlugin};
@@ -25,16 +25,18 @@ impl Instance {
         options: &Options,
         number: u64,
     ) -> Result<Box<Self>, Breakage> {
-        let state = GuestState::new(&options.limits, options.entropy, number);
-        let mut store = Store::new(engine(), state);
+        let limits = &options.limits;
+        let state = GuestState::new(limits, options.entropy, number);
+        let mut store = Store::new(component.pre.engine(), state);
         // Before instantiation, so that it also bounds what the start functions do.
         store.limiter(|state| &mut state.resources);
-        store.set_max_component_handles(64);
-        store.set_epoch_deadline(epochs(options.limits.call_time));
+        store.set_max_component_handles(limits.handles);
+        store.set_hostcall_fuel(limits.hook_result_bytes);
+        store.set_epoch_deadline(epochs(limits.call_time));
         let exports = component
             .pre
             .instantiate(&mut store)
-            .map_err(|error| breakage(&error, options.limits.call_time))?;
+            .map_err(|error| breakage(&error, limits.call_time))?;
         Ok(Box::new(Self { store, exports }))
     }
 
@@ -62,13 +64,18 @@ impl Instance {
     pub(super) fn begin(&mut self, time: Duration, result_bytes: usize) {
         self.store.set_epoch_deadline(epochs(time));
         self.store.set_hostcall_fuel(result_bytes);
+        self.store.data_mut().begin();
     }
 }
 
 /// What a failed call says of the plugin.
 pub(super) fn breakage(error: &wasmtime::Error, call_time: Duration) -> Breakage {
+    if let Some(&exceeded) = error.downcast_ref::<Exceeded>() {
+        return Breakage::Exceeded(exceeded);
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Breakage::TooSlow(call_time),
+        Some(Trap::StackOverflow) => Breakage::Exceeded(Exceeded::Stack),
         Some(trap) => Breakage::Trapped(trap.to_string()),
         None => Breakage::Trapped(one_line(error)),
     }

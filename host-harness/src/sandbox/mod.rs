@@ -7,7 +7,9 @@
 //! instance that breaks is replaced.
 
 mod boundary;
+mod compile;
 mod component;
+mod demand;
 mod engine;
 mod error;
 mod imports;
@@ -18,8 +20,9 @@ mod shard;
 mod state;
 
 pub use boundary::Violation;
-pub use component::Component;
-pub use error::{Breakage, HookFailure, LoadError, LoadProblem, StartError};
-pub use limits::Limits;
+pub use component::{Component, Loader};
+pub use demand::Demand;
+pub use error::{Breakage, Exceeded, HookFailure, LoadError, LoadProblem, StartError};
+pub use limits::{Limits, LoadLimits};
 pub use plugin::{Options, Plugin};
 pub use state::Entropy;

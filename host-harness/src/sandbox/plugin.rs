@@ -61,8 +61,9 @@ impl Plugin {
     /// Starts and configures all shards.
     ///
     /// # Errors
-    /// The plugin refuses its configuration, or breaks.
+    /// The component needs more than the limits allow, refuses its configuration, or breaks.
     pub fn start(component: &Component, options: Options) -> Result<Self, StartError> {
+        component.needs.check(&options.limits)?;
         let count = options.shards.get() as u64;
         let options = Arc::new(options);
         let mut shards = Vec::new();
