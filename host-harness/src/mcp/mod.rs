@@ -15,6 +15,7 @@
 //! * `attempt_marker`: what gateways in a row tell each other about their attempts.
 //! * [`facts`]: what a plugin may know of a tool's result.
 //! * [`tool_call`]: the reply to one attempt, and the attempt.
+//! * `failed_closed`: the error where a call is to fail with its plugin.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * [`mod@relay`]: the pump between the two sides.
 //! * [`child`]: an upstream server as a child process.
@@ -22,6 +23,7 @@
 mod attempt_marker;
 mod catalogue;
 pub mod child;
+mod failed_closed;
 pub mod facts;
 pub mod lines;
 mod live;
@@ -33,6 +35,7 @@ pub mod tool_call;
 mod upstream;
 pub mod wire;
 
+pub use failed_closed::PLUGIN_FAILED;
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
 pub use relay::{Ended, RelayOptions, relay};
 pub use tool_call::ToolReply;

@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     contract::TransportFailure,
-    gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, marker},
+    gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, Stop, marker},
     mcp::{
         attempt_marker,
         catalogue::Catalogue,
+        failed_closed,
         live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
         pending::{Recipient, UpstreamLost},
         relay::RelayOptions,
@@ -173,17 +174,22 @@ impl Session {
                 };
                 attempt(&session.upstream, request, &id, &cancel.notice)
             };
-            let reply = tokio::select! {
+            let response = tokio::select! {
                 biased;
                 finished = session.gateway.run(&call, attempts) => match finished {
-                    Finished::Answered { reply, .. } => reply,
+                    Finished::Answered { reply, stop: Stop::FailedClosed(failure), .. } => {
+                        failed_closed::response(reply, &id, &failure)
+                    }
+                    Finished::Answered { reply, .. } => reply.into_response(&id),
                     Finished::Cancelled { .. } => return,
                 },
-                () = session.given_up.cancelled() => ToolReply::Lost(TransportFailure::AfterDispatch),
+                () = session.given_up.cancelled() => {
+                    ToolReply::Lost(TransportFailure::AfterDispatch).into_response(&id)
+                }
             };
             // The client may use the id again once it has the response.
             drop(entered);
-            session.tell_client(reply.into_response(&id)).await;
+            session.tell_client(response).await;
         });
     }
 

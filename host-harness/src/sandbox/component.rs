@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, path::Path};
 
 use super::{
-    LoadLimits,
+    LoadLimits, boundary,
     compile::compile,
     demand::Needs,
     engine::engine,
@@ -96,9 +96,11 @@ impl Loader {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line. It may quote names from the component,
+/// so that it is cleaned and of a bounded length.
 pub(super) fn one_line(error: &wasmtime::Error) -> String {
+    const MOST_CHARS: usize = 500;
     let causes: Vec<String> =
         error.chain().map(|cause| cause.to_string().replace(['\n', '\r'], " ")).collect();
-    causes.join(": ")
+    boundary::clean(&causes.join(": ")).chars().take(MOST_CHARS).collect()
 }

@@ -21,6 +21,19 @@ pub enum HookFailure {
     Rejected(#[from] Violation),
 }
 
+impl HookFailure {
+    /// Whether the plugin failed here and now: it was asked, and broke or
+    /// answered outside of the contract.
+    pub(super) const fn is_of_the_plugin(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Broke(Breakage::Resting { .. } | Breakage::SetAside { .. }) => {
+                false
+            }
+            Self::Broke(_) | Self::Rejected(_) => true,
+        }
+    }
+}
+
 /// How a plugin broke.
 #[derive(Debug, thiserror::Error)]
 pub enum Breakage {
@@ -44,6 +57,28 @@ pub enum Breakage {
         /// How long until a fresh instance is made.
         rest: Duration,
     },
+    /// It failed too often and is not asked before this has passed; see
+    /// [`Replacement`](crate::sandbox::Replacement).
+    #[error("it failed too often and is set aside for another {} ms", .rest.as_millis())]
+    SetAside {
+        /// How long until it is asked again.
+        rest: Duration,
+    },
+}
+
+impl Breakage {
+    /// What it is counted under.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TooSlow(_) => "broke.too_slow",
+            Self::Trapped(_) => "broke.trapped",
+            Self::Exceeded(_) => "broke.exceeded",
+            Self::NoInstance(_) => "broke.no_instance",
+            Self::Resting { .. } => "skipped.resting",
+            Self::SetAside { .. } => "skipped.set_aside",
+        }
+    }
 }
 
 /// A limit on one call of a guest that stops it.
@@ -145,6 +180,10 @@ pub enum StartError {
     /// It needs more than an instance may use. Nothing of it was run.
     #[error("{0}")]
     Demand(#[from] Demand),
+    /// What it says of itself or of its configuration breaks the contract, or
+    /// is not what was expected.
+    #[error("the plugin's answer breaks the contract: {0}")]
+    Rejected(#[from] Violation),
     /// It broke before its first call.
     #[error("the plugin did not start: {0}")]
     Broke(#[from] Breakage),

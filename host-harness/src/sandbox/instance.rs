@@ -5,10 +5,10 @@ use std::time::Duration;
 use wasmtime::{Store, Trap};
 
 use super::{
-    Component, Options, boundary,
+    Component, Options, Violation, boundary,
     component::one_line,
     engine::epochs,
-    error::{Breakage, Exceeded},
+    error::{Breakage, Exceeded, StartError},
     state::GuestState,
 };
 use crate::contract::{GatewayLimits, Issue, RetryPlugin};
@@ -40,24 +40,23 @@ impl Instance {
         Ok(Box::new(Self { store, exports }))
     }
 
-    /// Configures it; the inner result is the plugin's own.
-    pub(super) fn configure(
-        &mut self,
-        options: &Options,
-    ) -> Result<Result<Vec<Issue>, Vec<Issue>>, Breakage> {
+    /// Configures it. Ok is what it accepted but adjusted.
+    pub(super) fn configure(&mut self, options: &Options) -> Result<Vec<Issue>, StartError> {
         self.begin(options.limits.call_time, options.limits.lifecycle_result_bytes);
-        self.call_configure(options).map_err(|error| breakage(&error, options.limits.call_time))
+        let answer = self
+            .call_configure(options)
+            .map_err(|error| breakage(&error, options.limits.call_time))?;
+        accepted(answer)
     }
 
-    /// The same within bounds that are armed already.
+    /// The same within bounds that are armed already; the inner result is the plugin's own.
     pub(super) fn call_configure(
         &mut self,
         options: &Options,
     ) -> wasmtime::Result<Result<Vec<Issue>, Vec<Issue>>> {
         let limits = GatewayLimits { max_retries: options.max_tool_retries };
         let lifecycle = self.exports.mcp_gateway_hooks_lifecycle();
-        let answer = lifecycle.call_configure(&mut self.store, &options.config, limits)?;
-        Ok(answer.map(boundary::printable).map_err(boundary::printable))
+        lifecycle.call_configure(&mut self.store, &options.config, limits)
     }
 
     /// Arms the bounds of one call.
@@ -65,6 +64,15 @@ impl Instance {
         self.store.set_epoch_deadline(epochs(time));
         self.store.set_hostcall_fuel(result_bytes);
         self.store.data_mut().begin();
+    }
+}
+
+/// What the answer to a configuration comes to.
+pub(super) fn accepted(answer: Result<Vec<Issue>, Vec<Issue>>) -> Result<Vec<Issue>, StartError> {
+    match answer {
+        Ok(notices) => Ok(boundary::issues(notices)),
+        Err(issues) if issues.is_empty() => Err(Violation::RefusedWithoutIssue.into()),
+        Err(issues) => Err(StartError::Config(boundary::issues(issues))),
     }
 }
 

@@ -1,14 +1,15 @@
 //! A running plugin: its shards, and which of them a call goes to.
 
 use std::{
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
-    Component, Entropy, Limits,
-    error::{Breakage, HookFailure, StartError},
+    Component, Entropy, Expected, FailPolicy, Limits, Replacement,
+    error::{HookFailure, StartError},
     shard::Shard,
 };
 use crate::{
@@ -29,6 +30,12 @@ pub struct Options {
     pub entropy: Entropy,
     /// What an instance may use.
     pub limits: Limits,
+    /// What becomes of a call whose plugin fails.
+    pub fail_policy: FailPolicy,
+    /// When an instance that broke gets a successor.
+    pub replacement: Replacement,
+    /// What the plugin is to say of itself.
+    pub expected: Expected,
 }
 
 impl Default for Options {
@@ -42,6 +49,9 @@ impl Default for Options {
             shards: cores.min(NonZeroUsize::MIN.saturating_add(7)),
             entropy: Entropy::Os,
             limits: Limits::default(),
+            fail_policy: FailPolicy::default(),
+            replacement: Replacement::default(),
+            expected: Expected::default(),
         }
     }
 }
@@ -55,13 +65,15 @@ pub struct Plugin {
     /// What is in force. Held while a configuration is being changed.
     options: Mutex<Arc<Options>>,
     notices: Vec<Issue>,
+    fail_policy: FailPolicy,
 }
 
 impl Plugin {
     /// Starts and configures all shards.
     ///
     /// # Errors
-    /// The component needs more than the limits allow, refuses its configuration, or breaks.
+    /// The component needs more than the limits allow, is not what the options
+    /// expect, refuses its configuration, or breaks.
     pub fn start(component: &Component, options: Options) -> Result<Self, StartError> {
         component.needs.check(&options.limits)?;
         let count = options.shards.get() as u64;
@@ -73,7 +85,14 @@ impl Plugin {
             shards.push(Mutex::new(shard));
             notices = said;
         }
-        Ok(Self { shards, options: Mutex::new(options), notices })
+        let fail_policy = options.fail_policy;
+        let plugin = Self { shards, options: Mutex::new(options), notices, fail_policy };
+        match plugin.describe() {
+            Ok(_) => Ok(plugin),
+            Err(HookFailure::Broke(breakage)) => Err(breakage.into()),
+            Err(HookFailure::Rejected(violation)) => Err(violation.into()),
+            Err(HookFailure::Refused(_)) => unreachable!("`describe` has no error of the contract"),
+        }
     }
 
     /// Puts another configuration into force while calls go on: their state and
@@ -108,8 +127,8 @@ impl Plugin {
     /// The JSON Schema of the plugin's configuration, as the plugin wrote it.
     ///
     /// # Errors
-    /// It broke.
-    pub fn config_schema(&self) -> Result<String, Breakage> {
+    /// It broke, or its answer is no JSON object or too long.
+    pub fn config_schema(&self) -> Result<String, HookFailure> {
         self.lock(0).config_schema()
     }
 
@@ -122,15 +141,15 @@ impl Plugin {
     /// Who the plugin says it is.
     ///
     /// # Errors
-    /// It broke.
-    pub fn describe(&self) -> Result<Manifest, Breakage> {
+    /// It broke, or its answer is not well-formed or not the expected one.
+    pub fn describe(&self) -> Result<Manifest, HookFailure> {
         self.lock(0).describe()
     }
 
     /// The policy that the plugin advises to those who retry resources by themselves.
     ///
     /// # Errors
-    /// The plugin refused or broke.
+    /// The plugin refused, broke, or answered outside of the contract.
     pub fn resource_policy(&self) -> Result<RetryPolicy, HookFailure> {
         self.lock(0).resource_policy()
     }
@@ -138,8 +157,8 @@ impl Plugin {
     /// The plugin's metrics, summed over its shards.
     ///
     /// # Errors
-    /// A shard broke.
-    pub fn stats(&self) -> Result<Vec<Metric>, Breakage> {
+    /// A shard broke, or has metrics that the contract forbids.
+    pub fn stats(&self) -> Result<Vec<Metric>, HookFailure> {
         let mut sums: Vec<Metric> = Vec::new();
         for index in 0..self.shards.len() {
             for metric in self.lock(index).stats()? {
@@ -152,14 +171,37 @@ impl Plugin {
         Ok(sums)
     }
 
-    /// The shard of a target: always the same one, so that its state is in one place.
-    fn shard(&self, target: &str) -> MutexGuard<'_, Shard> {
+    /// How often the plugin failed, summed over its shards: a name and a
+    /// count for everything that happened at all. `broke.*` are breaks,
+    /// `rejected.*` answers outside of the contract, `skipped.*` calls that were
+    /// not judged because no instance was to be made, and `set_aside` says how
+    /// often a shard was set aside.
+    #[must_use]
+    pub fn faults(&self) -> BTreeMap<&'static str, u64> {
+        let mut sums = BTreeMap::new();
+        for index in 0..self.shards.len() {
+            for (name, count) in self.lock(index).faults() {
+                let sum: &mut u64 = sums.entry(*name).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        sums
+    }
+
+    /// The number of the shard that serves a target: always the same one, so
+    /// that what the plugin remembers of the target is in one place.
+    #[must_use]
+    pub fn shard_of(&self, target: &str) -> usize {
         if self.shards.len() == 1 {
-            return self.lock(0);
+            return 0;
         }
         let mut hasher = DefaultHasher::new();
         target.hash(&mut hasher);
-        self.lock((hasher.finish() % self.shards.len() as u64) as usize)
+        (hasher.finish() % self.shards.len() as u64) as usize
+    }
+
+    fn shard(&self, target: &str) -> MutexGuard<'_, Shard> {
+        self.lock(self.shard_of(target))
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
@@ -187,6 +229,10 @@ impl RetryHook for Plugin {
         context: &Arc<CallContext>,
     ) -> Result<u32, HookFailure> {
         self.shard(target).retries(hook, target, context)
+    }
+
+    fn fail_policy(&self) -> FailPolicy {
+        self.fail_policy
     }
 
     fn forget(&self, hook: Hook, target: &str, request_id: &str) {
