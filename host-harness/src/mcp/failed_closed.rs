@@ -71,7 +71,10 @@ mod tests {
     fn the_error_carries_the_upstreams_result_byte_for_byte() {
         let line =
             told(r#"{"jsonrpc":"2.0","id":7,"result":{"n":1.000000000000000000001,"z":1,"a":2}}"#);
-        assert!(line.starts_with(r#"{"jsonrpc":"2.0","id":"mine","error":{"code":-32603,"#), "{line}");
+        assert!(
+            line.starts_with(r#"{"jsonrpc":"2.0","id":"mine","error":{"code":-32603,"#),
+            "{line}"
+        );
         let data = r#""data":{"name":"plugin_failed","result":{"n":1.000000000000000000001,"z":1,"a":2}}}}"#;
         assert!(line.ends_with(data), "{line}");
     }

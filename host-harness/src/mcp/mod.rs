@@ -23,8 +23,8 @@
 mod attempt_marker;
 mod catalogue;
 pub mod child;
-mod failed_closed;
 pub mod facts;
+mod failed_closed;
 pub mod lines;
 mod live;
 mod members;
@@ -35,8 +35,8 @@ pub mod tool_call;
 mod upstream;
 pub mod wire;
 
-pub use failed_closed::PLUGIN_FAILED;
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
+pub use failed_closed::PLUGIN_FAILED;
 pub use relay::{Ended, RelayOptions, relay};
 pub use tool_call::ToolReply;
 

@@ -162,11 +162,8 @@ impl Session {
                 cancel: cancel.token,
             };
             // A marker that came passes on unchanged if none of ours takes its place.
-            let retries = if session.options.mark_attempts {
-                session.gateway.retries(&call)
-            } else {
-                None
-            };
+            let retries =
+                if session.options.mark_attempts { session.gateway.retries(&call) } else { None };
             let attempts = |number| {
                 let request = match retries.and_then(|retries| marker(outer, number, retries)) {
                     Some(marker) => attempt_marker::write(request.clone(), marker),

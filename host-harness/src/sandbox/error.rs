@@ -26,9 +26,8 @@ impl HookFailure {
     /// answered outside of the contract.
     pub(super) const fn is_of_the_plugin(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Broke(Breakage::Resting { .. } | Breakage::SetAside { .. }) => {
-                false
-            }
+            Self::Refused(_)
+            | Self::Broke(Breakage::Resting { .. } | Breakage::SetAside { .. }) => false,
             Self::Broke(_) | Self::Rejected(_) => true,
         }
     }

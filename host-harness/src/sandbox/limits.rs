@@ -93,10 +93,6 @@ impl LoadLimits {
 
 impl Default for LoadLimits {
     fn default() -> Self {
-        Self {
-            wasm_bytes: 16 << 20,
-            compile_time: Duration::from_secs(30),
-            stack_bytes: 256 << 10,
-        }
+        Self { wasm_bytes: 16 << 20, compile_time: Duration::from_secs(30), stack_bytes: 256 << 10 }
     }
 }

@@ -68,8 +68,8 @@ pub(in crate::sandbox) fn schema(schema: &str, limits: &Limits) -> Result<(), Vi
         return Err(Violation::SchemaTooLong { bytes, most });
     }
     // Skims the text without building it, and not deeper than serde_json goes.
-    let is_object = schema.trim_start().starts_with('{')
-        && serde_json::from_str::<IgnoredAny>(schema).is_ok();
+    let is_object =
+        schema.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(schema).is_ok();
     if is_object { Ok(()) } else { Err(Violation::SchemaNoObject) }
 }
 

@@ -73,7 +73,8 @@ fn is_semantic_version(version: &str) -> bool {
     };
     let is_dotted = |text: &str| {
         text.split('.').all(|part| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         })
     };
     let numbers: Vec<_> = core.split('.').collect();
@@ -140,9 +141,15 @@ mod tests {
         };
         let some = |text: &str| Some(text.to_owned());
         let hooks = |hook: &str| vec![hook.to_owned()];
-        assert_eq!(other(Expected { name: some("retry-with-backoff"), ..Expected::default() }), None);
+        assert_eq!(
+            other(Expected { name: some("retry-with-backoff"), ..Expected::default() }),
+            None
+        );
         assert_eq!(other(Expected { name: some("retry"), ..Expected::default() }), Some("name"));
-        assert_eq!(other(Expected { version: some("0.1.1"), ..Expected::default() }), Some("version"));
+        assert_eq!(
+            other(Expected { version: some("0.1.1"), ..Expected::default() }),
+            Some("version")
+        );
         let listed = Expected { hooks: hooks("tool_post_invoke"), ..Expected::default() };
         assert_eq!(other(listed), None);
         let missing = Expected { hooks: hooks("resource_post_fetch"), ..Expected::default() };

@@ -30,7 +30,8 @@ mod tests {
     #[test]
     fn what_acts_on_a_terminal_is_replaced_and_the_rest_stays() {
         let text = "a\u{1b}[31mb\r\nc\u{7f}\u{9b}d\u{202e}e\u{2028}f — żółw 🐢";
-        let expected = "a\u{fffd}[31mb\u{fffd}\u{fffd}c\u{fffd}\u{fffd}d\u{fffd}e\u{fffd}f — żółw 🐢";
+        let expected =
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}c\u{fffd}\u{fffd}d\u{fffd}e\u{fffd}f — żółw 🐢";
         assert_eq!(clean(text), expected);
     }
 }

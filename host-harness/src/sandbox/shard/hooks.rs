@@ -50,23 +50,24 @@ impl Shard {
         background: Background,
     ) -> Result<Verdict, HookFailure> {
         let Invocation { attempt, known, .. } = invocation;
-        let (answer, read_content) = self.call(self.options.limits.hook_result_bytes, |instance| {
-            let state = instance.store.data_mut();
-            state.background = Some(background);
-            state.read_content = false;
-            let (store, exports) = (&mut instance.store, &instance.exports);
-            let answer = match hook {
-                Hook::ToolPostInvoke => exports
-                    .mcp_gateway_hooks_tool_post_invoke()
-                    .call_handle(store, invocation, *outcome),
-                Hook::ResourcePostFetch => exports
-                    .mcp_gateway_hooks_resource_post_fetch()
-                    .call_handle(store, invocation, *outcome),
-            }?;
-            let state = instance.store.data_mut();
-            state.background = None;
-            Ok((answer, state.read_content))
-        })?;
+        let (answer, read_content) =
+            self.call(self.options.limits.hook_result_bytes, |instance| {
+                let state = instance.store.data_mut();
+                state.background = Some(background);
+                state.read_content = false;
+                let (store, exports) = (&mut instance.store, &instance.exports);
+                let answer = match hook {
+                    Hook::ToolPostInvoke => exports
+                        .mcp_gateway_hooks_tool_post_invoke()
+                        .call_handle(store, invocation, *outcome),
+                    Hook::ResourcePostFetch => exports
+                        .mcp_gateway_hooks_resource_post_fetch()
+                        .call_handle(store, invocation, *outcome),
+                }?;
+                let state = instance.store.data_mut();
+                state.background = None;
+                Ok((answer, state.read_content))
+            })?;
         let verdict = answer.map_err(HookFailure::Refused)?;
         let judged = Judged {
             outcome,
