@@ -1,9 +1,16 @@
 //! From bytes to compiled code that fits the contract.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use ed25519_dalek::Signature;
+use wasmtime::Engine;
 
 use super::{
-    LoadLimits, boundary,
+    CodeCache, Digest, LoadLimits, Provenance, boundary,
     compile::compile,
     demand::Needs,
     engine::engine,
@@ -18,6 +25,7 @@ use crate::contract::RetryPluginPre;
 pub struct Component {
     pub(super) pre: RetryPluginPre<GuestState>,
     pub(super) needs: Needs,
+    digest: Digest,
 }
 
 impl Component {
@@ -38,45 +46,57 @@ impl Component {
     }
 }
 
+impl Component {
+    /// The SHA-256 of the bytes that it was made of.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
 /// How components are loaded.
 #[derive(Debug, Clone, Default)]
 pub struct Loader {
     /// What may be made of a file.
     pub limits: LoadLimits,
+    /// Where a component has to come from.
+    pub provenance: Provenance,
+    /// Where compiled code is kept; nowhere if none.
+    pub cache: Option<CodeCache>,
 }
 
 impl Loader {
-    /// Reads a file once, and checks and compiles what was read.
+    /// Reads a file once, and checks and compiles what was read. If keys are
+    /// configured, its signature is read from the file with `.sig` added to its name.
     ///
     /// # Errors
     /// The file cannot be read or is no component of the contract; see [`LoadProblem`].
     pub fn file(&self, path: &Path) -> Result<Component, LoadError> {
-        let bytes = self.read(path).map_err(|problem| problem.of_path(path))?;
-        self.bytes(&path.display().to_string(), &bytes)
+        let load = || {
+            let bytes = read(path, self.limits.wasm_bytes).map_err(LoadProblem::Unreadable)?;
+            let signature =
+                if self.provenance.keys.is_empty() { None } else { signature_of(path)? };
+            self.load(&bytes, signature.as_deref())
+        };
+        load().map_err(|problem| problem.of_path(path))
     }
 
-    /// Checks and compiles a component. `name` stands for it in errors.
+    /// Checks and compiles a component that has no signature. `name` stands for
+    /// it in errors.
     ///
     /// # Errors
     /// See [`LoadProblem`].
     pub fn bytes(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-        self.load(bytes).map_err(|problem| problem.of(name))
+        self.load(bytes, None).map_err(|problem| problem.of(name))
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, LoadProblem> {
-        let file = File::open(path).map_err(LoadProblem::Unreadable)?;
-        let mut bytes = Vec::new();
-        // One byte more shows that there is too much.
-        let most = u64::try_from(self.limits.wasm_bytes).unwrap_or(u64::MAX).saturating_add(1);
-        file.take(most).read_to_end(&mut bytes).map_err(LoadProblem::Unreadable)?;
-        Ok(bytes)
-    }
-
-    fn load(&self, bytes: &[u8]) -> Result<Component, LoadProblem> {
+    fn load(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<Component, LoadProblem> {
         let (size, most) = (bytes.len(), self.limits.wasm_bytes);
         if size > most {
             return Err(LoadProblem::TooLarge { size, most });
         }
+        let digest = Digest::of(bytes);
+        self.provenance.check(&digest, signature)?;
         // After the magic number come a version and a layer, 16 bits each.
         match bytes {
             [0, b'a', b's', b'm', _, _, 0, 0, ..] => return Err(LoadProblem::CoreModule),
@@ -84,7 +104,7 @@ impl Loader {
             _ => return Err(LoadProblem::NotWasm),
         }
         let engine = engine(self.limits.stack_bytes)?;
-        let component = compile(&engine, bytes, self.limits.compile_time)?;
+        let component = self.code(&engine, &digest, bytes)?;
         imports::check(&component)?;
         let wrong_shape = |error| LoadProblem::WrongShape(one_line(&error));
         let pre = imports::linker(&engine).instantiate_pre(&component).map_err(wrong_shape)?;
@@ -92,7 +112,43 @@ impl Loader {
             return Err(LoadProblem::WrongShape("it imports core modules".to_owned()));
         };
         let pre = RetryPluginPre::new(pre).map_err(wrong_shape)?;
-        Ok(Component { pre, needs })
+        Ok(Component { pre, needs, digest })
+    }
+
+    /// Kept code, or code that was made now and is kept from now on.
+    fn code(
+        &self,
+        engine: &Engine,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<wasmtime::component::Component, LoadProblem> {
+        if let Some(kept) = self.cache.as_ref().and_then(|cache| cache.load(engine, digest)) {
+            return Ok(kept);
+        }
+        let component = compile(engine, bytes, self.limits.compile_time)?;
+        if let Some(cache) = &self.cache {
+            cache.store(engine, digest, &component);
+        }
+        Ok(component)
+    }
+}
+
+/// The bytes of a file, or a few more than `most` of them: enough to see that
+/// there is too much.
+fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn signature_of(path: &Path) -> Result<Option<Vec<u8>>, LoadProblem> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".sig");
+    match read(Path::new(&beside), Signature::BYTE_SIZE) {
+        Ok(signature) => Ok(Some(signature)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LoadProblem::UnreadableSignature(error)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use crate::{
     contract::{HookError, Issue},
-    sandbox::{Demand, Violation},
+    sandbox::{Demand, Digest, Violation},
 };
 
 /// A hook gave no verdict that can be used. The caller gets the upstream's own result.
@@ -124,6 +124,25 @@ pub enum LoadProblem {
         /// The largest size in bytes.
         most: usize,
     },
+    /// It is not the one that [`Provenance::pinned`](crate::sandbox::Provenance::pinned) asks for.
+    #[error("its SHA-256 is {found}, not {pinned}")]
+    OtherDigest {
+        /// Its digest.
+        found: Digest,
+        /// The one that was expected.
+        pinned: Digest,
+    },
+    /// There are [`Provenance::keys`](crate::sandbox::Provenance::keys), and no signature.
+    #[error(
+        "it is not signed; expected a signature of 64 bytes beside it, in a file with `.sig` added to its name"
+    )]
+    NotSigned,
+    /// Its signature is of something else, by somebody else, or no signature.
+    #[error("its signature was made by none of the configured keys for this file")]
+    WrongSignature,
+    /// The file with its signature could not be read.
+    #[error("its signature cannot be read: {0}")]
+    UnreadableSignature(std::io::Error),
     /// It does not begin like WebAssembly.
     #[error("not WebAssembly; expected a component (.wasm built for wasm32-wasip2)")]
     NotWasm,

@@ -7,9 +7,11 @@
 //! instance that breaks is replaced.
 
 mod boundary;
+mod code_cache;
 mod compile;
 mod component;
 mod demand;
+mod digest;
 mod engine;
 mod error;
 mod fail_policy;
@@ -17,15 +19,19 @@ mod imports;
 mod instance;
 mod limits;
 mod plugin;
+mod provenance;
 mod shard;
 mod state;
 mod strikes;
 
 pub use boundary::{Expected, Violation};
+pub use code_cache::{CodeCache, CodeCacheError};
 pub use component::{Component, Loader};
 pub use demand::Demand;
+pub use digest::{Digest, NotADigest};
 pub use error::{Breakage, Exceeded, HookFailure, LoadError, LoadProblem, StartError};
 pub use fail_policy::{FailPolicy, Replacement};
 pub use limits::{Limits, LoadLimits};
 pub use plugin::{Options, Plugin};
+pub use provenance::{NotAPublicKey, Provenance, PublicKey};
 pub use state::Entropy;
