@@ -52,6 +52,7 @@ pub struct Guest {
     pub describe: &'static str,
     pub schema: &'static str,
     pub stats: &'static str,
+    pub shutdown: &'static str,
     /// The body of `tool-post-invoke.retries`.
     pub retries: &'static str,
     /// Further functions, data, globals, tables.
@@ -70,6 +71,7 @@ impl Guest {
             describe: "(i32.const 512)",
             schema: "(i32.const 552)",
             stats: "(i32.const 1024)",
+            shutdown: "",
             retries: "(i32.const 1024)",
             rest: String::new(),
         }
@@ -94,7 +96,7 @@ impl Guest {
 
     pub fn bytes(&self) -> Vec<u8> {
         let Self { imports, memory, realloc, handle, configure, describe, .. } = self;
-        let Self { schema, stats, retries, rest, .. } = self;
+        let Self { schema, stats, shutdown, retries, rest, .. } = self;
         let module = format!(
             r#"(module
             {imports}
@@ -126,7 +128,7 @@ impl Guest {
                 (param $config i32) (param $config_len i32) (param $max_retries i32) (result i32)
                 {configure})
             (func (export "mcp-gateway:hooks/lifecycle@0.1.0#stats") (result i32) {stats})
-            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#shutdown"))
+            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#shutdown") {shutdown})
             (func (export "test:guest/things#[constructor]thing") (result i32) unreachable)
             {rest})"#
         );

@@ -11,6 +11,7 @@ mod lies;
 mod memory;
 mod realloc;
 mod repeated;
+mod replace;
 mod results;
 mod time;
 mod traps;

@@ -74,11 +74,28 @@ impl Loader {
     pub fn file(&self, path: &Path) -> Result<Component, LoadError> {
         let load = || {
             let bytes = read(path, self.limits.wasm_bytes).map_err(LoadProblem::Unreadable)?;
-            let signature =
-                if self.provenance.keys.is_empty() { None } else { signature_of(path)? };
-            self.load(&bytes, signature.as_deref())
+            self.load(&bytes, self.signature(path)?.as_deref())
         };
         load().map_err(|problem| problem.of_path(path))
+    }
+
+    /// The same, but none if the file still is the component with this digest.
+    ///
+    /// # Errors
+    /// As [`Loader::file`], if the file has changed.
+    pub fn changed_file(
+        &self,
+        path: &Path,
+        known: &Digest,
+    ) -> Result<Option<Component>, LoadError> {
+        let load = || {
+            let bytes = read(path, self.limits.wasm_bytes).map_err(LoadProblem::Unreadable)?;
+            if Digest::of(&bytes) == *known {
+                return Ok(None);
+            }
+            self.load(&bytes, self.signature(path)?.as_deref()).map(Some)
+        };
+        load().map_err(|problem: LoadProblem| problem.of_path(path))
     }
 
     /// Checks and compiles a component that has no signature. `name` stands for
@@ -88,6 +105,20 @@ impl Loader {
     /// See [`LoadProblem`].
     pub fn bytes(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
         self.load(bytes, None).map_err(|problem| problem.of(name))
+    }
+
+    /// What is in the file with the signature; none if nobody asks for it, or it is not there.
+    fn signature(&self, path: &Path) -> Result<Option<Vec<u8>>, LoadProblem> {
+        if self.provenance.keys.is_empty() {
+            return Ok(None);
+        }
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".sig");
+        match read(Path::new(&beside), Signature::BYTE_SIZE) {
+            Ok(signature) => Ok(Some(signature)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(LoadProblem::UnreadableSignature(error)),
+        }
     }
 
     fn load(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<Component, LoadProblem> {
@@ -140,16 +171,6 @@ fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn signature_of(path: &Path) -> Result<Option<Vec<u8>>, LoadProblem> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".sig");
-    match read(Path::new(&beside), Signature::BYTE_SIZE) {
-        Ok(signature) => Ok(Some(signature)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(LoadProblem::UnreadableSignature(error)),
-    }
 }
 
 /// An error and its causes in one line. It may quote names from the component,

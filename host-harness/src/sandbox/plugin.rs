@@ -1,14 +1,15 @@
 //! A running plugin: its shards, and which of them a call goes to.
 
+mod change;
+
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
-    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
-    Component, Entropy, Expected, FailPolicy, Limits, Replacement,
+    Component, Digest, FailPolicy, Options,
     error::{HookFailure, StartError},
     shard::Shard,
 };
@@ -17,53 +18,16 @@ use crate::{
     gateway::{Background, CallContext, Hook, RetryHook},
 };
 
-/// How to run a plugin.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The plugin's own configuration, as JSON; `null` for its defaults.
-    pub config: String,
-    /// The gateway's ceiling on retries of one call, to which the plugin clamps its own.
-    pub max_tool_retries: u32,
-    /// How many instances there are.
-    pub shards: NonZeroUsize,
-    /// Where randomness comes from.
-    pub entropy: Entropy,
-    /// What an instance may use.
-    pub limits: Limits,
-    /// What becomes of a call whose plugin fails.
-    pub fail_policy: FailPolicy,
-    /// When an instance that broke gets a successor.
-    pub replacement: Replacement,
-    /// What the plugin is to say of itself.
-    pub expected: Expected,
-}
-
-impl Default for Options {
-    /// The plugin's defaults, a ceiling of 3 retries, a shard for every core
-    /// (8 at the most), randomness of the operating system.
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self {
-            config: "null".to_owned(),
-            max_tool_retries: 3,
-            shards: cores.min(NonZeroUsize::MIN.saturating_add(7)),
-            entropy: Entropy::Os,
-            limits: Limits::default(),
-            fail_policy: FailPolicy::default(),
-            replacement: Replacement::default(),
-            expected: Expected::default(),
-        }
-    }
-}
-
 /// A configured plugin, ready for calls from any thread.
 ///
 /// A call holds the lock of its shard for as long as the guest thinks: well
 /// under a microsecond, and never longer than [`Limits::call_time`].
 pub struct Plugin {
     shards: Vec<Mutex<Shard>>,
-    /// What is in force. Held while a configuration is being changed.
+    /// What is in force. Held while a configuration or the component is being changed.
     options: Mutex<Arc<Options>>,
+    /// The digest of what is at work.
+    component: Mutex<Digest>,
     notices: Vec<Issue>,
     fail_policy: FailPolicy,
 }
@@ -75,53 +39,21 @@ impl Plugin {
     /// The component needs more than the limits allow, is not what the options
     /// expect, refuses its configuration, or breaks.
     pub fn start(component: &Component, options: Options) -> Result<Self, StartError> {
-        component.needs.check(&options.limits)?;
-        let count = options.shards.get() as u64;
         let options = Arc::new(options);
-        let mut shards = Vec::new();
-        let mut notices = Vec::new();
-        for number in 0..count {
-            let (shard, said) = Shard::start(component, &options, number)?;
-            shards.push(Mutex::new(shard));
-            notices = said;
-        }
-        let fail_policy = options.fail_policy;
-        let plugin = Self { shards, options: Mutex::new(options), notices, fail_policy };
-        match plugin.describe() {
-            Ok(_) => Ok(plugin),
-            Err(HookFailure::Broke(breakage)) => Err(breakage.into()),
-            Err(HookFailure::Rejected(violation)) => Err(violation.into()),
-            Err(HookFailure::Refused(_)) => unreachable!("`describe` has no error of the contract"),
-        }
+        let (shards, notices) = staged(component, &options)?;
+        Ok(Self {
+            shards: shards.into_iter().map(Mutex::new).collect(),
+            component: Mutex::new(component.digest()),
+            fail_policy: options.fail_policy,
+            options: Mutex::new(options),
+            notices,
+        })
     }
 
-    /// Puts another configuration into force while calls go on: their state and
-    /// what is left of budgets survive. Returns what the plugin accepted but adjusted.
-    ///
-    /// # Errors
-    /// The plugin refuses the configuration, or breaks over it. Then every
-    /// shard works by the old one, as before.
-    pub fn reconfigure(&self, config: &str) -> Result<Vec<Issue>, StartError> {
-        let mut in_force = self.options.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = Arc::new(Options { config: config.to_owned(), ..(**in_force).clone() });
-        let mut notices = Vec::new();
-        for index in 0..self.shards.len() {
-            match self.lock(index).reconfigure(&wanted) {
-                Ok(said) => notices = said,
-                Err(error) => {
-                    // All shards run the same code, so a refusal is the first
-                    // one's; only one that broke can leave others to be set back.
-                    for changed in 0..index {
-                        if let Err(error) = self.lock(changed).reconfigure(&in_force) {
-                            tracing::error!(%error, "the plugin does not take its old configuration back");
-                        }
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        *in_force = wanted;
-        Ok(notices)
+    /// The SHA-256 of the component that is at work.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        *self.component.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The JSON Schema of the plugin's configuration, as the plugin wrote it.
@@ -208,6 +140,28 @@ impl Plugin {
         // A thread that panicked in here left at worst a shard whose instance
         // the next call replaces.
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shards that run, are configured, and say what they are expected to say.
+fn staged(
+    component: &Component,
+    options: &Arc<Options>,
+) -> Result<(Vec<Shard>, Vec<Issue>), StartError> {
+    component.needs.check(&options.limits)?;
+    let mut shards = Vec::new();
+    let mut notices = Vec::new();
+    for number in 0..options.shards.get() as u64 {
+        let (shard, said) = Shard::start(component, options, number)?;
+        shards.push(shard);
+        notices = said;
+    }
+    // All run the same code: one speaks for them.
+    match shards[0].describe() {
+        Ok(_) => Ok((shards, notices)),
+        Err(HookFailure::Broke(breakage)) => Err(breakage.into()),
+        Err(HookFailure::Rejected(violation)) => Err(violation.into()),
+        Err(HookFailure::Refused(_)) => unreachable!("`describe` has no error of the contract"),
     }
 }
 

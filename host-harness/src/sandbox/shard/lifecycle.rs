@@ -50,6 +50,20 @@ impl Shard {
         }
     }
 
+    /// The end, politely. Whether the guest takes it well matters to nobody any more.
+    pub(in crate::sandbox) fn shut_down(&mut self) {
+        if self.instance.is_none() {
+            return;
+        }
+        let end = self.call(self.options.limits.lifecycle_result_bytes, |instance| {
+            instance.exports.mcp_gateway_hooks_lifecycle().call_shutdown(&mut instance.store)
+        });
+        if let Err(breakage) = end {
+            tracing::debug!(%breakage, "the plugin broke while it was shut down");
+        }
+        self.instance = None;
+    }
+
     /// Puts another configuration into force, also for the instances to come.
     /// Ok is what was adjusted. If the plugin refuses it or breaks over it, the
     /// old one stays; a fresh instance, if one is needed, starts with the old one.

@@ -46,6 +46,17 @@ impl Shard {
         Ok((shard, notices))
     }
 
+    /// `successor` is at work here from now on, with a clean record; the faults
+    /// of the two are added up.
+    pub(super) fn change_places(&mut self, successor: &mut Self) {
+        successor.now = self.now;
+        for (name, count) in std::mem::take(&mut self.faults) {
+            let sum = successor.faults.entry(name).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        std::mem::swap(self, successor);
+    }
+
     /// How often the plugin failed, by the name of the failure.
     pub(super) const fn faults(&self) -> &BTreeMap<&'static str, u64> {
         &self.faults
