@@ -3,6 +3,8 @@
 mod call_log;
 pub mod plugin;
 mod proxy;
+mod reload;
+mod sandbox_options;
 pub mod words;
 
 use std::{
@@ -48,7 +50,7 @@ struct Proxy {
     /// The plugin, a component; the bundled retry-with-backoff if not given.
     #[arg(long, value_name = "FILE.wasm", conflicts_with = "no_plugin")]
     plugin: Option<PathBuf>,
-    /// The plugin's configuration, read again on SIGHUP. If not given, the
+    /// The plugin's configuration. Both are read again on SIGHUP. If not given, the
     /// bundled plugin runs with its profile `safe`, another one with its defaults.
     #[arg(long, value_name = "FILE.json", conflicts_with = "no_plugin")]
     config: Option<PathBuf>,
@@ -74,6 +76,8 @@ struct Proxy {
         value_name = "COMMAND"
     )]
     server: Vec<OsString>,
+    #[command(flatten)]
+    sandbox: sandbox_options::SandboxOptions,
 }
 
 /// What the gateway allows at the most, whatever the plugin asks for.

@@ -12,7 +12,7 @@ use host_harness::{
     bundled,
     contract::Issue,
     gateway::RetryHook,
-    sandbox::{Component, Entropy, Options, Plugin, StartError},
+    sandbox::{Component, Entropy, Loader, Options, Plugin, StartError},
 };
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -27,27 +27,45 @@ pub(super) struct Source {
     /// A file of JSON; if none, the safe profile of the bundled plugin, or the
     /// defaults of another.
     pub(super) config: Option<PathBuf>,
+    /// How it is loaded.
+    pub(super) loader: Loader,
+    /// How it is run, but for its configuration.
+    pub(super) options: Options,
 }
 
 impl Source {
     /// Starts the plugin.
     pub(super) fn start(&self, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
         let component = match &self.file {
-            Some(file) => Component::from_file(file)?,
-            None => Component::from_bytes(bundled::NAME, bundled::COMPONENT)?,
+            Some(file) => self.loader.file(file)?,
+            None => self.loader.bytes(bundled::NAME, bundled::COMPONENT)?,
         };
-        let options = Options { config: self.json()?, max_tool_retries, ..Options::default() };
+        let options = Options { config: self.json()?, max_tool_retries, ..self.options.clone() };
         let plugin = Plugin::start(&component, options).map_err(|error| self.complaint(error))?;
         self.tell(plugin.notices());
         Ok(Arc::new(plugin))
     }
 
-    /// Reads the configuration again and puts it into force.
-    pub(super) fn reload(&self, plugin: &Plugin) -> anyhow::Result<()> {
+    /// Reads the configuration, and the component if its file has changed, and
+    /// puts them into force. Returns what was read.
+    pub(super) fn reload(&self, plugin: &Plugin) -> anyhow::Result<&'static str> {
         let json = self.json()?;
-        let notices = plugin.reconfigure(&json).map_err(|error| self.complaint(error))?;
-        self.tell(&notices);
-        Ok(())
+        let changed = match &self.file {
+            Some(file) => self.loader.changed_file(file, &plugin.digest())?,
+            None => None,
+        };
+        let (what, notices) = match changed {
+            Some(component) => ("the plugin", plugin.replace(&component, &json)),
+            None => ("the configuration", plugin.reconfigure(&json)),
+        };
+        self.tell(&notices.map_err(|error| self.complaint(error))?);
+        Ok(what)
+    }
+
+    /// All files that it may read.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let signature = self.file.as_deref().map(Loader::signature_beside);
+        [&self.file, &signature, &self.config].into_iter().flatten().cloned().collect()
     }
 
     fn json(&self) -> anyhow::Result<String> {
@@ -71,7 +89,11 @@ impl Source {
     }
 
     fn complaint(&self, error: StartError) -> anyhow::Error {
-        complaint(&self.place(), error)
+        match (&error, &self.file) {
+            (StartError::Config(_), _) | (_, None) => complaint(&self.place(), error),
+            // Not the configuration is wrong, but the component.
+            (_, Some(file)) => complaint(&file.display().to_string(), error),
+        }
     }
 }
 

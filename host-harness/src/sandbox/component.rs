@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use ed25519_dalek::Signature;
@@ -107,14 +107,20 @@ impl Loader {
         self.load(bytes, None).map_err(|problem| problem.of(name))
     }
 
+    /// The file with the signature of this file: the same name with `.sig` added.
+    #[must_use]
+    pub fn signature_beside(path: &Path) -> PathBuf {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".sig");
+        beside.into()
+    }
+
     /// What is in the file with the signature; none if nobody asks for it, or it is not there.
     fn signature(&self, path: &Path) -> Result<Option<Vec<u8>>, LoadProblem> {
         if self.provenance.keys.is_empty() {
             return Ok(None);
         }
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".sig");
-        match read(Path::new(&beside), Signature::BYTE_SIZE) {
+        match read(&Self::signature_beside(path), Signature::BYTE_SIZE) {
             Ok(signature) => Ok(Some(signature)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LoadProblem::UnreadableSignature(error)),
