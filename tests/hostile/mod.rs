@@ -2,6 +2,7 @@
 //! upstream's own result, the next call works, and nobody else notices.
 
 mod attack;
+mod conformance;
 mod fail_policy;
 mod files;
 mod floods;

@@ -1,6 +1,8 @@
 //! Commands and their options.
 
 mod call_log;
+mod check;
+mod inspect;
 pub mod plugin;
 mod proxy;
 mod reload;
@@ -37,6 +39,23 @@ enum Command {
         /// A component; the bundled retry-with-backoff if not given.
         #[arg(value_name = "FILE.wasm")]
         plugin: Option<PathBuf>,
+    },
+    /// Show what a component imports, exports and says of itself. Nothing of it
+    /// is run but `describe` and `config-schema`.
+    Inspect {
+        /// A component; the bundled retry-with-backoff if not given.
+        #[arg(value_name = "FILE.wasm")]
+        plugin: Option<PathBuf>,
+    },
+    /// Try a component against the contract, point by point. Exit code 0: it
+    /// keeps it; 1: it does not.
+    Check {
+        /// A component; the bundled retry-with-backoff if not given.
+        #[arg(value_name = "FILE.wasm")]
+        plugin: Option<PathBuf>,
+        /// A configuration that the component accepts; its defaults if not given.
+        #[arg(long, value_name = "FILE.json")]
+        config: Option<PathBuf>,
     },
     /// Run calls against a bundled server that fails on purpose, and show what happens.
     Demo,
@@ -117,6 +136,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Inspect { plugin } => inspect::run(plugin.as_deref()),
+            Command::Check { plugin, config } => check::run(plugin.as_deref(), config.as_deref()),
             Command::Demo => crate::demo::run().await,
             Command::FlakyServer => crate::demo::flaky_server::run().await,
         }
@@ -129,7 +150,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Logs go to stderr: stdout belongs to the protocol. `RUST_LOG` says how much.
 pub fn log_to_stderr(arguments: &Arguments) {
     let by_default = match arguments.command {
-        Command::Proxy(_) | Command::Demo | Command::Schema { .. } => "warn,host_harness=info",
+        Command::Proxy(_)
+        | Command::Demo
+        | Command::Schema { .. }
+        | Command::Inspect { .. }
+        | Command::Check { .. } => "warn,host_harness=info",
         // Its failures are no news.
         Command::FlakyServer => "error",
     };

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use host_harness::{
     bundled,
-    contract::Issue,
+    contract::{Issue, Manifest},
     gateway::RetryHook,
     sandbox::{Component, Entropy, Loader, Options, Plugin, StartError},
 };
@@ -97,21 +97,36 @@ impl Source {
     }
 }
 
-/// The JSON Schema of a plugin's configuration, laid out for people.
-pub(super) fn schema(file: Option<&Path>) -> anyhow::Result<String> {
-    let (place, component) = match file {
+/// A component with the name that messages give it; the bundled one if there is no file.
+pub(super) fn component(file: Option<&Path>) -> anyhow::Result<(String, Component)> {
+    Ok(match file {
         Some(file) => (file.display().to_string(), Component::from_file(file)?),
         None => {
             let bundled = Component::from_bytes(bundled::NAME, bundled::COMPONENT)?;
             (bundled::NAME.to_owned(), bundled)
         }
-    };
-    let options = Options { shards: NonZeroUsize::MIN, ..Options::default() };
-    let plugin = Plugin::start(&component, options).map_err(|error| complaint(&place, error))?;
-    let schema = plugin.config_schema().with_context(|| place.clone())?;
-    let schema: Value = serde_json::from_str(&schema)
-        .with_context(|| format!("{place}: its configuration schema is not JSON"))?;
+    })
+}
+
+/// The JSON Schema of a plugin's configuration, laid out for people.
+pub(super) fn schema(file: Option<&Path>) -> anyhow::Result<String> {
+    let (place, component) = component(file)?;
+    let schema = Described::of(&component).with_context(|| place.clone())?.schema;
     Ok(format!("{schema:#}"))
+}
+
+/// What a component says of itself before it is configured.
+pub(super) struct Described {
+    pub(super) manifest: Manifest,
+    pub(super) schema: Value,
+}
+
+impl Described {
+    pub(super) fn of(component: &Component) -> anyhow::Result<Self> {
+        let (manifest, schema) = Plugin::introduce(component, &Options::default())?;
+        let schema = serde_json::from_str(&schema).context("its configuration schema")?;
+        Ok(Self { manifest, schema })
+    }
 }
 
 /// Starts the bundled plugin so that every run draws the same delays, and says who it is.
@@ -139,7 +154,7 @@ pub fn seeded(
 const SEED: u64 = 7;
 
 /// The text of a file that holds JSON. What the JSON means is the plugin's to check.
-fn read_json(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read_json(path: &Path) -> anyhow::Result<String> {
     let place = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("{place}: cannot be read"))?;
     if let Err(error) = serde_json::from_str::<IgnoredAny>(&text) {

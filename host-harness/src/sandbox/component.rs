@@ -10,7 +10,7 @@ use ed25519_dalek::Signature;
 use wasmtime::Engine;
 
 use super::{
-    CodeCache, Digest, LoadLimits, Provenance, boundary,
+    CodeCache, Digest, Interface, LoadLimits, Provenance, boundary,
     compile::compile,
     demand::Needs,
     engine::engine,
@@ -26,6 +26,7 @@ pub struct Component {
     pub(super) pre: RetryPluginPre<GuestState>,
     pub(super) needs: Needs,
     digest: Digest,
+    size: usize,
 }
 
 impl Component {
@@ -51,6 +52,28 @@ impl Component {
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The number of these bytes.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// What it imports.
+    #[must_use]
+    pub fn imports(&self) -> Vec<Interface> {
+        let (component, engine) = (self.pre.instance_pre().component(), self.pre.engine());
+        let imports = component.component_type();
+        imports.imports(engine).map(|(name, item)| Interface::of(name, &item.ty, engine)).collect()
+    }
+
+    /// What it exports.
+    #[must_use]
+    pub fn exports(&self) -> Vec<Interface> {
+        let (component, engine) = (self.pre.instance_pre().component(), self.pre.engine());
+        let exports = component.component_type();
+        exports.exports(engine).map(|(name, item)| Interface::of(name, &item.ty, engine)).collect()
     }
 }
 
@@ -149,7 +172,7 @@ impl Loader {
             return Err(LoadProblem::WrongShape("it imports core modules".to_owned()));
         };
         let pre = RetryPluginPre::new(pre).map_err(wrong_shape)?;
-        Ok(Component { pre, needs, digest })
+        Ok(Component { pre, needs, digest, size })
     }
 
     /// Kept code, or code that was made now and is kept from now on.

@@ -6,10 +6,12 @@
 //! has bounds on time and memory, each answer passes the `boundary`, and an
 //! instance that breaks is replaced.
 
+mod ask;
 mod boundary;
 mod code_cache;
 mod compile;
 mod component;
+pub mod conformance;
 mod demand;
 mod digest;
 mod engine;
@@ -17,6 +19,7 @@ mod error;
 mod fail_policy;
 mod imports;
 mod instance;
+mod interface;
 mod limits;
 mod options;
 mod plugin;
@@ -32,6 +35,7 @@ pub use demand::Demand;
 pub use digest::{Digest, NotADigest};
 pub use error::{Breakage, Exceeded, HookFailure, LoadError, LoadProblem, StartError};
 pub use fail_policy::{FailPolicy, Replacement};
+pub use interface::Interface;
 pub use limits::{Limits, LoadLimits};
 pub use options::Options;
 pub use plugin::Plugin;

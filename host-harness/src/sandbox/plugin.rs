@@ -9,8 +9,9 @@ use std::{
 };
 
 use super::{
-    Component, Digest, FailPolicy, Options,
+    Component, Digest, FailPolicy, Options, boundary,
     error::{HookFailure, StartError},
+    instance::{Instance, breakage},
     shard::Shard,
 };
 use crate::{
@@ -48,6 +49,36 @@ impl Plugin {
             options: Mutex::new(options),
             notices,
         })
+    }
+
+    /// What a component says of itself, and the schema of its configuration,
+    /// from an instance that is not configured.
+    ///
+    /// # Errors
+    /// As [`Plugin::start`].
+    pub fn introduce(
+        component: &Component,
+        options: &Options,
+    ) -> Result<(Manifest, String), StartError> {
+        component.needs.check(&options.limits)?;
+        let limits = &options.limits;
+        let mut instance = Instance::new(component, options, 0)?;
+        let broke = |error| breakage(&error, limits.call_time);
+        instance.begin(limits.call_time, limits.lifecycle_result_bytes);
+        let manifest = instance
+            .exports
+            .mcp_gateway_hooks_lifecycle()
+            .call_describe(&mut instance.store)
+            .map_err(broke)?;
+        boundary::manifest(&manifest, &options.expected)?;
+        instance.begin(limits.call_time, limits.lifecycle_result_bytes);
+        let schema = instance
+            .exports
+            .mcp_gateway_hooks_lifecycle()
+            .call_config_schema(&mut instance.store)
+            .map_err(broke)?;
+        boundary::schema(&schema, limits)?;
+        Ok((manifest, schema))
     }
 
     /// The SHA-256 of the component that is at work.

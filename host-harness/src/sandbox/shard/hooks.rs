@@ -50,23 +50,9 @@ impl Shard {
         background: Background,
     ) -> Result<Verdict, HookFailure> {
         let Invocation { attempt, known, .. } = invocation;
-        let (answer, read_content) =
-            self.call(self.options.limits.hook_result_bytes, |instance| {
-                let state = instance.store.data_mut();
-                state.background = Some(background);
-                state.read_content = false;
-                let (store, exports) = (&mut instance.store, &instance.exports);
-                let answer = match hook {
-                    Hook::ToolPostInvoke => exports
-                        .mcp_gateway_hooks_tool_post_invoke()
-                        .call_handle(store, invocation, *outcome),
-                    Hook::ResourcePostFetch => exports
-                        .mcp_gateway_hooks_resource_post_fetch()
-                        .call_handle(store, invocation, *outcome),
-                }?;
-                let state = instance.store.data_mut();
-                state.background = None;
-                Ok((answer, state.read_content))
+        let (answer, read_content) = self
+            .call(self.options.limits.hook_result_bytes, |instance| {
+                instance.handle(hook, invocation, outcome, background)
             })?;
         let verdict = answer.map_err(HookFailure::Refused)?;
         let judged = Judged {
@@ -91,18 +77,7 @@ impl Shard {
     ) -> Result<u32, HookFailure> {
         let background = Background { context: context.clone(), ..Background::none() };
         let answer = self.call(self.options.limits.hook_result_bytes, |instance| {
-            instance.store.data_mut().background = Some(background);
-            let (store, exports) = (&mut instance.store, &instance.exports);
-            let answer = match hook {
-                Hook::ToolPostInvoke => {
-                    exports.mcp_gateway_hooks_tool_post_invoke().call_retries(store, target)
-                }
-                Hook::ResourcePostFetch => {
-                    exports.mcp_gateway_hooks_resource_post_fetch().call_retries(store, target)
-                }
-            }?;
-            instance.store.data_mut().background = None;
-            Ok(answer)
+            instance.retries(hook, target, background)
         })?;
         let retries = answer.map_err(HookFailure::Refused)?;
         match boundary::retries(retries, self.options.max_tool_retries) {
@@ -136,15 +111,7 @@ impl Shard {
             return Ok(());
         }
         self.call(self.options.limits.hook_result_bytes, |instance| {
-            let (store, exports) = (&mut instance.store, &instance.exports);
-            match hook {
-                Hook::ToolPostInvoke => exports
-                    .mcp_gateway_hooks_tool_post_invoke()
-                    .call_forget(store, target, request_id),
-                Hook::ResourcePostFetch => exports
-                    .mcp_gateway_hooks_resource_post_fetch()
-                    .call_forget(store, target, request_id),
-            }
+            instance.forget(hook, target, request_id)
         })
     }
 }
