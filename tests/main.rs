@@ -2,6 +2,7 @@
 
 mod component_file;
 mod configuration;
+mod fuzz;
 mod hostile;
 mod load;
 mod loop_scenarios;

@@ -7,7 +7,8 @@ use wit_parser::Resolve;
 /// The flat parameters of `handle`, as the canonical ABI lowers them: target,
 /// request-id, attempt, now-ms, time-left-ms, known, outcome.
 const HANDLE: &str =
-    "(param $target i32) (param $target_len i32) (param i32 i32) (param $attempt i32)
+    "(param $target i32) (param $target_len i32) (param $id i32) (param $id_len i32)
+    (param $attempt i32)
     (param i64) (param i32 i64) (param i32) (param i32 i64 i32 i64 i32 i32) (result i32)";
 
 /// Answers "succeeded", and in `failures` how many calls this instance has

@@ -6,7 +6,7 @@ mod conformance;
 mod fail_policy;
 mod files;
 mod floods;
-mod guest;
+pub mod guest;
 mod handles;
 mod lies;
 mod memory;
