@@ -4,7 +4,6 @@ mod component_file;
 mod configuration;
 mod fuzz;
 mod hostile;
-mod load;
 mod loop_scenarios;
 mod parity;
 mod plugin_scenarios;

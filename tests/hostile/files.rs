@@ -1,6 +1,11 @@
-//! Files that pose as plugins.
+//! Files that are no component of the contract, or pose as one.
 
-use host_harness::sandbox::{Component, LoadError, LoadLimits, LoadProblem, Loader};
+use std::path::Path;
+
+use host_harness::{
+    bundled,
+    sandbox::{Component, LoadError, LoadLimits, LoadProblem, Loader},
+};
 
 use super::guest::Guest;
 
@@ -21,10 +26,38 @@ fn text(wat: &str) -> LoadProblem {
 }
 
 #[test]
+fn a_missing_file_is_named() {
+    let Err(error) = Component::from_file(Path::new("/nowhere/plugin.wasm")) else {
+        panic!("loaded");
+    };
+    let line = error.to_string();
+    assert!(line.starts_with("/nowhere/plugin.wasm: cannot be read: "), "{line}");
+}
+
+#[test]
+fn bytes_that_are_no_wasm_are_told_so() {
+    for bytes in [&b""[..], b"\0as", b"<html>", b"\x7fELF\x02\x01\x01\0"] {
+        let problem = problem(Component::from_bytes("hostile.wasm", bytes));
+        assert!(matches!(problem, LoadProblem::NotWasm), "{bytes:?}: {problem}");
+    }
+}
+
+#[test]
+fn a_version_of_wasi_that_this_host_does_not_know_by_name_is_welcome() {
+    let problem = text(r#"(component (import "wasi:random/random@0.2.99" (instance)))"#);
+    assert!(!matches!(problem, LoadProblem::ForbiddenImport { .. }), "{problem}");
+}
+
+#[test]
 fn an_import_beyond_the_contract_is_forbidden() {
-    for import in
-        ["wasi:sockets/tcp@0.2.6", "wasi:cli/environment@0.2.6", "mcp-gateway:hooks/secrets@0.1.0"]
-    {
+    for import in [
+        "wasi:filesystem/types@0.2.6",
+        "wasi:random/insecure@0.2.6",
+        "wasi:random/random@0.3.0",
+        "wasi:sockets/tcp@0.2.6",
+        "wasi:cli/environment@0.2.6",
+        "mcp-gateway:hooks/secrets@0.1.0",
+    ] {
         let problem = text(&format!(r#"(component (import "{import}" (instance)))"#));
         let LoadProblem::ForbiddenImport { import: named, .. } = problem else {
             panic!("{problem}")
@@ -92,7 +125,7 @@ fn a_core_module_is_no_component() {
 
 #[test]
 fn truncated_and_garbled_bytes_are_not_valid() {
-    let whole = Guest::polite().bytes();
+    let whole = bundled::COMPONENT;
     for length in [9, 64, whole.len() / 2, whole.len() - 1] {
         let problem = problem(Component::from_bytes("hostile.wasm", &whole[..length]));
         assert!(matches!(problem, LoadProblem::Invalid(_)), "{length}: {problem}");

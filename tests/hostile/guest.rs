@@ -8,8 +8,8 @@ use wit_parser::Resolve;
 /// request-id, attempt, now-ms, time-left-ms, known, outcome.
 const HANDLE: &str =
     "(param $target i32) (param $target_len i32) (param $id i32) (param $id_len i32)
-    (param $attempt i32)
-    (param i64) (param i32 i64) (param i32) (param i32 i64 i32 i64 i32 i32) (result i32)";
+    (param $attempt i32) (param i64) (param i32 i64) (param i32)
+    (param $outcome i32) (param $is_error i64) (param i32 i64 i32 i32) (result i32)";
 
 /// Answers "succeeded", and in `failures` how many calls this instance has
 /// answered: who sees it go on knows that the instance is still the same.

@@ -24,6 +24,7 @@ mod limits;
 mod options;
 mod plugin;
 mod provenance;
+mod resources;
 mod shard;
 mod state;
 mod strikes;

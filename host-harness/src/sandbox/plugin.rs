@@ -151,6 +151,12 @@ impl Plugin {
         sums
     }
 
+    /// The size of the linear memory of all instances together, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        (0..self.shards.len()).map(|index| self.lock(index).memory_bytes()).sum()
+    }
+
     /// The number of the shard that serves a target: always the same one, so
     /// that what the plugin remembers of the target is in one place.
     #[must_use]

@@ -3,9 +3,8 @@
 use getrandom::SysRng;
 use rand_core::{Rng, SeedableRng, TryRng};
 use rand_pcg::Pcg64;
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
-use super::{Limits, error::Exceeded};
+use super::{Limits, error::Exceeded, resources::Resources};
 use crate::{
     contract::{OuterAttempts, Scalar, ToolAnnotations, content, context},
     gateway::{Background, Content},
@@ -22,7 +21,7 @@ pub enum Entropy {
 
 /// The data of a store.
 pub(super) struct GuestState {
-    pub(super) resources: StoreLimits,
+    pub(super) resources: Resources,
     /// What the guest may ask about the attempt that is being judged; none between calls.
     pub(super) background: Option<Background>,
     /// Whether the guest read anything of the answer's body during this call.
@@ -57,13 +56,6 @@ enum Random {
 impl GuestState {
     /// `stream` keeps the instances of one seed apart.
     pub(super) fn new(limits: &Limits, entropy: Entropy, stream: u64) -> Self {
-        let resources = StoreLimitsBuilder::new()
-            .memory_size(limits.memory_bytes)
-            .table_elements(limits.table_elements)
-            .memories(limits.memories)
-            .tables(limits.tables)
-            .instances(limits.instances)
-            .build();
         let random = match entropy {
             Entropy::Os => Random::Os,
             Entropy::Seeded(seed) => {
@@ -72,7 +64,7 @@ impl GuestState {
             }
         };
         Self {
-            resources,
+            resources: Resources::none_yet(limits),
             background: None,
             read_content: false,
             limits: *limits,

@@ -57,6 +57,11 @@ impl Shard {
         std::mem::swap(self, successor);
     }
 
+    /// The size of the instance's linear memory; 0 without an instance.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.instance.as_ref().map_or(0, |instance| instance.store.data().resources.memory_bytes())
+    }
+
     /// How often the plugin failed, by the name of the failure.
     pub(super) const fn faults(&self) -> &BTreeMap<&'static str, u64> {
         &self.faults
