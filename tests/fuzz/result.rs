@@ -37,12 +37,10 @@ fn an_answer_is_relayed_unchanged_and_judged_whatever_is_in_it() {
         let reply = ToolReply::of(message.clone());
         let outcome = reply.outcome();
         let content = reply.content();
-        if let (None, Some(result)) = (message.get("error"), message.get("result")) {
-            if let Ok(result) = serde_json::from_str::<Value>(result.get()) {
-                if !matches!(outcome, Outcome::Unfinished(_)) {
-                    assert_eq!(outcome, expected(&result), "{result}");
-                }
-            }
+        let result = message.get("result").filter(|_| message.get("error").is_none());
+        let result = result.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+        if let Some(result) = result.filter(|_| !matches!(outcome, Outcome::Unfinished(_))) {
+            assert_eq!(outcome, expected(&result), "{result}");
         }
         if let Some(content) = &content {
             let count = content.text_count();

@@ -33,7 +33,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start an MCP server and put the gateway in front of it, on stdin and stdout.
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     /// Print the JSON Schema of the plugin's configuration.
     Schema {
         /// A component; the bundled retry-with-backoff if not given.
@@ -131,7 +131,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .context("cannot start the asynchronous runtime")?;
     let result = runtime.block_on(async {
         match arguments.command {
-            Command::Proxy(options) => proxy::run(options).await,
+            Command::Proxy(options) => proxy::run(*options).await,
             Command::Schema { plugin } => {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)

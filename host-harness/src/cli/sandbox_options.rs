@@ -89,12 +89,14 @@ impl SandboxOptions {
 /// One limit and its new value.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
-    set: fn(&mut Limits, u32),
+    set: Set,
     to: u32,
 }
 
+type Set = fn(&mut Limits, u32);
+
 /// The limits by the names of their fields, save for the units of times.
-const LIMITS: [(&str, fn(&mut Limits, u32)); 15] = [
+const LIMITS: [(&str, Set); 15] = [
     ("call-time", |limits, ms| limits.call_time = millis(ms)),
     ("memory-bytes", |limits, n| limits.memory_bytes = n as usize),
     ("memories", |limits, n| limits.memories = n as usize),

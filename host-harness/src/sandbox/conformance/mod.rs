@@ -23,12 +23,14 @@ pub struct Check {
 /// Ok, or what the component did instead.
 type Outcome = Result<(), String>;
 
+type Try = fn(&Subject<'_>) -> Outcome;
+
 /// Runs every check. The options give the configuration, which a good component
 /// accepts, the ceiling on retries, and the limits.
 #[must_use]
 pub fn run(component: &Component, options: &Options) -> Vec<Check> {
     let subject = Subject { component, options };
-    let checks: [(&'static str, fn(&Subject<'_>) -> Outcome); 15] = [
+    let checks: [(&'static str, Try); 15] = [
         ("needs no more to start than the limits allow", lifecycle::starts),
         ("describes itself, before it is configured", lifecycle::describes_itself),
         ("has a JSON object as its configuration schema", lifecycle::has_a_schema),
