@@ -5,7 +5,8 @@ use std::{fs, path::PathBuf, time::Duration};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use host_harness::sandbox::{
-    CodeCache, Digest, Expected, FailPolicy, Limits, Loader, Options, Provenance, PublicKey,
+    CodeCache, Digest, Expected, FailPolicy, Limits, LoadLimits, Loader, Options, Provenance,
+    PublicKey,
 };
 
 #[derive(Debug, Args)]
@@ -31,8 +32,9 @@ pub(super) struct SandboxOptions {
     /// Load plugin and configuration again when their files change, as on SIGHUP.
     #[arg(long, conflicts_with = "no_plugin")]
     pub(super) watch: bool,
-    /// Change a limit of the plugin. May be given several times. Times are in
-    /// milliseconds, sizes in bytes.
+    /// Change a limit of the plugin, such as `call-time=50`. May be given
+    /// several times. Times are in milliseconds, sizes in bytes; a name that
+    /// does not exist lists them all.
     #[arg(long, value_name = "LIMIT=N", value_parser = limit, conflicts_with = "no_plugin")]
     plugin_limit: Vec<Limit>,
 }
@@ -60,15 +62,12 @@ impl SandboxOptions {
         let keys = self.plugin_key.iter().map(key).collect::<anyhow::Result<_>>()?;
         let provenance = Provenance { pinned: self.plugin_sha256, keys };
         let cache = self.code_cache.as_deref().map(CodeCache::open).transpose()?;
-        Ok(Loader { provenance, cache, ..Loader::default() })
+        Ok(Loader { limits: self.bounds().load, provenance, cache })
     }
 
     /// How it is run, but for its configuration.
     pub(super) fn options(&self) -> Options {
-        let mut limits = Limits::default();
-        for Limit { set, to } in &self.plugin_limit {
-            set(&mut limits, *to);
-        }
+        let limits = self.bounds().run;
         let named = self.expect_plugin.as_deref().map(|named| match named.split_once('@') {
             Some((name, version)) => (name.to_owned(), Some(version.to_owned())),
             None => (named.to_owned(), None),
@@ -84,6 +83,21 @@ impl SandboxOptions {
         let expected = Expected { name, version, hooks };
         Options { limits, fail_policy, expected, ..Options::default() }
     }
+
+    fn bounds(&self) -> Bounds {
+        let mut bounds = Bounds::default();
+        for Limit { set, to } in &self.plugin_limit {
+            set(&mut bounds, *to);
+        }
+        bounds
+    }
+}
+
+/// All limits of a plugin.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Bounds {
+    load: LoadLimits,
+    run: Limits,
 }
 
 /// One limit and its new value.
@@ -93,25 +107,28 @@ struct Limit {
     to: u32,
 }
 
-type Set = fn(&mut Limits, u32);
+type Set = fn(&mut Bounds, u32);
 
-/// The limits by the names of their fields, save for the units of times.
-const LIMITS: [(&str, Set); 15] = [
-    ("call-time", |limits, ms| limits.call_time = millis(ms)),
-    ("memory-bytes", |limits, n| limits.memory_bytes = n as usize),
-    ("memories", |limits, n| limits.memories = n as usize),
-    ("table-elements", |limits, n| limits.table_elements = n as usize),
-    ("tables", |limits, n| limits.tables = n as usize),
-    ("instances", |limits, n| limits.instances = n as usize),
-    ("handles", |limits, n| limits.handles = n as usize),
-    ("hook-result-bytes", |limits, n| limits.hook_result_bytes = n as usize),
-    ("lifecycle-result-bytes", |limits, n| limits.lifecycle_result_bytes = n as usize),
-    ("schema-bytes", |limits, n| limits.schema_bytes = n as usize),
-    ("text-bytes", |limits, n| limits.text_bytes = n as usize),
-    ("text-bytes-per-call", |limits, n| limits.text_bytes_per_call = n as usize),
-    ("random-bytes-per-call", |limits, n| limits.random_bytes_per_call = n as usize),
-    ("host-calls", |limits, n| limits.host_calls = n),
-    ("max-delay", |limits, ms| limits.max_delay = millis(ms)),
+/// The limits by the names of their fields.
+const LIMITS: [(&str, Set); 18] = [
+    ("call-time", |bounds, ms| bounds.run.call_time = millis(ms)),
+    ("memory-bytes", |bounds, n| bounds.run.memory_bytes = n as usize),
+    ("memories", |bounds, n| bounds.run.memories = n as usize),
+    ("table-elements", |bounds, n| bounds.run.table_elements = n as usize),
+    ("tables", |bounds, n| bounds.run.tables = n as usize),
+    ("instances", |bounds, n| bounds.run.instances = n as usize),
+    ("handles", |bounds, n| bounds.run.handles = n as usize),
+    ("hook-result-bytes", |bounds, n| bounds.run.hook_result_bytes = n as usize),
+    ("lifecycle-result-bytes", |bounds, n| bounds.run.lifecycle_result_bytes = n as usize),
+    ("schema-bytes", |bounds, n| bounds.run.schema_bytes = n as usize),
+    ("text-bytes", |bounds, n| bounds.run.text_bytes = n as usize),
+    ("text-bytes-per-call", |bounds, n| bounds.run.text_bytes_per_call = n as usize),
+    ("random-bytes-per-call", |bounds, n| bounds.run.random_bytes_per_call = n as usize),
+    ("host-calls", |bounds, n| bounds.run.host_calls = n),
+    ("max-delay", |bounds, ms| bounds.run.max_delay = millis(ms)),
+    ("wasm-bytes", |bounds, n| bounds.load.wasm_bytes = n as usize),
+    ("compile-time", |bounds, ms| bounds.load.compile_time = millis(ms)),
+    ("stack-bytes", |bounds, n| bounds.load.stack_bytes = n as usize),
 ];
 
 fn millis(ms: u32) -> Duration {
@@ -137,12 +154,12 @@ mod tests {
 
     #[test]
     fn every_limit_has_a_name_that_sets_it_and_nothing_else() {
-        let mut all = Limits::default();
+        let mut all = Bounds::default();
         for (index, (name, _)) in LIMITS.into_iter().enumerate() {
             let Limit { set, to } = limit(&format!("{name}={}", 77 + index)).expect("a limit");
-            let mut one = Limits::default();
+            let mut one = Bounds::default();
             set(&mut one, to);
-            assert_ne!(one, Limits::default(), "{name}");
+            assert_ne!(one, Bounds::default(), "{name}");
             set(&mut all, to);
         }
         // No two names set the same field: every value is still there.
