@@ -22,7 +22,7 @@ use crate::{
 /// A configured plugin, ready for calls from any thread.
 ///
 /// A call holds the lock of its shard for as long as the guest thinks: well
-/// under a microsecond, and never longer than [`Limits::call_time`].
+/// under a microsecond, and never longer than [`Limits::call_time`](super::Limits::call_time).
 pub struct Plugin {
     shards: Vec<Mutex<Shard>>,
     /// What is in force. Held while a configuration or the component is being changed.
