@@ -3,8 +3,8 @@
 mod advise;
 mod component_file;
 mod configuration;
+mod fuzz;
 mod hostile;
-mod load;
 mod loop_scenarios;
 mod memory;
 mod parity;

@@ -56,7 +56,7 @@ impl Observer for CallLog {
                     trace_metadata(tool, verdict);
                 }
                 match stop {
-                    Stop::PluginFailed(_) => {
+                    Stop::PluginFailed(_) | Stop::FailedClosed(_) => {
                         tracing::warn!(tool, %attempts, reason, took_ms, "call ended without a verdict");
                     }
                     // Most calls: nothing to see.

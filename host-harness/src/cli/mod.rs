@@ -3,8 +3,12 @@
 mod advise;
 mod bench;
 mod call_log;
+mod check;
+mod inspect;
 pub mod plugin;
 mod proxy;
+mod reload;
+mod sandbox_options;
 mod simulate;
 pub mod words;
 
@@ -32,7 +36,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start an MCP server and put the gateway in front of it, on stdin and stdout.
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     /// Print the JSON Schema of the plugin's configuration.
     Schema {
         /// A component; the bundled retry-with-backoff if not given.
@@ -45,6 +49,23 @@ enum Command {
     Advise(advise::Advise),
     /// Measure what a decision costs, beside the original plugin if Python has it.
     Bench(bench::Bench),
+    /// Show what a component imports, exports and says of itself. Nothing of it
+    /// is run but `describe` and `config-schema`.
+    Inspect {
+        /// A component; the bundled retry-with-backoff if not given.
+        #[arg(value_name = "FILE.wasm")]
+        plugin: Option<PathBuf>,
+    },
+    /// Try a component against the contract, point by point. Exit code 0: it
+    /// keeps it; 1: it does not.
+    Check {
+        /// A component; the bundled retry-with-backoff if not given.
+        #[arg(value_name = "FILE.wasm")]
+        plugin: Option<PathBuf>,
+        /// A configuration that the component accepts; its defaults if not given.
+        #[arg(long, value_name = "FILE.json")]
+        config: Option<PathBuf>,
+    },
     /// Run calls against a bundled server that fails on purpose, and show what happens.
     Demo {
         /// Also write what happened as a page for a browser.
@@ -61,7 +82,7 @@ struct Proxy {
     /// The plugin, a component; the bundled retry-with-backoff if not given.
     #[arg(long, value_name = "FILE.wasm", conflicts_with = "no_plugin")]
     plugin: Option<PathBuf>,
-    /// The plugin's configuration, read again on SIGHUP. If not given, the
+    /// The plugin's configuration. Both are read again on SIGHUP. If not given, the
     /// bundled plugin runs with its profile `safe`, another one with its defaults.
     #[arg(long, value_name = "FILE.json", conflicts_with = "no_plugin")]
     config: Option<PathBuf>,
@@ -91,6 +112,8 @@ struct Proxy {
         value_name = "COMMAND"
     )]
     server: Vec<OsString>,
+    #[command(flatten)]
+    sandbox: sandbox_options::SandboxOptions,
 }
 
 /// What the gateway allows at the most, whatever the plugin asks for.
@@ -125,7 +148,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .context("cannot start the asynchronous runtime")?;
     let result = runtime.block_on(async {
         match arguments.command {
-            Command::Proxy(options) => proxy::run(options).await,
+            Command::Proxy(options) => proxy::run(*options).await,
             Command::Schema { plugin } => {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
@@ -134,6 +157,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Advise(options) => advise::run(options),
             Command::Bench(options) => bench::run(options),
             Command::Demo { html } => crate::demo::run(html.as_deref()).await,
+            Command::Inspect { plugin } => inspect::run(plugin.as_deref()),
+            Command::Check { plugin, config } => check::run(plugin.as_deref(), config.as_deref()),
             Command::FlakyServer => crate::demo::flaky_server::run().await,
         }
     });
@@ -150,7 +175,9 @@ pub fn log_to_stderr(arguments: &Arguments) {
         | Command::Schema { .. }
         | Command::Simulate(_)
         | Command::Bench(_)
-        | Command::Advise(_) => "warn,host_harness=info",
+        | Command::Advise(_)
+        | Command::Inspect { .. }
+        | Command::Check { .. } => "warn,host_harness=info",
         // Its failures are no news.
         Command::FlakyServer => "error",
     };

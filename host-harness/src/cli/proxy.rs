@@ -6,14 +6,24 @@ use anyhow::{Context, bail};
 use host_harness::{
     gateway::{Gateway, RetryHook, SystemClock},
     mcp::{self, Ended, RelayOptions, child::Server},
-    sandbox::Plugin,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Proxy, call_log::CallLog, plugin::Source};
+use crate::cli::{
+    Proxy,
+    call_log::CallLog,
+    plugin::Source,
+    reload::{self, Triggers},
+};
 
 pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
-    let source = Source { file: options.plugin, config: options.config };
+    let source = Source {
+        file: options.plugin,
+        config: options.config,
+        loader: options.sandbox.loader()?,
+        options: options.sandbox.options(),
+    };
+    let triggers = Triggers::new(options.sandbox.watch.then(|| source.files()));
     let plugin =
         if options.no_plugin { None } else { Some(source.start(options.limits.max_tool_retries)?) };
     let clock = Arc::new(SystemClock::new());
@@ -30,7 +40,7 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let name = server.command().to_owned();
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(interruption(stop.clone()));
-    let reloads = plugin.map(|plugin| tokio::spawn(reload_on_hangup(source, plugin)));
+    let reloads = plugin.map(|plugin| tokio::spawn(reload::on_request(triggers, source, plugin)));
 
     // Pipes where the client gave us pipes: no thread hand-off per message.
     let front = rmcp::transport::io::stdio_pipes();
@@ -56,30 +66,6 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
         }
     }
 }
-
-/// Reads the plugin's configuration again whenever SIGHUP asks for it. Calls
-/// go on meanwhile; a configuration that is refused changes nothing.
-#[cfg(unix)]
-async fn reload_on_hangup(source: Source, plugin: Arc<Plugin>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        return tracing::warn!("SIGHUP cannot be heard; the configuration is read once only");
-    };
-    while hangup.recv().await.is_some() {
-        match source.reload(&plugin) {
-            Ok(()) => tracing::info!("the configuration was read again and is in force"),
-            Err(error) => {
-                for line in format!("{error:#}").lines() {
-                    tracing::error!("{line}");
-                }
-                tracing::error!("the old configuration stays in force");
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-async fn reload_on_hangup(_: Source, _: Arc<Plugin>) {}
 
 /// Waits for Ctrl-C, or to be told to end.
 async fn interruption(stop: CancellationToken) {

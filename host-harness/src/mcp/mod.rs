@@ -15,6 +15,7 @@
 //! * `attempt_marker`: what gateways in a row tell each other about their attempts.
 //! * [`facts`]: what a plugin may know of a tool's result.
 //! * [`tool_call`]: the reply to one attempt, and the attempt.
+//! * `failed_closed`: the error where a call is to fail with its plugin.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * [`mod@relay`]: the pump between the two sides.
 //! * [`child`]: an upstream server as a child process.
@@ -23,6 +24,7 @@ mod attempt_marker;
 mod catalogue;
 pub mod child;
 pub mod facts;
+mod failed_closed;
 pub mod lines;
 mod live;
 mod members;
@@ -34,6 +36,7 @@ mod upstream;
 pub mod wire;
 
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
+pub use failed_closed::PLUGIN_FAILED;
 pub use relay::{Ended, RelayOptions, relay};
 pub use tool_call::ToolReply;
 

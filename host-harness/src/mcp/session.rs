@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     contract::TransportFailure,
-    gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, marker},
+    gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, Stop, marker},
     mcp::{
         attempt_marker,
         catalogue::Catalogue,
+        failed_closed,
         live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
         pending::{Recipient, UpstreamLost},
         relay::RelayOptions,
@@ -161,11 +162,8 @@ impl Session {
                 cancel: cancel.token,
             };
             // A marker that came passes on unchanged if none of ours takes its place.
-            let retries = if session.options.mark_attempts {
-                session.gateway.retries(&call)
-            } else {
-                None
-            };
+            let retries =
+                if session.options.mark_attempts { session.gateway.retries(&call) } else { None };
             let attempts = |number| {
                 let request = match retries.and_then(|retries| marker(outer, number, retries)) {
                     Some(marker) => attempt_marker::write(request.clone(), marker),
@@ -173,17 +171,22 @@ impl Session {
                 };
                 attempt(&session.upstream, request, &id, &cancel.notice)
             };
-            let reply = tokio::select! {
+            let response = tokio::select! {
                 biased;
                 finished = session.gateway.run(&call, attempts) => match finished {
-                    Finished::Answered { reply, .. } => reply,
+                    Finished::Answered { reply, stop: Stop::FailedClosed(failure), .. } => {
+                        failed_closed::response(reply, &id, &failure)
+                    }
+                    Finished::Answered { reply, .. } => reply.into_response(&id),
                     Finished::Cancelled { .. } => return,
                 },
-                () = session.given_up.cancelled() => ToolReply::Lost(TransportFailure::AfterDispatch),
+                () = session.given_up.cancelled() => {
+                    ToolReply::Lost(TransportFailure::AfterDispatch).into_response(&id)
+                }
             };
             // The client may use the id again once it has the response.
             drop(entered);
-            session.tell_client(reply.into_response(&id)).await;
+            session.tell_client(response).await;
         });
     }
 

@@ -118,6 +118,7 @@ fn ending(stop: &Stop) -> Option<&'static str> {
         Stop::Ceiling(_) => Some("ceiling"),
         Stop::Deadline(_) => Some("deadline"),
         Stop::PluginFailed(_) => Some("plugin-failed"),
+        Stop::FailedClosed(_) => Some("failed-closed"),
         Stop::NoPlugin => Some("no-plugin"),
         Stop::Cancelled => Some("cancelled"),
     }
