@@ -31,12 +31,12 @@ impl Change {
 pub fn print(old: &Run, new: &Run, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nagainst the earlier run (version {})", old.version)?;
     for (name, differs) in [
-        ("an optimized build", old.optimized != new.optimized),
-        ("--quick", old.quick != new.quick),
-        ("as many cores", old.cores != new.cores),
+        ("builds (one is not optimized)", old.optimized != new.optimized),
+        ("efforts (one is --quick)", old.quick != new.quick),
+        ("numbers of cores", old.cores != new.cores),
     ] {
         if differs {
-            writeln!(out, "  only one of the two has {name}: do not compare them")?;
+            writeln!(out, "of different {name}: mind what you compare")?;
         }
     }
     for figure in &new.figures {

@@ -18,18 +18,16 @@ use super::{
 const PAGE: usize = 64 << 10;
 
 pub fn measure(effort: Effort) -> anyhow::Result<Vec<Figure>> {
-    const LIVE: u32 = 100_000;
-    let idle = least_bytes(LIVE, 1)?;
-    let full = least_bytes(LIVE, LIVE)?;
-    let each = full as f64 / f64::from(LIVE);
-    let abandoned = least_bytes(10_000, effort.abandoned)?;
-    let bytes = |name: &str, value: f64| Figure::exact(name, Unit::Bytes, value);
-    let count = effort.abandoned;
+    let Effort { live, abandoned, .. } = effort;
+    let idle = least_bytes(live, 1)?;
+    let full = least_bytes(live, live)?;
+    let many = least_bytes(10_000, abandoned)?;
+    let bytes = |name: String, value: f64| Figure::exact(name, Unit::Bytes, value);
     Ok(vec![
-        bytes("memory/room for 100000 calls, none alive", idle as f64),
-        bytes("memory/room for 100000 calls, all alive", full as f64),
-        bytes("memory/each of 100000 live calls", each),
-        bytes(&format!("memory/{count} abandoned calls, room for 10000"), abandoned as f64),
+        bytes(format!("memory/room for {live} calls, none alive"), idle as f64),
+        bytes(format!("memory/room for {live} calls, all alive"), full as f64),
+        bytes(format!("memory/each of {live} live calls"), full as f64 / f64::from(live)),
+        bytes(format!("memory/{abandoned} abandoned calls, room for 10000"), many as f64),
     ])
 }
 

@@ -45,13 +45,17 @@ pub struct Effort {
     pub sample_ms: u64,
     /// Rounds of the concurrent scenario, and how often it is measured.
     pub rounds: usize,
+    /// Calls that are alive at a time.
+    pub live: u32,
     /// Calls that are abandoned.
     pub abandoned: u32,
 }
 
 impl Effort {
-    const FULL: Self = Self { samples: 41, sample_ms: 5, rounds: 40, abandoned: 1_000_000 };
-    const QUICK: Self = Self { samples: 3, sample_ms: 1, rounds: 1, abandoned: 20_000 };
+    const FULL: Self =
+        Self { samples: 41, sample_ms: 5, rounds: 40, live: 100_000, abandoned: 1_000_000 };
+    const QUICK: Self =
+        Self { samples: 3, sample_ms: 1, rounds: 1, live: 2_000, abandoned: 20_000 };
 }
 
 /// Measures everything and tells it.

@@ -22,7 +22,7 @@ pub enum Unit {
 pub struct Line<'a> {
     /// Its name, for whoever cannot see it.
     pub name: &'a str,
-    /// Which look it has, see [`colours`].
+    /// Which look it has: lines of the same number look the same in all charts.
     pub look: usize,
     /// Its values at equal distances; none is a gap.
     pub values: &'a [Option<f64>],
