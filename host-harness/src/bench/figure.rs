@@ -24,7 +24,7 @@ pub enum Unit {
 pub struct Figure {
     /// `who/what`.
     pub name: String,
-    /// Of the three numbers.
+    /// Of the numbers.
     pub unit: Unit,
     /// Half of the samples are below.
     pub median: f64,
@@ -32,6 +32,8 @@ pub struct Figure {
     pub low: f64,
     /// A quarter of the samples is above.
     pub high: f64,
+    /// The best sample: busy neighbours can only make it worse.
+    pub best: f64,
 }
 
 /// All that one run measured.
@@ -95,12 +97,14 @@ impl Figure {
     pub fn of(name: impl Into<String>, unit: Unit, mut samples: Vec<f64>) -> Self {
         samples.sort_unstable_by(f64::total_cmp);
         let at = |part: f64| samples[((samples.len() - 1) as f64 * part).round() as usize];
-        Self { name: name.into(), unit, median: at(0.5), low: at(0.25), high: at(0.75) }
+        let best = if unit == Unit::PerSecond { at(1.0) } else { at(0.0) };
+        let (median, low, high) = (at(0.5), at(0.25), at(0.75));
+        Self { name: name.into(), unit, median, low, high, best }
     }
 
     /// Something that is counted and not sampled.
     pub fn exact(name: impl Into<String>, unit: Unit, value: f64) -> Self {
-        Self { name: name.into(), unit, median: value, low: value, high: value }
+        Self { name: name.into(), unit, median: value, low: value, high: value, best: value }
     }
 }
 

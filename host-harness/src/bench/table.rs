@@ -9,19 +9,18 @@ use super::{
 
 pub fn print(run: &Run, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "host-harness {} on {} cores; peer: {}\n", run.version, run.cores, run.peer)?;
-    writeln!(out, "{:<46} {:>14}   half of the samples", "", "median")?;
+    writeln!(out, "{:<46} {:>14} {:>12}   half of the samples", "", "median", "best")?;
     for figure in &run.figures {
-        let spread = if figure.low < figure.high {
-            format!("{} to {}", number(figure, figure.low), number(figure, figure.high))
-        } else {
-            String::new()
-        };
-        writeln!(out, "{:<46} {:>14}   {spread}", figure.name, value(figure))?;
+        let [low, high, best] =
+            [figure.low, figure.high, figure.best].map(|value| number(figure, value));
+        let sampled =
+            if low == high { String::new() } else { format!("{best:>12}   {low} to {high}") };
+        writeln!(out, "{:<46} {:>14} {sampled}", figure.name, value(figure))?;
     }
     let ratios: Vec<_> =
         RATIOS.iter().filter_map(|(what, of, by)| ratio(run, what, of, by)).collect();
     if !ratios.is_empty() {
-        writeln!(out, "\nratios of this run")?;
+        writeln!(out, "\nratios of the best samples of this run")?;
     }
     for line in ratios {
         writeln!(out, "{line}")?;
@@ -56,14 +55,14 @@ const RATIOS: [(&str, &str, &str); 9] = [
 ];
 
 fn ratio(run: &Run, what: &str, of: &str, by: &str) -> Option<String> {
-    let median = |name: &str| match name.contains('/') {
-        true => Some(run.figure(name)?.median),
+    let best = |name: &str| match name.contains('/') {
+        true => Some(run.figure(name)?.best),
         false => classic()
             .iter()
-            .map(|(case, _)| Some(run.figure(&format!("{name}/{case}"))?.median))
+            .map(|(case, _)| Some(run.figure(&format!("{name}/{case}"))?.best))
             .sum(),
     };
-    let ratio: f64 = median(of)? / median(by)?;
+    let ratio: f64 = best(of)? / best(by)?;
     Some(format!("{what:<46} {ratio:>13.2}×"))
 }
 
