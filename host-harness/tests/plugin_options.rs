@@ -19,7 +19,8 @@ fn complaint(options: &[&str]) -> String {
     let output = Command::new(PROGRAM)
         .arg("proxy")
         .args(options)
-        .args(["--", "true"])
+        // A server that stays until its client goes; one that ends by itself races with it.
+        .args(["--", "cat"])
         .stdin(Stdio::null())
         .output()
         .expect("the program starts");
