@@ -1,8 +1,9 @@
 //! Log lines about calls: who, how often, why. Never what was asked or answered.
 
 use host_harness::{
-    contract::{TraceMetadata, Verdict},
+    contract::{HookError, TraceMetadata, Verdict},
     gateway::{LogicalCall, Observer, Step, Stop},
+    sandbox::HookFailure,
 };
 
 use crate::cli::words;
@@ -36,6 +37,10 @@ impl Observer for CallLog {
                     trace_metadata(tool, verdict);
                 }
                 match stop {
+                    // It judges tools and not resources, or the other way round.
+                    Stop::PluginFailed(HookFailure::Refused(HookError::Unsupported)) => {
+                        tracing::debug!(tool, %attempts, reason, took_ms, "call ended");
+                    }
                     Stop::PluginFailed(_) => {
                         tracing::warn!(tool, %attempts, reason, took_ms, "call ended without a verdict");
                     }

@@ -1,4 +1,5 @@
-//! A transparent MCP proxy over lines of JSON-RPC that runs `tools/call` through the [gateway](crate::gateway).
+//! A transparent MCP proxy over lines of JSON-RPC that runs `tools/call`
+//! and `resources/read` through the [gateway](crate::gateway).
 //!
 //! Why not rmcp's typed client and server, back to back? A typed model keeps
 //! what it knows: unknown members go, floats are rounded, error codes beyond 32
@@ -14,12 +15,16 @@
 //! * `catalogue`: what the upstream says of its tools.
 //! * `attempt_marker`: what gateways in a row tell each other about their attempts.
 //! * [`facts`]: what a plugin may know of a tool's result.
-//! * [`tool_call`]: the reply to one attempt, and the attempt.
+//! * `call`: what the gateway reads of a request that may be retried.
+//! * `attempt`: one attempt at it, and [`reply`]: what the attempt brought back.
+//! * `progress`: the progress of a call that several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * [`mod@relay`]: the pump between the two sides.
 //! * [`child`]: an upstream server as a child process.
 
+mod attempt;
 mod attempt_marker;
+mod call;
 mod catalogue;
 pub mod child;
 pub mod facts;
@@ -27,15 +32,16 @@ pub mod lines;
 mod live;
 mod members;
 pub mod pending;
+mod progress;
 pub mod relay;
+pub mod reply;
 mod session;
-pub mod tool_call;
 mod upstream;
 pub mod wire;
 
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
 pub use relay::{Ended, RelayOptions, relay};
-pub use tool_call::ToolReply;
+pub use reply::AttemptReply;
 
 #[cfg(test)]
 mod tests;

@@ -4,18 +4,21 @@ use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::{BuildHasher, Hasher},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use tokio::sync::oneshot;
 
-use crate::mcp::wire::{Id, IdKey, Message};
+use crate::mcp::{
+    progress::Progress,
+    wire::{Id, IdKey, Message},
+};
 
 /// The requests that the upstream has not answered yet.
 ///
-/// Every attempt of a `tools/call` gets an id of its own. It is a text that
+/// Every attempt of a call that may be retried gets an id of its own. It is a text that
 /// holds a random name of this session, so it never meets an id of the
 /// client's. All other requests keep the client's id: the protocol quotes
 /// request ids in more places than the response (the `subscriptionId` in the
@@ -43,6 +46,7 @@ struct Relayed {
 #[derive(Debug)]
 struct WaitingAttempt {
     client: Id,
+    progress: Option<Arc<Progress>>,
     answer: oneshot::Sender<Message>,
 }
 
@@ -65,6 +69,20 @@ pub enum Recipient {
     Nobody,
 }
 
+/// Whose progress token it is.
+#[derive(Debug)]
+pub(super) enum Reporter {
+    /// That of a live attempt, reported for its call.
+    Attempt(Arc<Progress>),
+    /// One that the client gave.
+    Client,
+    /// That of an attempt that is over.
+    Nobody,
+}
+
+/// How the ids of attempts begin.
+const ATTEMPT: &str = "attempt";
+
 impl Default for Pending {
     fn default() -> Self {
         // Random enough to be unlike any other session; no secret.
@@ -84,12 +102,26 @@ impl Pending {
     ///
     /// # Errors
     /// The upstream is gone.
-    pub fn attempt(&self, client: &Id) -> Result<(Id, oneshot::Receiver<Message>), UpstreamLost> {
-        let id = Id::text(&self.unique("attempt"));
+    pub(super) fn attempt(
+        &self,
+        client: &Id,
+        progress: Option<&Arc<Progress>>,
+    ) -> Result<(Id, oneshot::Receiver<Message>), UpstreamLost> {
+        let id = Id::text(&self.unique(ATTEMPT));
         let (answer, answered) = oneshot::channel();
-        let mut tables = self.open()?;
-        tables.attempts.insert(id.key().clone(), WaitingAttempt { client: client.clone(), answer });
+        let attempt =
+            WaitingAttempt { client: client.clone(), progress: progress.cloned(), answer };
+        self.open()?.attempts.insert(id.key().clone(), attempt);
         Ok((id, answered))
+    }
+
+    /// Who hears the progress that is reported under this token.
+    pub(super) fn reporter(&self, token: &Id) -> Reporter {
+        if let Some(attempt) = self.tables().attempts.get(token.key()) {
+            return attempt.progress.clone().map_or(Reporter::Nobody, Reporter::Attempt);
+        }
+        let ours = format!("\"{ATTEMPT}-{}-", self.session);
+        if token.raw().get().starts_with(&ours) { Reporter::Nobody } else { Reporter::Client }
     }
 
     /// Registers a request that keeps the client's id.
@@ -155,8 +187,8 @@ mod tests {
     fn attempts_of_one_request_have_different_ids() {
         let pending = Pending::default();
         let client = Id::text("7");
-        let (first, _one) = pending.attempt(&client).expect("open");
-        let (second, _two) = pending.attempt(&client).expect("open");
+        let (first, _one) = pending.attempt(&client, None).expect("open");
+        let (second, _two) = pending.attempt(&client, None).expect("open");
         assert_ne!(first.key(), second.key());
         assert_eq!(pending.client_id(&first).expect("live").key(), client.key());
     }
@@ -164,7 +196,7 @@ mod tests {
     #[test]
     fn an_abandoned_attempt_and_an_unknown_id_belong_to_nobody() {
         let pending = Pending::default();
-        let (id, _answer) = pending.attempt(&Id::text("7")).expect("open");
+        let (id, _answer) = pending.attempt(&Id::text("7"), None).expect("open");
         assert!(pending.abandon(&id));
         assert!(!pending.abandon(&id));
         assert!(matches!(pending.answered(&id), Recipient::Nobody));
@@ -173,12 +205,12 @@ mod tests {
     #[test]
     fn losing_the_upstream_wakes_attempts_and_returns_the_rest() {
         let pending = Pending::default();
-        let (_, mut answer) = pending.attempt(&Id::text("7")).expect("open");
+        let (_, mut answer) = pending.attempt(&Id::text("7"), None).expect("open");
         pending.relayed(&Id::text("8"), "ping").expect("open");
         let orphans: Vec<_> =
             pending.lose().into_iter().map(|id| id.raw().get().to_owned()).collect();
         assert_eq!(orphans, [r#""8""#]);
         assert!(answer.try_recv().is_err());
-        assert!(pending.attempt(&Id::text("9")).is_err());
+        assert!(pending.attempt(&Id::text("9"), None).is_err());
     }
 }

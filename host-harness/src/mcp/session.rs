@@ -9,18 +9,22 @@ use crate::{
     contract::TransportFailure,
     gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, marker},
     mcp::{
+        attempt::{Origin, attempt},
         attempt_marker,
+        call::Call,
         catalogue::Catalogue,
         live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
-        pending::{Recipient, UpstreamLost},
+        pending::{Recipient, Reporter, UpstreamLost},
+        progress::Progress,
         relay::RelayOptions,
-        tool_call::{CallParams, NO_ANSWER, ToolReply, attempt},
+        reply::{AttemptReply, NO_ANSWER},
         upstream::Upstream,
         wire::{Id, Kind, Message, NotAMessage},
     },
 };
 
 const CANCELLED: &str = "notifications/cancelled";
+const PROGRESS: &str = "notifications/progress";
 const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 /// JSON-RPC: well-formed JSON that is no request.
 const INVALID_REQUEST: i64 = -32600;
@@ -42,7 +46,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Handles a line of the client. Tool calls go on in `calls`.
+    /// Handles a line of the client. What may be retried goes on in `calls`.
     pub(super) async fn client_said(
         self: &Arc<Self>,
         line: Result<Message, NotAMessage>,
@@ -54,20 +58,18 @@ impl Session {
                 .await;
         };
         match message.kind().clone() {
-            Kind::Request { method, id } => {
-                match CallParams::of(&message).filter(|_| method == "tools/call") {
-                    Some(params) if calls.len() < MAX_LIVE_CALLS => {
-                        self.start_call(message, id, params, calls)
-                    }
-                    Some(_) => {
-                        let text = "the gateway has too many tool calls in flight";
-                        self.tell_client(Message::error(Some(&id), NO_ANSWER, text, None)).await;
-                    }
-                    None => self.relay_request(message, &method, &id).await,
+            Kind::Request { method, id } => match Call::of(&method, &message) {
+                Some(call) if calls.len() < MAX_LIVE_CALLS => {
+                    self.start_call(message, id, call, calls)
                 }
-            }
+                Some(_) => {
+                    let text = "the gateway has too many calls in flight";
+                    self.tell_client(Message::error(Some(&id), NO_ANSWER, text, None)).await;
+                }
+                None => self.relay_request(message, &method, &id).await,
+            },
             Kind::Notification { method } if method == CANCELLED => {
-                if let Some(id) = message.cancelled_id() {
+                if let Some(id) = message.id_in_params("requestId") {
                     if self.live.cancel(&id, &message) {
                         // The attempt in flight tells the upstream under its own id.
                         return;
@@ -100,19 +102,38 @@ impl Session {
                 Recipient::Nobody => tracing::debug!("dropped a response that nobody waits for"),
             },
             Kind::Notification { method } if method == CANCELLED => {
-                let client_id =
-                    message.cancelled_id().and_then(|id| self.upstream.pending.client_id(&id));
+                let client_id = message
+                    .id_in_params("requestId")
+                    .and_then(|id| self.upstream.pending.client_id(&id));
                 let message = match client_id {
-                    Some(id) => message.with_cancelled_id(&id),
+                    Some(id) => message.with_param("requestId", id.raw().to_owned()),
                     None => message,
                 };
                 self.tell_client(message).await;
             }
+            Kind::Notification { method } if method == PROGRESS => self.progressed(message).await,
             Kind::Notification { method } if method == TOOLS_CHANGED => {
                 self.catalogue.forget_all();
                 self.tell_client(message).await;
             }
             _ => self.tell_client(message).await,
+        }
+    }
+
+    /// The upstream reports progress.
+    async fn progressed(&self, report: Message) {
+        let Some(token) = report.id_in_params("progressToken") else {
+            return self.tell_client(report).await;
+        };
+        match self.upstream.pending.reporter(&token) {
+            Reporter::Client => self.tell_client(report).await,
+            Reporter::Nobody => tracing::debug!("dropped the progress of an attempt that is over"),
+            Reporter::Attempt(progress) => {
+                // First the room, then the question whether the attempt lives:
+                // nothing can come between the answer and the report.
+                let Ok(room) = self.front.reserve().await else { return };
+                progress.report(&token, report, |report| room.send(report));
+            }
         }
     }
 
@@ -135,51 +156,51 @@ impl Session {
         }
     }
 
-    fn start_call(
-        self: &Arc<Self>,
-        request: Message,
-        id: Id,
-        params: CallParams,
-        calls: &mut JoinSet<()>,
-    ) {
+    fn start_call(self: &Arc<Self>, request: Message, id: Id, call: Call, calls: &mut JoinSet<()>) {
         let cancel = Cancel { token: self.client_gone.child_token(), ..Cancel::default() };
         let entered = self.live.enter(&id, cancel.clone());
         let session = self.clone();
         calls.spawn(async move {
-            let outer = attempt_marker::read(&params.meta);
+            let outer = attempt_marker::read(&call.meta);
             let context = CallContext {
                 upstream: session.options.upstream_name.clone(),
-                annotations: session.catalogue.of(&params.name),
+                annotations: match call.hook {
+                    Hook::ToolPostInvoke => session.catalogue.of(&call.target),
+                    Hook::ResourcePostFetch => None,
+                },
                 outer,
             };
-            let call = LogicalCall {
-                hook: Hook::ToolPostInvoke,
-                traced: params.traced(),
-                target: params.name,
+            let logical = LogicalCall {
+                hook: call.hook,
+                traced: call.traced(),
+                target: call.target,
                 request_id: session.upstream.pending.unique("call"),
                 context: Arc::new(context),
                 cancel: cancel.token,
             };
             // A marker that came passes on unchanged if none of ours takes its place.
             let retries = if session.options.mark_attempts {
-                session.gateway.retries(&call)
+                session.gateway.retries(&logical)
             } else {
                 None
             };
+            let progress = call.progress_token.map(|token| Arc::new(Progress::new(token)));
             let attempts = |number| {
                 let request = match retries.and_then(|retries| marker(outer, number, retries)) {
                     Some(marker) => attempt_marker::write(request.clone(), marker),
                     None => request.clone(),
                 };
-                attempt(&session.upstream, request, &id, &cancel.notice)
+                let origin =
+                    Origin { client: &id, notice: &cancel.notice, progress: progress.as_ref() };
+                attempt(&session.upstream, request, origin)
             };
             let reply = tokio::select! {
                 biased;
-                finished = session.gateway.run(&call, attempts) => match finished {
+                finished = session.gateway.run(&logical, attempts) => match finished {
                     Finished::Answered { reply, .. } => reply,
                     Finished::Cancelled { .. } => return,
                 },
-                () = session.given_up.cancelled() => ToolReply::Lost(TransportFailure::AfterDispatch),
+                () = session.given_up.cancelled() => AttemptReply::Lost(TransportFailure::AfterDispatch),
             };
             // The client may use the id again once it has the response.
             drop(entered);

@@ -1,11 +1,7 @@
-//! The reply to one attempt at a tool call, and the attempt.
+//! What one attempt brought back, and what the client gets of it.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,7 +10,6 @@ use crate::{
     mcp::{
         facts::{ErrorContent, ResultContent, outcome_of_result},
         pending::UpstreamLost,
-        upstream::Upstream,
         wire::{Id, Message},
     },
 };
@@ -26,7 +21,7 @@ pub const NO_ANSWER: i64 = -32000;
 
 /// What one attempt brought back.
 #[derive(Debug)]
-pub enum ToolReply {
+pub enum AttemptReply {
     /// A result.
     Result {
         /// The upstream's response, unchanged.
@@ -53,7 +48,7 @@ pub enum ToolReply {
     Lost(TransportFailure),
 }
 
-impl ToolReply {
+impl AttemptReply {
     /// Reads the upstream's response to an attempt.
     #[must_use]
     pub fn of(response: Message) -> Self {
@@ -83,7 +78,7 @@ impl ToolReply {
     }
 }
 
-impl Reply for ToolReply {
+impl Reply for AttemptReply {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Result { result, .. } => outcome_of_result(result),
@@ -103,68 +98,5 @@ impl Reply for ToolReply {
 
     fn timed_out(after: Duration) -> Self {
         Self::TimedOut { after }
-    }
-}
-
-/// What the gateway needs of a call's parameters; the rest is the upstream's.
-#[derive(Debug, Deserialize)]
-pub(super) struct CallParams {
-    pub(super) name: String,
-    #[serde(default, rename = "_meta")]
-    pub(super) meta: Value,
-}
-
-impl CallParams {
-    /// None if there is no name: then it is the upstream's to refuse.
-    pub(super) fn of(request: &Message) -> Option<Self> {
-        serde_json::from_str(request.get("params")?.get()).ok()
-    }
-
-    pub(super) fn traced(&self) -> bool {
-        self.meta.get("traceparent").is_some_and(Value::is_string)
-    }
-}
-
-/// Makes one attempt: the client's request under an id of its own. When the
-/// future is dropped before the response, the upstream is told, in the words
-/// of `notice` if the client gave any.
-pub(super) async fn attempt(
-    upstream: &Upstream,
-    request: Message,
-    client: &Id,
-    notice: &OnceLock<Message>,
-) -> ToolReply {
-    let Ok((id, answer)) = upstream.pending.attempt(client) else {
-        return ToolReply::Lost(TransportFailure::BeforeDispatch);
-    };
-    let mut flight = InFlight { upstream, id: &id, notice, sent: false };
-    if upstream.send(request.with_id(&id)).await.is_err() {
-        return ToolReply::Lost(TransportFailure::BeforeDispatch);
-    }
-    flight.sent = true;
-    answer.await.map_or(ToolReply::Lost(TransportFailure::AfterDispatch), ToolReply::of)
-}
-
-/// Cancels upstream what nobody waits for any more.
-struct InFlight<'a> {
-    upstream: &'a Upstream,
-    id: &'a Id,
-    notice: &'a OnceLock<Message>,
-    sent: bool,
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        if !self.upstream.pending.abandon(self.id) || !self.sent {
-            return;
-        }
-        let notice = match self.notice.get() {
-            Some(notice) => notice.clone(),
-            None => {
-                let reason = json!({ "reason": "the gateway gave the attempt up" });
-                Message::notification("notifications/cancelled", &reason)
-            }
-        };
-        self.upstream.cancel(notice.with_cancelled_id(self.id));
     }
 }
