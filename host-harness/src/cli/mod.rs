@@ -3,6 +3,7 @@
 mod call_log;
 pub mod plugin;
 mod proxy;
+mod upstream;
 pub mod words;
 
 use std::{
@@ -28,7 +29,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start an MCP server and put the gateway in front of it, on stdin and stdout.
+    /// Put the gateway in front of an MCP server, which it starts or reaches by its URL.
     Proxy(Proxy),
     /// Print the JSON Schema of the plugin's configuration.
     Schema {
@@ -65,12 +66,18 @@ struct Proxy {
     no_plugin: bool,
     #[command(flatten)]
     limits: Limits,
+    /// The URL of a server that speaks Streamable HTTP, in place of a command.
+    #[arg(long, value_name = "URL", conflicts_with = "server")]
+    upstream_url: Option<String>,
+    /// A header of every request to that server, such as `Authorization: Bearer KEY`.
+    #[arg(long, value_name = "NAME: VALUE", requires = "upstream_url", value_parser = upstream::header)]
+    upstream_header: Vec<(http::HeaderName, http::HeaderValue)>,
     /// The server's command and its arguments. The `--` before it may be left
     /// out: some clients swallow it.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        required = true,
+        required_unless_present = "upstream_url",
         value_name = "COMMAND"
     )]
     server: Vec<OsString>,

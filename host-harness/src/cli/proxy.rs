@@ -1,13 +1,14 @@
-//! `host-harness proxy`: the gateway between our own stdin and stdout and a child.
+//! `host-harness proxy`: the gateway between our own stdin and stdout and a server.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use host_harness::{
     gateway::{Gateway, RetryHook, SystemClock},
-    mcp::{self, Ended, RelayOptions, child::Server},
+    mcp::{self, Ended, HttpUpstream, RelayOptions, child::Server},
     sandbox::Plugin,
 };
+use tokio::process::{ChildStdin, ChildStdout};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Proxy, call_log::CallLog, plugin::Source};
@@ -22,11 +23,6 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
         clock: Arc::new(SystemClock::new()),
         observer: Arc::new(CallLog),
     });
-    let Some((command, arguments)) = options.server.split_first() else {
-        bail!("no server command given");
-    };
-    let (server, upstream) = Server::start(command, arguments)?;
-    let name = server.command().to_owned();
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(interruption(stop.clone()));
     let reloads = plugin.map(|plugin| tokio::spawn(reload_on_hangup(source, plugin)));
@@ -35,11 +31,35 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let front = rmcp::transport::io::stdio_pipes();
     let relaying =
         RelayOptions { upstream_name: options.name, mark_attempts: !options.no_attempt_marker };
-    let ended = mcp::relay(gateway, relaying, front, upstream, stop).await;
+    let result = match options.upstream_url {
+        Some(url) => {
+            let upstream = HttpUpstream::new(&url, options.upstream_header.into_iter().collect())?;
+            mcp::relay_to_http(gateway, relaying, front, upstream, stop).await;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            let (server, upstream) = start(&options.server)?;
+            let ended = mcp::relay(gateway, relaying, front, upstream, stop).await;
+            judge_end(server, ended).await
+        }
+    };
     interrupted.abort();
     if let Some(reloads) = reloads {
         reloads.abort();
     }
+    result
+}
+
+fn start(command: &[OsString]) -> anyhow::Result<(Server, (ChildStdout, ChildStdin))> {
+    let Some((command, arguments)) = command.split_first() else {
+        bail!("no server command given");
+    };
+    Ok(Server::start(command, arguments)?)
+}
+
+/// Whether the server did what servers should when their client goes.
+async fn judge_end(server: Server, ended: Ended) -> anyhow::Result<ExitCode> {
+    let name = server.command().to_owned();
     let status = server.end().await.with_context(|| format!("lost the server `{name}`"))?;
     match (ended, status) {
         // It failed by itself, perhaps before it served anything.

@@ -4,14 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 
-use crate::{
-    contract::TransportFailure,
-    mcp::{
-        progress::Progress,
-        reply::AttemptReply,
-        upstream::Upstream,
-        wire::{Id, Message},
-    },
+use crate::mcp::{
+    headers::Headers,
+    progress::Progress,
+    reply::{AttemptReply, Loss},
+    upstream::Upstream,
+    wire::{Id, Message},
 };
 
 /// The call that an attempt belongs to.
@@ -20,6 +18,8 @@ pub(super) struct Origin<'a> {
     pub(super) client: &'a Id,
     /// The client's words when it cancels.
     pub(super) notice: &'a OnceLock<Message>,
+    /// What came with it over HTTP.
+    pub(super) headers: &'a Headers,
     /// Where progress goes, if the client wants to hear of it.
     pub(super) progress: Option<&'a Arc<Progress>>,
 }
@@ -33,18 +33,18 @@ pub(super) async fn attempt(
     origin: Origin<'_>,
 ) -> AttemptReply {
     let Ok((id, answer)) = upstream.pending.attempt(origin.client, origin.progress) else {
-        return AttemptReply::Lost(TransportFailure::BeforeDispatch);
+        return AttemptReply::Lost(Loss::NotSent);
     };
     if let Some(progress) = origin.progress {
         progress.begin(&id);
         request = request.with_meta("progressToken", id.raw());
     }
     let mut flight = InFlight { upstream, id: &id, notice: origin.notice, sent: false };
-    if upstream.send(request.with_id(&id)).await.is_err() {
-        return AttemptReply::Lost(TransportFailure::BeforeDispatch);
+    if upstream.send(request.with_id(&id), origin.headers.clone()).await.is_err() {
+        return AttemptReply::Lost(Loss::NotSent);
     }
     flight.sent = true;
-    answer.await.map_or(AttemptReply::Lost(TransportFailure::AfterDispatch), AttemptReply::of)
+    answer.await.map_or(AttemptReply::Lost(Loss::Closed), AttemptReply::of)
 }
 
 /// Cancels upstream what nobody waits for any more.

@@ -28,6 +28,8 @@ mod call;
 mod catalogue;
 pub mod child;
 pub mod facts;
+mod front;
+mod headers;
 pub mod lines;
 mod live;
 mod members;
@@ -36,12 +38,15 @@ mod progress;
 pub mod relay;
 pub mod reply;
 mod session;
-mod upstream;
+mod task;
+pub mod upstream;
 pub mod wire;
 
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
-pub use relay::{Ended, RelayOptions, relay};
+pub use front::HttpStatus;
+pub use relay::{Ended, RelayOptions, relay, relay_to_http};
 pub use reply::AttemptReply;
+pub use upstream::http::HttpUpstream;
 
 #[cfg(test)]
 mod tests;

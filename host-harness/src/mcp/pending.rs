@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::mcp::{
     progress::Progress,
-    wire::{Id, IdKey, Message},
+    reply::{Answer, Loss},
+    wire::{Id, IdKey},
 };
 
 /// The requests that the upstream has not answered yet.
@@ -47,19 +48,14 @@ struct Relayed {
 struct WaitingAttempt {
     client: Id,
     progress: Option<Arc<Progress>>,
-    answer: oneshot::Sender<Message>,
+    answer: oneshot::Sender<Answer>,
 }
-
-/// The upstream has closed the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the upstream server closed the connection")]
-pub struct UpstreamLost;
 
 /// Whom a response belongs to.
 #[derive(Debug)]
 pub enum Recipient {
     /// An attempt that waits here.
-    Attempt(oneshot::Sender<Message>),
+    Attempt(oneshot::Sender<Answer>),
     /// The client, under the id that the response has.
     Client {
         /// It is the answer to a `tools/list`.
@@ -106,7 +102,7 @@ impl Pending {
         &self,
         client: &Id,
         progress: Option<&Arc<Progress>>,
-    ) -> Result<(Id, oneshot::Receiver<Message>), UpstreamLost> {
+    ) -> Result<(Id, oneshot::Receiver<Answer>), Loss> {
         let id = Id::text(&self.unique(ATTEMPT));
         let (answer, answered) = oneshot::channel();
         let attempt =
@@ -128,7 +124,7 @@ impl Pending {
     ///
     /// # Errors
     /// The upstream is gone.
-    pub fn relayed(&self, id: &Id, method: &str) -> Result<(), UpstreamLost> {
+    pub fn relayed(&self, id: &Id, method: &str) -> Result<(), Loss> {
         let relayed = Relayed { id: id.clone(), lists_tools: method == "tools/list" };
         self.open()?.relayed.insert(id.key().clone(), relayed);
         Ok(())
@@ -168,9 +164,9 @@ impl Pending {
         tables.relayed.drain().map(|(_, relayed)| relayed.id).collect()
     }
 
-    fn open(&self) -> Result<MutexGuard<'_, Tables>, UpstreamLost> {
+    fn open(&self) -> Result<MutexGuard<'_, Tables>, Loss> {
         let tables = self.tables();
-        if tables.lost { Err(UpstreamLost) } else { Ok(tables) }
+        if tables.lost { Err(Loss::NotSent) } else { Ok(tables) }
     }
 
     /// No code that can panic runs under the lock, so the tables are whole even if it is poisoned.

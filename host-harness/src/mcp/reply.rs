@@ -1,15 +1,15 @@
-//! What one attempt brought back, and what the client gets of it.
+//! What came back for a request, and what the client gets of it.
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::{
-    contract::{Outcome, TransportFailure},
+    contract::{HttpError, Outcome, TransportFailure},
     gateway::{Content, Reply},
     mcp::{
         facts::{ErrorContent, ResultContent, outcome_of_result},
-        pending::UpstreamLost,
+        front::{HttpStatus, ToClient},
         wire::{Id, Message},
     },
 };
@@ -44,14 +44,100 @@ pub enum AttemptReply {
         /// How long the attempt was given.
         after: Duration,
     },
+    /// An HTTP error in place of a response.
+    Http(HttpFailure),
     /// Nothing, and there never will be.
-    Lost(TransportFailure),
+    Lost(Loss),
+}
+
+/// What the upstream made of a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// A JSON-RPC response.
+    Response(Message),
+    /// An HTTP error.
+    Http(HttpFailure),
+    /// None, and there never will be.
+    Lost(Loss),
+}
+
+/// An HTTP status that is no success.
+#[derive(Debug, Clone)]
+pub struct HttpFailure {
+    /// The status, and what a client has to know with it.
+    pub status: HttpStatus,
+    /// When the upstream wants to be called again, as in the contract.
+    pub pushback_ms: Option<i64>,
+    /// The JSON-RPC error of the body, if it has one.
+    pub response: Option<Message>,
+}
+
+/// Why there is no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// The upstream was gone before the request was sent.
+    #[error("the upstream server closed the connection")]
+    NotSent,
+    /// The upstream went away with the request.
+    #[error("the upstream server closed the connection")]
+    Closed,
+    /// No connection to the upstream could be made.
+    #[error("the upstream server cannot be reached")]
+    Unreachable,
+    /// The upstream's answer broke off, or holds no response.
+    #[error("the upstream server's answer ended without a response")]
+    Interrupted,
+    /// The upstream knew nothing of the session any more, so it did nothing. There is a new session now.
+    #[error(
+        "the session with the upstream server had expired; it was renewed, and the request was not executed"
+    )]
+    SessionExpired,
+}
+
+impl Loss {
+    /// What a plugin is told.
+    #[must_use]
+    pub const fn failure(self) -> TransportFailure {
+        match self {
+            Self::NotSent | Self::Unreachable | Self::SessionExpired => {
+                TransportFailure::BeforeDispatch
+            }
+            Self::Closed | Self::Interrupted => TransportFailure::AfterDispatch,
+        }
+    }
+
+    /// What the client is told.
+    #[must_use]
+    pub fn into_response(self, id: &Id) -> Message {
+        Message::error(Some(id), NO_ANSWER, &self.to_string(), None)
+    }
+}
+
+impl HttpFailure {
+    /// What the client is told: the upstream's own words, if there are any.
+    #[must_use]
+    pub(super) fn into_response(self, id: &Id) -> ToClient {
+        let message = match self.response {
+            Some(response) => response.with_id(id),
+            None => {
+                let status = self.status.code;
+                let text = format!("the upstream server answered with HTTP status {status}");
+                Message::error(Some(id), NO_ANSWER, &text, Some(json!({ "httpStatus": status })))
+            }
+        };
+        ToClient { message, about: Some(id.clone()), status: Some(self.status) }
+    }
 }
 
 impl AttemptReply {
-    /// Reads the upstream's response to an attempt.
+    /// Reads what the upstream made of an attempt.
     #[must_use]
-    pub fn of(response: Message) -> Self {
+    pub fn of(answer: Answer) -> Self {
+        let response = match answer {
+            Answer::Response(response) => response,
+            Answer::Http(failure) => return Self::Http(failure),
+            Answer::Lost(loss) => return Self::Lost(loss),
+        };
         let parse = |raw: &serde_json::value::RawValue| {
             serde_json::from_str(raw.get()).unwrap_or(Value::Null)
         };
@@ -65,16 +151,18 @@ impl AttemptReply {
 
     /// What the client gets under the id of its request.
     #[must_use]
-    pub fn into_response(self, id: &Id) -> Message {
-        match self {
+    pub(super) fn into_response(self, id: &Id) -> ToClient {
+        let message = match self {
             Self::Result { response, .. } | Self::Error { response, .. } => response.with_id(id),
             Self::TimedOut { after } => {
                 let data =
                     json!({ "timeoutMs": u64::try_from(after.as_millis()).unwrap_or(u64::MAX) });
                 Message::error(Some(id), TIMED_OUT, "Request timed out", Some(data))
             }
-            Self::Lost(_) => Message::error(Some(id), NO_ANSWER, &UpstreamLost.to_string(), None),
-        }
+            Self::Lost(loss) => loss.into_response(id),
+            Self::Http(failure) => return failure.into_response(id),
+        };
+        ToClient { message, about: Some(id.clone()), status: None }
     }
 }
 
@@ -84,7 +172,11 @@ impl Reply for AttemptReply {
             Self::Result { result, .. } => outcome_of_result(result),
             Self::Error { code, .. } => Outcome::RpcError(*code),
             Self::TimedOut { .. } => Outcome::TimedOut,
-            Self::Lost(failure) => Outcome::TransportFailed(*failure),
+            Self::Http(failure) => Outcome::HttpError(HttpError {
+                status: failure.status.code,
+                pushback_ms: failure.pushback_ms,
+            }),
+            Self::Lost(loss) => Outcome::TransportFailed(loss.failure()),
         }
     }
 
@@ -92,7 +184,7 @@ impl Reply for AttemptReply {
         match self {
             Self::Result { result, .. } => Some(Arc::new(ResultContent::new(result.clone()))),
             Self::Error { error, .. } => Some(Arc::new(ErrorContent(error.clone()))),
-            Self::TimedOut { .. } | Self::Lost(_) => None,
+            Self::TimedOut { .. } | Self::Http(_) | Self::Lost(_) => None,
         }
     }
 

@@ -186,12 +186,17 @@ impl Message {
         self
     }
 
+    /// A member of the `params`, unparsed.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<Box<RawValue>> {
+        Members::parse(self.get("params")?).ok()?.get(name).map(ToOwned::to_owned)
+    }
+
     /// An id in the `params`: the `requestId` that a `notifications/cancelled`
     /// speaks of, or the `progressToken` of a `notifications/progress`.
     #[must_use]
     pub fn id_in_params(&self, name: &str) -> Option<Id> {
-        let params = Members::parse(self.get("params")?).ok()?;
-        params.get(name).map(Id::new)
+        self.param(name).map(|id| Id::new(&id))
     }
 }
 

@@ -1,4 +1,8 @@
 //! The gateway between played clients and servers, with the real component in it.
 
+mod attempts;
+mod http_server;
+mod http_upstream;
+mod line_client;
 mod plugin;
 mod resources;

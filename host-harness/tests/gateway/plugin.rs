@@ -1,4 +1,4 @@
-//! The bundled component, compiled once, in a gateway whose sleeps take no time.
+//! The bundled component, compiled once, in a gateway that hardly waits.
 
 use std::{
     num::NonZeroUsize,
@@ -8,7 +8,7 @@ use std::{
 
 use host_harness::{
     bundled,
-    gateway::{Clock, Gateway, Limits, Sleep, SystemClock, Unobserved},
+    gateway::{Gateway, Limits, LogicalCall, Observer, Step, SystemClock, Unobserved},
     sandbox::{Component, Entropy, Options, Plugin},
 };
 
@@ -16,10 +16,13 @@ static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
     Component::from_bytes(bundled::NAME, bundled::COMPONENT).expect("the bundled component")
 });
 
-/// The real plugin with this configuration.
+/// The real plugin with this configuration, a JSON object, and delays of 1 ms.
 pub fn plugin(config: &str) -> Arc<Plugin> {
+    let mut config: serde_json::Value = serde_json::from_str(config).expect("JSON");
+    config["backoff_base_ms"] = 1.into();
+    config["max_backoff_ms"] = 1.into();
     let mut options = Options {
-        config: config.to_owned(),
+        config: config.to_string(),
         shards: NonZeroUsize::MIN,
         entropy: Entropy::Seeded(42),
         ..Options::default()
@@ -34,20 +37,37 @@ pub fn gateway(config: &str, limits: Limits) -> Arc<Gateway> {
     Arc::new(Gateway {
         hook: Some(plugin(config)),
         limits,
-        clock: Arc::new(Impatient(SystemClock::new())),
+        clock: Arc::new(SystemClock::new()),
         observer: Arc::new(Unobserved),
     })
 }
 
-/// Real time for what has to be measured, but nobody waits out a back-off.
-struct Impatient(SystemClock);
+/// Counts the attempts of a gateway.
+#[derive(Default)]
+pub struct Watch(std::sync::atomic::AtomicU32);
 
-impl Clock for Impatient {
-    fn now(&self) -> Duration {
-        self.0.now()
+impl Watch {
+    pub fn attempts(&self) -> u32 {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
     }
+}
 
-    fn sleep(&self, duration: Duration) -> Sleep {
-        self.0.sleep(duration.min(Duration::from_millis(1)))
+impl Observer for Watch {
+    fn observe(&self, _: &LogicalCall, step: &Step<'_>) {
+        if let Step::AttemptStarted(_) = step {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
     }
+}
+
+/// A gateway whose attempts are counted.
+pub fn watched(config: &str) -> (Arc<Watch>, Arc<Gateway>) {
+    let watch = Arc::new(Watch::default());
+    let gateway = Arc::new(Gateway {
+        hook: Some(plugin(config)),
+        limits: Limits::default(),
+        clock: Arc::new(SystemClock::new()),
+        observer: watch.clone(),
+    });
+    (watch, gateway)
 }

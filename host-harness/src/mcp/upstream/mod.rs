@@ -1,0 +1,76 @@
+//! The way to the upstream: what is sent, and who waits for the answer.
+
+pub mod http;
+mod lines;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::mcp::{
+    headers::Headers, pending::Pending, reply::Loss, session::Session, wire::Message,
+};
+
+pub(super) use lines::Lines;
+
+/// Messages that wait for a side to take them. When the queue is full, whoever
+/// produces more waits as well.
+pub(super) const QUEUE: usize = 64;
+
+/// A message on its way to the upstream.
+#[derive(Debug)]
+pub(crate) struct ToUpstream {
+    pub(crate) message: Message,
+    /// What the client's HTTP request said besides; nothing if it came over stdio.
+    pub(crate) headers: Headers,
+}
+
+/// Sends to the upstream.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(super) pending: Pending,
+    queue: mpsc::Sender<ToUpstream>,
+    /// Cancellations from destructors, which cannot wait for room. At most one per attempt.
+    last_words: mpsc::UnboundedSender<Message>,
+}
+
+/// What an [`Upstream`] sends, for the link that carries it.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pub(super) queue: mpsc::Receiver<ToUpstream>,
+    pub(super) last_words: mpsc::UnboundedReceiver<Message>,
+}
+
+/// A connection to an upstream server, of whatever transport.
+pub(crate) trait Link: Send + 'static {
+    /// Carries messages between the session and the upstream until `finish`,
+    /// then what is left, and closes the connection. Tells the session when
+    /// the upstream is lost.
+    fn run(
+        self,
+        session: std::sync::Arc<Session>,
+        outbox: Outbox,
+        finish: CancellationToken,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+impl Upstream {
+    pub(super) fn new() -> (Self, Outbox) {
+        let (queue, queued) = mpsc::channel(QUEUE);
+        let (last_words, heard) = mpsc::unbounded_channel();
+        (
+            Self { pending: Pending::default(), queue, last_words },
+            Outbox { queue: queued, last_words: heard },
+        )
+    }
+
+    /// Queues a message, waiting for room.
+    pub(super) async fn send(&self, message: Message, headers: Headers) -> Result<(), Loss> {
+        self.queue.send(ToUpstream { message, headers }).await.map_err(|_| Loss::NotSent)
+    }
+
+    /// Sends a cancellation from where nothing can wait.
+    pub(super) fn cancel(&self, notice: Message) {
+        // An upstream that is gone needs no cancellation.
+        let _ = self.last_words.send(notice);
+    }
+}
