@@ -9,6 +9,7 @@ pub mod words;
 use std::{
     ffi::OsString,
     io::{self, Write},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -66,6 +67,8 @@ struct Proxy {
     no_plugin: bool,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    front: Front,
     /// The URL of a server that speaks Streamable HTTP, in place of a command.
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     upstream_url: Option<String>,
@@ -81,6 +84,25 @@ struct Proxy {
         value_name = "COMMAND"
     )]
     server: Vec<OsString>,
+}
+
+/// How clients reach the gateway.
+#[derive(Debug, Args)]
+struct Front {
+    /// Serve Streamable HTTP at `http://ADDRESS/mcp` in place of stdin and
+    /// stdout, such as `127.0.0.1:8080`.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// A host, without a port, under which clients may reach it, beside
+    /// `localhost` and loopback addresses; `*` for all.
+    #[arg(long, value_name = "HOST", requires = "listen")]
+    allow_host: Vec<String>,
+    /// An origin whose web pages may reach it, beside those of allowed hosts.
+    #[arg(long, value_name = "ORIGIN", requires = "listen")]
+    allow_origin: Vec<String>,
+    /// A header of the client's requests that the server at the URL gets as well.
+    #[arg(long, value_name = "NAME", requires = "listen")]
+    pass_header: Vec<http::HeaderName>,
 }
 
 /// What the gateway allows at the most, whatever the plugin asks for.

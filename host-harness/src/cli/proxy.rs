@@ -1,14 +1,18 @@
-//! `host-harness proxy`: the gateway between our own stdin and stdout and a server.
+//! `host-harness proxy`: the gateway in front of a server.
 
-use std::{ffi::OsString, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use host_harness::{
     gateway::{Gateway, RetryHook, SystemClock},
-    mcp::{self, Ended, HttpUpstream, RelayOptions, child::Server},
+    mcp::{
+        self, Ended, HttpUpstream, RelayOptions, Target,
+        child::Server,
+        front::http::{Admission, FrontLimits, HttpFront, Service},
+    },
     sandbox::Plugin,
 };
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Proxy, call_log::CallLog, plugin::Source};
@@ -27,21 +31,26 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let interrupted = tokio::spawn(interruption(stop.clone()));
     let reloads = plugin.map(|plugin| tokio::spawn(reload_on_hangup(source, plugin)));
 
-    // Pipes where the client gave us pipes: no thread hand-off per message.
-    let front = rmcp::transport::io::stdio_pipes();
-    let relaying =
-        RelayOptions { upstream_name: options.name, mark_attempts: !options.no_attempt_marker };
-    let result = match options.upstream_url {
+    let relaying = RelayOptions {
+        upstream_name: options.name.clone(),
+        mark_attempts: !options.no_attempt_marker,
+    };
+    let target = match options.upstream_url {
         Some(url) => {
-            let upstream = HttpUpstream::new(&url, options.upstream_header.into_iter().collect())?;
-            mcp::relay_to_http(gateway, relaying, front, upstream, stop).await;
-            Ok(ExitCode::SUCCESS)
+            Target::Url(HttpUpstream::new(&url, options.upstream_header.into_iter().collect())?)
         }
-        None => {
-            let (server, upstream) = start(&options.server)?;
-            let ended = mcp::relay(gateway, relaying, front, upstream, stop).await;
-            judge_end(server, ended).await
+        None => Target::Command(options.server),
+    };
+    let result = match options.front.listen {
+        Some(address) => {
+            let name = options.name.unwrap_or_else(|| "server".to_owned());
+            let pass_headers = options.front.pass_header;
+            let service = Service { gateway, relaying, target, pass_headers };
+            let admission =
+                Admission { hosts: options.front.allow_host, origins: options.front.allow_origin };
+            listen(address, [(name, service)].into(), admission, stop).await
         }
+        None => serve_lines(gateway, relaying, target, stop).await,
     };
     interrupted.abort();
     if let Some(reloads) = reloads {
@@ -50,11 +59,51 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     result
 }
 
-fn start(command: &[OsString]) -> anyhow::Result<(Server, (ChildStdout, ChildStdin))> {
-    let Some((command, arguments)) = command.split_first() else {
-        bail!("no server command given");
-    };
-    Ok(Server::start(command, arguments)?)
+/// Serves the client on our own stdin and stdout.
+async fn serve_lines(
+    gateway: Arc<Gateway>,
+    relaying: RelayOptions,
+    target: Target,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    // Pipes where the client gave us pipes: no thread hand-off per message.
+    let front = rmcp::transport::io::stdio_pipes();
+    match target {
+        Target::Url(upstream) => {
+            mcp::relay_to_http(gateway, relaying, front, upstream, stop).await;
+            Ok(ExitCode::SUCCESS)
+        }
+        Target::Command(command) => {
+            let Some((command, arguments)) = command.split_first() else {
+                bail!("no server command given");
+            };
+            let (server, upstream) = Server::start(command, arguments)?;
+            let ended = mcp::relay(gateway, relaying, front, upstream, stop).await;
+            judge_end(server, ended).await
+        }
+    }
+}
+
+/// Serves clients on Streamable HTTP.
+async fn listen(
+    address: SocketAddr,
+    services: BTreeMap<String, Service>,
+    admission: Admission,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    if !address.ip().is_loopback() && admission.hosts.is_empty() {
+        bail!(
+            "{address} can be reached from other machines: name the hosts under which clients \
+             reach the gateway with `--allow-host` (`*` for all)"
+        );
+    }
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    tracing::info!("listening on http://{address}/mcp");
+    let front = HttpFront { services, admission, limits: FrontLimits::default() };
+    front.serve(listener, stop).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Whether the server did what servers should when their client goes.

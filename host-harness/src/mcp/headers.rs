@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
+use crate::mcp::{members::Members, wire::Message};
+
 /// The era of a protocol version, and the headers that mirror the body since 2026-07-28.
 pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// Of a session of 2025-11-25 and before.
@@ -14,6 +16,16 @@ pub(crate) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 pub(crate) const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// Where a stream is to be taken up again.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Where a message names its protocol version since 2026-07-28.
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// The protocol version that a message names; none before 2026-07-28.
+pub(crate) fn version_of(message: &Message) -> Option<String> {
+    let params = Members::parse(message.get("params")?).ok()?;
+    let meta = Members::parse(params.get("_meta")?).ok()?;
+    serde_json::from_str(meta.get(VERSION)?.get()).ok()
+}
 
 /// Headers of the client's request that the upstream is to see as well. Cheap to copy.
 pub(crate) type Headers = Arc<HeaderMap>;

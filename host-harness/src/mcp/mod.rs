@@ -28,7 +28,7 @@ mod call;
 mod catalogue;
 pub mod child;
 pub mod facts;
-mod front;
+pub mod front;
 mod headers;
 pub mod lines;
 mod live;
@@ -46,7 +46,7 @@ pub use facts::{ErrorContent, ResultContent, outcome_of_result};
 pub use front::HttpStatus;
 pub use relay::{Ended, RelayOptions, relay, relay_to_http};
 pub use reply::AttemptReply;
-pub use upstream::http::HttpUpstream;
+pub use upstream::{HttpUpstream, Target};
 
 #[cfg(test)]
 mod tests;

@@ -116,6 +116,22 @@ impl Session {
         }
     }
 
+    /// The client has closed the stream that the answer to this request was to
+    /// come on. Nobody can come back for it, so nothing more is done for it.
+    pub(crate) fn client_hung_up(&self, id: &Id) {
+        let reason = serde_json::json!({ "reason": "the client closed its stream" });
+        let notice =
+            Message::notification(CANCELLED, &reason).with_param("requestId", id.raw().to_owned());
+        if !self.live.cancel(id, &notice) && self.upstream.pending.abandon(id) {
+            self.upstream.cancel(notice);
+        }
+    }
+
+    /// A name that nothing else in this session has.
+    pub(crate) fn unique(&self, what: &str) -> String {
+        self.upstream.pending.unique(what)
+    }
+
     /// Handles a message of the upstream. `about` is the request in whose
     /// answer it came, by the id that the upstream knows, if the transport tells.
     pub(super) async fn upstream_said(

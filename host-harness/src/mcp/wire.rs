@@ -186,6 +186,19 @@ impl Message {
         self
     }
 
+    /// The same message with a member set.
+    #[must_use]
+    pub(super) fn with_member(mut self, name: &str, value: Box<RawValue>) -> Self {
+        self.members.set(name, value);
+        self
+    }
+
+    /// Whether it is a `notifications/cancelled`.
+    #[must_use]
+    pub fn is_cancellation(&self) -> bool {
+        matches!(&self.kind, Kind::Notification { method } if method == "notifications/cancelled")
+    }
+
     /// A member of the `params`, unparsed.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Box<RawValue>> {

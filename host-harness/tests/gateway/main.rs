@@ -1,6 +1,9 @@
 //! The gateway between played clients and servers, with the real component in it.
 
 mod attempts;
+mod http_client;
+mod http_front;
+mod http_front_child;
 mod http_server;
 mod http_upstream;
 mod line_client;

@@ -3,18 +3,37 @@
 pub mod http;
 mod lines;
 
-use tokio::sync::mpsc;
+use std::{
+    ffi::{OsStr, OsString},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    process::{ChildStdin, ChildStdout},
+    sync::mpsc,
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
-    headers::Headers, pending::Pending, reply::Loss, session::Session, wire::Message,
+    child::{Server, StartError},
+    headers::Headers,
+    pending::Pending,
+    reply::Loss,
+    session::Session,
+    wire::Message,
 };
 
+pub use http::HttpUpstream;
 pub(super) use lines::Lines;
 
 /// Messages that wait for a side to take them. When the queue is full, whoever
 /// produces more waits as well.
 pub(super) const QUEUE: usize = 64;
+/// How long a child may go on once its input is closed.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A message on its way to the upstream.
 #[derive(Debug)]
@@ -47,10 +66,71 @@ pub(crate) trait Link: Send + 'static {
     /// the upstream is lost.
     fn run(
         self,
-        session: std::sync::Arc<Session>,
+        session: Arc<Session>,
         outbox: Outbox,
         finish: CancellationToken,
     ) -> impl Future<Output = ()> + Send;
+}
+
+/// Where a server is.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// Behind a URL.
+    Url(HttpUpstream),
+    /// In a command with its arguments, which is started for each session.
+    Command(Vec<OsString>),
+}
+
+/// A connection to a [`Target`].
+pub(crate) enum Connected {
+    Url(HttpUpstream),
+    Child(Server, Lines<ChildStdout, ChildStdin>),
+}
+
+impl Target {
+    /// Starts a child, or gets ready to talk to the URL.
+    pub(crate) fn connect(&self) -> Result<Connected, StartError> {
+        match self {
+            Self::Url(upstream) => Ok(Connected::Url(upstream.clone())),
+            Self::Command(command) => {
+                let (program, arguments) =
+                    command.split_first().map_or((OsStr::new(""), &[][..]), |(program, rest)| {
+                        (program.as_os_str(), rest)
+                    });
+                let (server, (from, to)) = Server::start(program, arguments)?;
+                Ok(Connected::Child(server, Lines(from, to)))
+            }
+        }
+    }
+}
+
+impl Link for Connected {
+    async fn run(self, session: Arc<Session>, outbox: Outbox, finish: CancellationToken) {
+        match self {
+            Self::Url(upstream) => upstream.run(session, outbox, finish).await,
+            Self::Child(server, lines) => {
+                let name = server.command().to_owned();
+                let mut running = pin!(lines.run(session.clone(), outbox, finish.clone()));
+                // A server that does not close its side is told to end.
+                let told = async {
+                    finish.cancelled().await;
+                    sleep(GRACE).await;
+                };
+                tokio::select! {
+                    () = &mut running => {}
+                    () = told => {}
+                    () = session.upstream_gone.cancelled() => {}
+                }
+                match server.end().await {
+                    Ok(status) if !finish.is_cancelled() => {
+                        tracing::warn!(server = name, ?status, "the server ended by itself");
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(server = name, %error, "lost the server"),
+                }
+            }
+        }
+    }
 }
 
 impl Upstream {

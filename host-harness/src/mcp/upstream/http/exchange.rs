@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     client::{Body, Client},
     events::{Cursor, Events},
-    headers::{headers_of, version_of},
+    headers::headers_of,
     memory::Memory,
 };
 use crate::{
     gateway::pushback_ms,
     mcp::{
         front::HttpStatus,
-        headers::{LAST_EVENT_ID, SESSION_ID},
+        headers::{LAST_EVENT_ID, SESSION_ID, version_of},
         lines::MAX_LINE,
         reply::{Answer, HttpFailure, Loss},
         session::Session,

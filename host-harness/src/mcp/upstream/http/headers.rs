@@ -4,20 +4,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::mcp::{
-    headers::{METHOD, NAME, PROTOCOL_VERSION},
-    members::Members,
+    headers::{METHOD, NAME, PROTOCOL_VERSION, version_of},
     wire::{Kind, Message},
 };
-
-/// Where a message names its protocol version since 2026-07-28.
-const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-
-/// The protocol version that a message names; none before 2026-07-28.
-pub(super) fn version_of(message: &Message) -> Option<String> {
-    let params = Members::parse(message.get("params")?).ok()?;
-    let meta = Members::parse(params.get("_meta")?).ok()?;
-    serde_json::from_str(meta.get(VERSION)?.get()).ok()
-}
 
 /// The headers of a message that came with `received`: those, and where the
 /// client gave none (it is not on HTTP), what 2026-07-28 wants to be mirrored.

@@ -1,4 +1,9 @@
-//! What the client is to hear.
+//! What the client is to hear, and the fronts that it connects to. The front
+//! on lines is the [relay](crate::mcp::relay()) itself.
+
+pub mod http;
+
+use ::http::{HeaderName, HeaderValue};
 
 use crate::mcp::wire::{Id, Message};
 
@@ -24,5 +29,5 @@ pub struct HttpStatus {
     /// The status code.
     pub code: u16,
     /// `Retry-After` and `WWW-Authenticate`, as the upstream gave them.
-    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
