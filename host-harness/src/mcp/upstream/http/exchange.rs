@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     client::{Body, Client},
+    documents::Documents,
     events::{Cursor, Events},
     headers::headers_of,
     memory::Memory,
@@ -22,14 +23,14 @@ use crate::{
     mcp::{
         front::HttpStatus,
         headers::{LAST_EVENT_ID, SESSION_ID, version_of},
-        lines::MAX_LINE,
         reply::{Answer, HttpFailure, Loss},
         session::Session,
         upstream::ToUpstream,
-        wire::{Id, Kind, Message},
+        wire::{Id, Kind, Message, NotAMessage},
     },
 };
 
+const INITIALIZE: &str = "initialize";
 const INITIALIZED: &str = "notifications/initialized";
 /// The pause before a stream is taken up again if the server names none; it doubles.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -131,7 +132,7 @@ impl Exchange {
     async fn send(&self, sent: &ToUpstream) -> Result<Response<Body>, Loss> {
         let mut headers = headers_of(&sent.message, &sent.headers);
         let begins =
-            matches!(sent.message.kind(), Kind::Request { method, .. } if method == "initialize");
+            matches!(sent.message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
         if !begins {
             self.memory.sign(&mut headers);
         }
@@ -152,47 +153,37 @@ impl Exchange {
             });
         }
         let begins =
-            matches!(sent.message.kind(), Kind::Request { method, .. } if method == "initialize");
+            matches!(sent.message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
         let headers = response.headers().clone();
-        if is_stream(&headers) {
-            let mut events = Events::new(response.into_body());
-            let mut cursor = Cursor::default();
-            let mut silent = 0;
-            loop {
-                while let Some(line) = events.next(&mut cursor).await {
-                    silent = 0;
-                    let answers = line.as_ref().is_ok_and(|message| answers(message, id));
-                    if let (true, true, Ok(message)) = (begins, answers, &line) {
-                        self.begin(sent, &headers, message);
-                    }
-                    self.session.upstream_said(line, Some(id)).await;
-                    if answers {
-                        return Ok(());
-                    }
+        let mut answer = Messages::of(response);
+        let mut cursor = Cursor::default();
+        let mut silent = 0;
+        loop {
+            while let Some(line) = answer.next(&mut cursor).await {
+                silent = 0;
+                let answers = line.as_ref().is_ok_and(|message| answers(message, id));
+                if let (true, true, Ok(message)) = (begins, answers, &line) {
+                    self.begin(sent, &headers, message);
                 }
-                let last_event =
-                    cursor.last_event.as_deref().filter(|_| version_of(&sent.message).is_none());
-                let Some(last_event) = last_event.filter(|_| silent < RESUMPTIONS) else {
-                    return Err(Loss::Interrupted.into());
-                };
-                silent += 1;
-                sleep(cursor.pause.unwrap_or(PAUSE)).await;
-                match self.open_stream(Some(last_event)).await {
-                    Ok(body) => events = Events::new(body),
-                    Err(Refused::ForNow) => {}
-                    Err(Refused::ForGood) => return Err(Loss::Interrupted.into()),
+                self.session.upstream_said(line, Some(id)).await;
+                if answers {
+                    return Ok(());
                 }
             }
+            // There is nothing to take up since 2026-07-28, and no id before if the server gave none.
+            let last_event =
+                cursor.last_event.clone().filter(|_| version_of(&sent.message).is_none());
+            let Some(last_event) = last_event.filter(|_| silent < RESUMPTIONS) else {
+                return Err(Loss::Interrupted.into());
+            };
+            silent += 1;
+            sleep(cursor.pause.unwrap_or(PAUSE)).await;
+            match self.open_stream(Some(&last_event)).await {
+                Ok(events) => answer = Messages::Events(events),
+                Err(Refused::ForNow) => {}
+                Err(Refused::ForGood) => return Err(Loss::Interrupted.into()),
+            }
         }
-        let message = read(response.into_body(), MAX_LINE).await.ok_or(Loss::Interrupted)?;
-        if !answers(&message, id) {
-            return Err(Loss::Interrupted.into());
-        }
-        if begins {
-            self.begin(sent, &headers, &message);
-        }
-        self.session.upstream_said(Ok(message), Some(id)).await;
-        Ok(())
     }
 
     fn begin(&self, sent: &ToUpstream, headers: &HeaderMap, response: &Message) {
@@ -213,20 +204,15 @@ impl Exchange {
         if !response.status().is_success() || !headers.contains_key(SESSION_ID) {
             return false;
         }
-        let message = if is_stream(&headers) {
-            let mut events = Events::new(response.into_body());
-            let mut cursor = Cursor::default();
-            loop {
-                match events.next(&mut cursor).await {
-                    Some(Ok(message)) if matches!(message.kind(), Kind::Response { .. }) => {
-                        break Some(message);
-                    }
-                    Some(_) => {}
-                    None => break None,
+        let mut answer = Messages::of(response);
+        let message = loop {
+            match answer.next(&mut Cursor::default()).await {
+                Some(Ok(message)) if matches!(message.kind(), Kind::Response { .. }) => {
+                    break Some(message);
                 }
+                Some(_) => {}
+                None => break None,
             }
-        } else {
-            read(response.into_body(), MAX_LINE).await
         };
         let Some(message) = message else { return false };
         self.memory.begin(greeting, &headers, &message);
@@ -267,8 +253,7 @@ impl Exchange {
             match self.open_stream(cursor.last_event.as_deref()).await {
                 Err(Refused::ForGood) => return,
                 Err(Refused::ForNow) => {}
-                Ok(body) => {
-                    let mut events = Events::new(body);
+                Ok(mut events) => {
                     while let Some(line) = events.next(&mut cursor).await {
                         pause = PAUSE;
                         self.session.upstream_said(line, None).await;
@@ -280,7 +265,7 @@ impl Exchange {
         }
     }
 
-    async fn open_stream(&self, last_event: Option<&str>) -> Result<Body, Refused> {
+    async fn open_stream(&self, last_event: Option<&str>) -> Result<Events, Refused> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         self.memory.sign(&mut headers);
@@ -295,7 +280,7 @@ impl Exchange {
         if !response.status().is_success() || !is_stream(response.headers()) {
             return Err(Refused::ForNow);
         }
-        Ok(response.into_body())
+        Ok(Events::new(response.into_body()))
     }
 }
 
@@ -315,9 +300,32 @@ fn is_stream(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
-/// The message that a body is; none if it is none, too long, or breaks off.
-async fn read(body: Body, most: usize) -> Option<Message> {
-    let bytes = Limited::new(body, most).collect().await.ok()?.to_bytes();
+/// All that comes back for a request.
+enum Messages {
+    Events(Events),
+    Documents(Documents),
+}
+
+impl Messages {
+    fn of(response: Response<Body>) -> Self {
+        if is_stream(response.headers()) {
+            Self::Events(Events::new(response.into_body()))
+        } else {
+            Self::Documents(Documents::new(response.into_body()))
+        }
+    }
+
+    async fn next(&mut self, cursor: &mut Cursor) -> Option<Result<Message, NotAMessage>> {
+        match self {
+            Self::Events(events) => events.next(cursor).await,
+            Self::Documents(documents) => documents.next().await,
+        }
+    }
+}
+
+/// The message that a short body is.
+async fn read(body: Body) -> Option<Message> {
+    let bytes = Limited::new(body, MAX_ERROR_BODY).collect().await.ok()?.to_bytes();
     let raw: Box<RawValue> = serde_json::from_slice(&bytes).ok()?;
     Message::parse(&raw).ok()
 }
@@ -332,7 +340,7 @@ async fn failure(response: Response<Body>) -> HttpFailure {
     let headers =
         kept.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
     let status = HttpStatus { code, headers: headers.collect() };
-    let message = read(response.into_body(), MAX_ERROR_BODY).await;
+    let message = read(response.into_body()).await;
     let response = message.filter(|message| message.get("error").is_some());
     HttpFailure { status, pushback_ms, response }
 }

@@ -4,10 +4,11 @@
 //! * `client`: one HTTP request.
 //! * `headers`: what its headers say.
 //! * `exchange`: one message, and everything that comes back for it.
-//! * `events`: the events of an answer that is a stream.
+//! * `events` and `documents`: the messages of an answer that is a stream, and of one in JSON.
 //! * `memory`: the session with the server, and how it is renewed.
 
 mod client;
+mod documents;
 mod events;
 mod exchange;
 mod headers;
