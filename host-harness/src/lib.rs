@@ -1,11 +1,15 @@
 //! A wasmtime host for retry plugins, and an MCP gateway around it.
 //!
+//! * [`config`]: the gateway's configuration file.
+//! * [`chain`]: several plugins that judge the same calls.
 //! * [`contract`]: the Rust face of the WIT package in `wit/`.
 //! * [`sandbox`]: loads a component and calls it without trusting it.
 //! * [`gateway`]: the retry loop.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
 
 pub mod bundled;
+pub mod chain;
+pub mod config;
 pub mod contract;
 pub mod gateway;
 pub mod mcp;

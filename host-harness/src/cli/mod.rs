@@ -3,6 +3,9 @@
 mod call_log;
 pub mod plugin;
 mod proxy;
+mod serve;
+mod serving;
+mod signals;
 mod upstream;
 pub mod words;
 
@@ -32,6 +35,12 @@ pub struct Arguments {
 enum Command {
     /// Put the gateway in front of an MCP server, which it starts or reaches by its URL.
     Proxy(Proxy),
+    /// Run the gateway as a configuration file says: several servers, several plugins.
+    Serve {
+        /// The configuration; see `host_harness::config`. Plugins read theirs again on SIGHUP.
+        #[arg(value_name = "FILE.yaml")]
+        file: PathBuf,
+    },
     /// Print the JSON Schema of the plugin's configuration.
     Schema {
         /// A component; the bundled retry-with-backoff if not given.
@@ -138,6 +147,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let result = runtime.block_on(async {
         match arguments.command {
             Command::Proxy(options) => proxy::run(options).await,
+            Command::Serve { file } => serve::run(file).await,
             Command::Schema { plugin } => {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
@@ -154,7 +164,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Logs go to stderr: stdout belongs to the protocol. `RUST_LOG` says how much.
 pub fn log_to_stderr(arguments: &Arguments) {
     let by_default = match arguments.command {
-        Command::Proxy(_) | Command::Demo | Command::Schema { .. } => "warn,host_harness=info",
+        Command::Proxy(_) | Command::Serve { .. } | Command::Demo | Command::Schema { .. } => {
+            "warn,host_harness=info"
+        }
         // Its failures are no news.
         Command::FlakyServer => "error",
     };
@@ -162,6 +174,8 @@ pub fn log_to_stderr(arguments: &Arguments) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would tell stderr that stderr is gone, and panic over it.
+        .log_internal_errors(false)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && words::colour_allowed())
         .without_time()
         .with_target(false)

@@ -54,6 +54,7 @@ impl Front {
 pub struct HttpClient {
     http: Client<HttpConnector, Full<Bytes>>,
     address: SocketAddr,
+    path: &'static str,
     /// Of every request; a test adds what it needs.
     pub headers: HeaderMap,
 }
@@ -72,12 +73,16 @@ enum Body {
 
 impl HttpClient {
     pub fn of(front: &Front) -> Self {
+        Self::at(front.address, "/mcp")
+    }
+
+    pub fn at(address: SocketAddr, path: &'static str) -> Self {
         let mut headers = HeaderMap::new();
         let both = "application/json, text/event-stream";
         headers.insert("accept", both.parse().expect("a value"));
         headers.insert("content-type", "application/json".parse().expect("a value"));
         let http = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        Self { http, address: front.address, headers }
+        Self { http, address, path, headers }
     }
 
     pub fn set(&mut self, name: &'static str, value: &str) {
@@ -103,7 +108,7 @@ impl HttpClient {
     }
 
     pub async fn post(&self, message: Value) -> Heard {
-        self.send(Method::POST, "/mcp", message.to_string()).await
+        self.send(Method::POST, self.path, message.to_string()).await
     }
 
     /// Makes a request and hears its response, which has to come first.

@@ -1,6 +1,7 @@
 //! The gateway between played clients and servers, with the real component in it.
 
 mod attempts;
+mod configuration_file;
 mod http_client;
 mod http_front;
 mod http_front_child;

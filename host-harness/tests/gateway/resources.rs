@@ -59,7 +59,7 @@ async fn a_failed_read_is_retried_if_the_plugin_retries_resources_and_passed_on_
     for (config, attempts) in [
         (r#"{"retry_resources": true}"#, 3),
         (r#"{"retry_resources": true, "max_retries": 1}"#, 2),
-        (r#"{"profile": "safe"}"#, 3),
+        (r#"{"profile": "safe"}"#, 4),
         ("{}", 1),
     ] {
         let (asked, response) = read_from_a_failing_server(config).await;
