@@ -1,11 +1,16 @@
 //! Serving clients, on our own standard streams or on HTTP.
 
-use std::{collections::BTreeMap, net::SocketAddr, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    process::{ExitCode, ExitStatus},
+    sync::PoisonError,
+};
 
 use anyhow::{Context, bail};
 use host_harness::mcp::{
-    self, Ended, Target,
-    child::Server,
+    self, Ended, Supervised, Target,
     front::http::{Admission, FrontLimits, HttpFront, Service},
 };
 use tokio::net::TcpListener;
@@ -25,12 +30,11 @@ pub(super) async fn serve_lines(
             Ok(ExitCode::SUCCESS)
         }
         Target::Command(command) => {
-            let Some((command, arguments)) = command.split_first() else {
-                bail!("no server command given");
-            };
-            let (server, upstream) = Server::start(command, arguments)?;
-            let ended = mcp::relay(gateway, relaying, front, upstream, stop).await;
-            judge_end(server, ended).await
+            let server = Supervised::start(command)?;
+            let (name, end) = (server.name(), server.end_status());
+            let ended = mcp::relay_to_child(gateway, relaying, front, server, stop).await;
+            let status = end.lock().unwrap_or_else(PoisonError::into_inner).take();
+            judge_end(&name, ended, status)
         }
     }
 }
@@ -65,10 +69,13 @@ pub(super) async fn listen(
 }
 
 /// Whether the server did what servers should when their client goes.
-async fn judge_end(server: Server, ended: Ended) -> anyhow::Result<ExitCode> {
-    let name = server.command().to_owned();
-    let status = server.end().await.with_context(|| format!("lost the server `{name}`"))?;
-    match (ended, status) {
+fn judge_end(
+    name: &str,
+    ended: Ended,
+    status: Option<io::Result<Option<ExitStatus>>>,
+) -> anyhow::Result<ExitCode> {
+    let status = status.transpose().with_context(|| format!("lost the server `{name}`"))?;
+    match (ended, status.flatten()) {
         // It failed by itself, perhaps before it served anything.
         (Ended::ByClient, Some(status)) if !status.success() => {
             bail!("the server `{name}` failed ({status})")

@@ -44,9 +44,9 @@ pub mod wire;
 
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
 pub use front::HttpStatus;
-pub use relay::{Ended, RelayOptions, relay, relay_to_http};
+pub use relay::{Ended, RelayOptions, relay, relay_to_child, relay_to_http};
 pub use reply::AttemptReply;
-pub use upstream::{HttpUpstream, Target};
+pub use upstream::{EndStatus, HttpUpstream, Supervised, Target};
 
 #[cfg(test)]
 mod tests;

@@ -143,6 +143,12 @@ impl Pending {
         }
     }
 
+    /// Whether somebody waits for this response.
+    pub(super) fn is_waiting(&self, id: &Id) -> bool {
+        let tables = self.tables();
+        tables.attempts.contains_key(id.key()) || tables.relayed.contains_key(id.key())
+    }
+
     /// Nobody waits for this response any more. True if somebody did.
     pub fn abandon(&self, id: &Id) -> bool {
         !matches!(self.answered(id), Recipient::Nobody)

@@ -18,7 +18,7 @@ use crate::{
         lines::{self, Reader},
         session::{Ends, Session},
         task::Task,
-        upstream::{Lines, Link, http::HttpUpstream},
+        upstream::{HttpUpstream, Lines, Link, Supervised},
     },
 };
 
@@ -98,16 +98,37 @@ where
     pump(gateway, options, front, upstream, stop).await
 }
 
-async fn pump<FR, FW>(
+/// As [`relay`], to a child that is started again when it crashes. It ends by
+/// the upstream if the child ends before it has answered anything, or crashes
+/// too often.
+///
+/// # Panics
+/// Outside of a tokio runtime with its timer enabled.
+pub async fn relay_to_child<FR, FW>(
     gateway: Arc<Gateway>,
     options: RelayOptions,
     front: (FR, FW),
-    link: impl Link,
+    upstream: Supervised,
     stop: CancellationToken,
 ) -> Ended
 where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
+{
+    pump(gateway, options, front, upstream, stop).await
+}
+
+async fn pump<FR, FW, L>(
+    gateway: Arc<Gateway>,
+    options: RelayOptions,
+    front: (FR, FW),
+    link: L,
+    stop: CancellationToken,
+) -> Ended
+where
+    FR: AsyncRead + Unpin + Send,
+    FW: AsyncWrite + Unpin + Send + 'static,
+    L: Link,
 {
     let (session, Ends { outbox, inbox }) = Session::new(gateway, options, &stop);
     let (finish_front, finish_upstream) = (CancellationToken::new(), CancellationToken::new());
@@ -123,8 +144,7 @@ where
     let ended = serve_client(&session, Reader::new(front.0, "client")).await;
     finish_upstream.cancel();
     if ended == Ended::ByClient {
-        // An upstream that does not end by itself is its owner's to end.
-        let _ = timeout(GRACE, upstream.ended()).await;
+        let _ = timeout(L::GRACE, upstream.ended()).await;
     }
     finish_front.cancel();
     // A client that reads no more loses what it did not read.

@@ -200,6 +200,11 @@ impl Session {
         }
     }
 
+    /// Whether somebody waits for the answer to a request.
+    pub(super) fn is_waiting(&self, id: &Id) -> bool {
+        self.upstream.pending.is_waiting(id)
+    }
+
     /// Whether a request is an attempt at a call, which the loop may repeat.
     pub(super) fn is_attempt(&self, id: &Id) -> bool {
         self.upstream.pending.client_id(id).is_some()

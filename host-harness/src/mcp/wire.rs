@@ -193,6 +193,12 @@ impl Message {
         self
     }
 
+    /// Whether it is the response to the request with this id.
+    #[must_use]
+    pub fn answers(&self, request: &Id) -> bool {
+        matches!(&self.kind, Kind::Response { id: Some(id) } if id.key() == request.key())
+    }
+
     /// Whether it is a `notifications/cancelled`.
     #[must_use]
     pub fn is_cancellation(&self) -> bool {

@@ -2,6 +2,8 @@
 
 mod attempts;
 mod configuration_file;
+#[cfg(unix)]
+mod crashes;
 mod http_client;
 mod http_front;
 mod http_front_child;

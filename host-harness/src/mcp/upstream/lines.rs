@@ -1,6 +1,6 @@
 //! An upstream that reads and writes lines, such as a child process.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,9 @@ where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
+    /// Pipes that do not end by themselves are their owner's to end.
+    const GRACE: Duration = Duration::from_secs(2);
+
     async fn run(self, session: Arc<Session>, outbox: Outbox, finish: CancellationToken) {
         let Self(from, to) = self;
         let mut writing = Task::spawn({

@@ -2,38 +2,25 @@
 
 pub mod http;
 mod lines;
+mod supervised;
 
-use std::{
-    ffi::{OsStr, OsString},
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{ffi::OsString, sync::Arc, time::Duration};
 
-use tokio::{
-    process::{ChildStdin, ChildStdout},
-    sync::mpsc,
-    time::sleep,
-};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
-    child::{Server, StartError},
-    headers::Headers,
-    pending::Pending,
-    reply::Loss,
-    session::Session,
+    child::StartError, headers::Headers, pending::Pending, reply::Loss, session::Session,
     wire::Message,
 };
 
 pub use http::HttpUpstream;
 pub(super) use lines::Lines;
+pub use supervised::{EndStatus, Supervised};
 
 /// Messages that wait for a side to take them. When the queue is full, whoever
 /// produces more waits as well.
 pub(super) const QUEUE: usize = 64;
-/// How long a child may go on once its input is closed.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// A message on its way to the upstream.
 #[derive(Debug)]
@@ -61,6 +48,9 @@ pub(crate) struct Outbox {
 
 /// A connection to an upstream server, of whatever transport.
 pub(crate) trait Link: Send + 'static {
+    /// How long the end of [`Link::run`] may take after `finish`, at the most.
+    const GRACE: Duration;
+
     /// Carries messages between the session and the upstream until `finish`,
     /// then what is left, and closes the connection. Tells the session when
     /// the upstream is lost.
@@ -84,7 +74,7 @@ pub enum Target {
 /// A connection to a [`Target`].
 pub(crate) enum Connected {
     Url(HttpUpstream),
-    Child(Server, Lines<ChildStdout, ChildStdin>),
+    Child(Box<Supervised>),
 }
 
 impl Target {
@@ -93,42 +83,19 @@ impl Target {
         match self {
             Self::Url(upstream) => Ok(Connected::Url(upstream.clone())),
             Self::Command(command) => {
-                let (program, arguments) =
-                    command.split_first().map_or((OsStr::new(""), &[][..]), |(program, rest)| {
-                        (program.as_os_str(), rest)
-                    });
-                let (server, (from, to)) = Server::start(program, arguments)?;
-                Ok(Connected::Child(server, Lines(from, to)))
+                Ok(Connected::Child(Box::new(Supervised::start(command.clone())?)))
             }
         }
     }
 }
 
 impl Link for Connected {
+    const GRACE: Duration = Supervised::GRACE;
+
     async fn run(self, session: Arc<Session>, outbox: Outbox, finish: CancellationToken) {
         match self {
             Self::Url(upstream) => upstream.run(session, outbox, finish).await,
-            Self::Child(server, lines) => {
-                let name = server.command().to_owned();
-                let mut running = pin!(lines.run(session.clone(), outbox, finish.clone()));
-                // A server that does not close its side is told to end.
-                let told = async {
-                    finish.cancelled().await;
-                    sleep(GRACE).await;
-                };
-                tokio::select! {
-                    () = &mut running => {}
-                    () = told => {}
-                    () = session.upstream_gone.cancelled() => {}
-                }
-                match server.end().await {
-                    Ok(status) if !finish.is_cancelled() => {
-                        tracing::warn!(server = name, ?status, "the server ended by itself");
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(server = name, %error, "lost the server"),
-                }
-            }
+            Self::Child(child) => child.run(session, outbox, finish).await,
         }
     }
 }

@@ -29,8 +29,8 @@ pub struct BadUrl {
     pub problem: String,
 }
 
-/// Sends requests to one URL. Clones share their connections.
-#[derive(Debug, Clone)]
+/// Sends requests to one URL, and keeps the connections.
+#[derive(Debug)]
 pub(super) struct Client {
     http: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: Uri,

@@ -42,7 +42,7 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// Speaks with the server for one session.
 pub(super) struct Exchange {
-    client: Client,
+    client: Arc<Client>,
     session: Arc<Session>,
     memory: Memory,
     /// Cancelled when the link is gone.
@@ -66,7 +66,11 @@ impl From<Loss> for Failed {
 
 impl Exchange {
     /// Until `ended` is cancelled.
-    pub(super) fn new(client: Client, session: Arc<Session>, ended: CancellationToken) -> Self {
+    pub(super) fn new(
+        client: Arc<Client>,
+        session: Arc<Session>,
+        ended: CancellationToken,
+    ) -> Self {
         let listening = Mutex::new(ended.child_token());
         Self { client, session, memory: Memory::default(), ended, listening }
     }
@@ -161,7 +165,7 @@ impl Exchange {
         loop {
             while let Some(line) = answer.next(&mut cursor).await {
                 silent = 0;
-                let answers = line.as_ref().is_ok_and(|message| answers(message, id));
+                let answers = line.as_ref().is_ok_and(|message| message.answers(id));
                 if let (true, true, Ok(message)) = (begins, answers, &line) {
                     self.begin(sent, &headers, message);
                 }
@@ -289,10 +293,6 @@ enum Refused {
     /// The server has none to give.
     ForGood,
     ForNow,
-}
-
-fn answers(message: &Message, request: &Id) -> bool {
-    matches!(message.kind(), Kind::Response { id: Some(id) } if id.key() == request.key())
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {

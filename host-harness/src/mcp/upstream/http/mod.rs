@@ -42,7 +42,7 @@ const ORDER: Duration = Duration::from_secs(10);
 /// A server behind a URL. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct HttpUpstream {
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl HttpUpstream {
@@ -51,11 +51,13 @@ impl HttpUpstream {
     /// # Errors
     /// `url` is no absolute URL of `http` or `https`.
     pub fn new(url: &str, headers: HeaderMap) -> Result<Self, BadUrl> {
-        Ok(Self { client: Client::new(url, headers)? })
+        Ok(Self { client: Arc::new(Client::new(url, headers)?) })
     }
 }
 
 impl Link for HttpUpstream {
+    const GRACE: Duration = Duration::from_secs(3);
+
     async fn run(self, session: Arc<Session>, mut outbox: Outbox, finish: CancellationToken) {
         // Whichever way this ends, nobody listens on.
         let ended = CancellationToken::new();
