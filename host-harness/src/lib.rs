@@ -5,6 +5,7 @@
 //! * [`contract`]: the Rust face of the WIT package in `wit/`.
 //! * [`sandbox`]: loads a component and calls it without trusting it.
 //! * [`gateway`]: the retry loop.
+//! * [`metrics`]: numbers for operators.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
 
 pub mod bundled;
@@ -13,4 +14,5 @@ pub mod config;
 pub mod contract;
 pub mod gateway;
 pub mod mcp;
+pub mod metrics;
 pub mod sandbox;

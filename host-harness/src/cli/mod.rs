@@ -7,6 +7,7 @@ mod serve;
 mod serving;
 mod signals;
 mod upstream;
+mod watchers;
 pub mod words;
 
 use std::{
@@ -34,7 +35,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Put the gateway in front of an MCP server, which it starts or reaches by its URL.
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     /// Run the gateway as a configuration file says: several servers, several plugins.
     Serve {
         /// The configuration; see `host_harness::config`. Plugins read theirs again on SIGHUP.
@@ -146,7 +147,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .context("cannot start the asynchronous runtime")?;
     let result = runtime.block_on(async {
         match arguments.command {
-            Command::Proxy(options) => proxy::run(options).await,
+            Command::Proxy(options) => proxy::run(*options).await,
             Command::Serve { file } => serve::run(file).await,
             Command::Schema { plugin } => {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;

@@ -18,15 +18,17 @@ use host_harness::{
         RelayOptions,
         front::http::{Admission, Service},
     },
+    metrics::{Measured, Metrics},
     sandbox::{Component, Options, Plugin, StartError},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{call_log::CallLog, serving, signals};
+use crate::cli::{serving, signals, watchers::Watchers};
 
 pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
     let Config { general, upstreams, plugins } = read(&file)?;
     let limits = general.limits.of_calls();
+    let metrics = Metrics::new();
     let mut running = Vec::new();
     for entry in &plugins {
         running.push(start(&file, entry, limits.max_tool_retries)?);
@@ -35,14 +37,18 @@ pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
         name: entry.name.clone(),
         hooks: entry.hooks.clone(),
         conditions: entry.conditions.clone(),
-        plugin: plugin.clone(),
+        plugin: Arc::new(Measured {
+            name: entry.name.clone(),
+            plugin: plugin.clone(),
+            metrics: metrics.clone(),
+        }),
     });
     let chain = Chain::new(members.collect());
     let gateway = Arc::new(Gateway {
         hook: if plugins.is_empty() { None } else { Some(Arc::new(chain) as Arc<dyn RetryHook>) },
         limits,
         clock: Arc::new(SystemClock::new()),
-        observer: Arc::new(CallLog),
+        observer: Arc::new(Watchers(metrics.clone())),
     });
     let services = upstreams.into_iter().map(|(name, upstream)| {
         let relaying =
@@ -54,8 +60,8 @@ pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
 
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(signals::interruption(stop.clone()));
-    let reloads =
-        tokio::spawn(signals::reload_on_hangup(move || reload(&file, &plugins, &running)));
+    let reload = move || reload(&file, &plugins, &running);
+    let reloads = tokio::spawn(signals::reload_on_hangup(metrics.clone(), reload));
     let result = match (general.listen, services.pop_first()) {
         (None, Some((_, only))) => serving::serve_lines(only, stop).await,
         (Some(address), Some((name, first))) => {
@@ -63,7 +69,7 @@ pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
             let admission =
                 Admission { hosts: general.allow_hosts, origins: general.allow_origins };
             let limits = general.limits.of_the_front();
-            serving::listen(address, services, admission, limits, stop).await
+            serving::listen(address, services, admission, limits, metrics, stop).await
         }
         (_, None) => bail!("no upstream"),
     };

@@ -5,13 +5,16 @@ use std::{
     io,
     net::SocketAddr,
     process::{ExitCode, ExitStatus},
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
 };
 
 use anyhow::{Context, bail};
-use host_harness::mcp::{
-    self, Ended, Supervised, Target,
-    front::http::{Admission, FrontLimits, HttpFront, Service},
+use host_harness::{
+    mcp::{
+        self, Ended, Supervised, Target,
+        front::http::{Admission, FrontLimits, HttpFront, Service},
+    },
+    metrics::Metrics,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +48,7 @@ pub(super) async fn listen(
     services: BTreeMap<String, Service>,
     admission: Admission,
     limits: FrontLimits,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     if !address.ip().is_loopback() && admission.hosts.is_empty() {
@@ -63,7 +67,7 @@ pub(super) async fn listen(
             tracing::info!("listening on http://{address}/mcp/{name}");
         }
     }
-    let front = HttpFront { services, admission, limits };
+    let front = HttpFront { services, admission, limits, metrics: Some(metrics) };
     front.serve(listener, stop).await?;
     Ok(ExitCode::SUCCESS)
 }

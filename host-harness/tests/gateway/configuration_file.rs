@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::Path, process::Stdio};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -83,6 +83,16 @@ plugins:
     hasty.initialize().await;
     let answer = hasty.ask(flaky(3)).await;
     assert_eq!(answer["result"]["isError"], true, "two attempts are not enough: {answer}");
+    let numbers = hasty.send(Method::GET, "/metrics", "").await.text();
+    for line in [
+        r#"mcp_gateway_calls_total{upstream="patient",hook="tool_post_invoke",end="succeeded"} 1"#,
+        r#"mcp_gateway_attempts_total{upstream="patient",hook="tool_post_invoke",retry="true",outcome="result"} 1"#,
+        r#"mcp_gateway_attempts_total{upstream="hasty",hook="tool_post_invoke",retry="true",outcome="error_result"} 1"#,
+        r#"mcp_gateway_plugin_duration_seconds_count{plugin="retries"} 4"#,
+        r#"mcp_gateway_plugin_duration_seconds_count{plugin="once"} 6"#,
+    ] {
+        assert!(numbers.lines().any(|one| one == line), "{line} in {numbers}");
+    }
     let nowhere = HttpClient::at(address, "/mcp").post(flaky(0)).await;
     assert_eq!(nowhere.status, StatusCode::NOT_FOUND, "there are two, so each has its path");
 }

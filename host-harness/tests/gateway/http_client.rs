@@ -37,7 +37,7 @@ impl Front {
         let relaying = RelayOptions::default();
         let service = Service { gateway, relaying, target, pass_headers: Vec::new() };
         let services = [("played".to_owned(), service)].into();
-        let front = HttpFront { services, admission: Admission::default(), limits };
+        let front = HttpFront { services, admission: Admission::default(), limits, metrics: None };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(front.serve(listener, stop.clone()));
         Self { address, stop, serving }
@@ -129,6 +129,16 @@ impl HttpClient {
 }
 
 impl Heard {
+    /// A body that is no stream.
+    pub fn text(self) -> String {
+        match self.body {
+            Body::Json(bytes) => {
+                String::from_utf8(bytes.unwrap_or_default().to_vec()).expect("text")
+            }
+            Body::Events(_) => panic!("a stream"),
+        }
+    }
+
     /// The next message; none at the end.
     pub async fn next(&mut self) -> Option<Value> {
         match &mut self.body {

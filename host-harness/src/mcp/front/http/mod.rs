@@ -33,9 +33,10 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
     middleware,
+    response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, StatusCode, header};
 use tokio::{net::TcpListener, sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,7 @@ use table::Table;
 use crate::{
     gateway::Gateway,
     mcp::{RelayOptions, upstream::Target},
+    metrics::{self, Metrics},
 };
 
 /// What one server behind the front needs.
@@ -97,6 +99,8 @@ pub struct HttpFront {
     pub admission: Admission,
     /// Its bounds.
     pub limits: FrontLimits,
+    /// What `/metrics` tells; not there if none.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 /// What all requests share.
@@ -104,6 +108,7 @@ struct Shared {
     tables: BTreeMap<String, Table>,
     admission: Admission,
     limits: FrontLimits,
+    metrics: Option<Arc<Metrics>>,
     load: Load,
 }
 
@@ -139,7 +144,7 @@ impl HttpFront {
     /// Serves at `/mcp/NAME` for each server, and at `/mcp` if there is one
     /// only, until `stop`: then new requests are refused, and those under way
     /// get their time to end. `/healthz` says that the process lives,
-    /// `/readyz` that it takes requests.
+    /// `/readyz` that it takes requests, and `/metrics` what it has done.
     ///
     /// # Errors
     /// The listener fails.
@@ -148,12 +153,12 @@ impl HttpFront {
     /// Outside of a tokio runtime with its timer and its I/O enabled.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
         let closed = CancellationToken::new();
-        let Self { services, admission, limits } = self;
+        let Self { services, admission, limits, metrics } = self;
         let tables = services
             .into_iter()
             .map(|(name, service)| (name, Table::new(service, limits, closed.clone())))
             .collect();
-        let shared = Arc::new(Shared { tables, admission, limits, load: Load::default() });
+        let shared = Arc::new(Shared { tables, admission, limits, metrics, load: Load::default() });
         let sweeper = tokio::spawn(sweep(shared.clone()));
         let (draining, all) = (closed.clone(), shared.clone());
         let drain = async move {
@@ -180,6 +185,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/mcp", mcp.clone())
         .route("/mcp/{name}", mcp)
         .layer(limit)
+        // Behind the guard: no web page is to read them.
+        .route("/metrics", get(numbers))
         .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -191,6 +198,15 @@ async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) 
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else {
         (StatusCode::OK, "ready\n")
+    }
+}
+
+async fn numbers(State(shared): State<Arc<Shared>>) -> Response {
+    match &shared.metrics {
+        Some(metrics) => {
+            ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics.text()).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
