@@ -23,9 +23,11 @@ impl Observer for CallLog {
             Step::Waiting { after, verdict } => {
                 tracing::info!(
                     tool,
-                    attempt = %after,
+                    retry_attempt = after.number(),
+                    // Retries made for this call, the next one included.
+                    retry_count = after.number(),
                     reason = words::reason(verdict.reason),
-                    delay_ms = verdict.retry_delay_ms,
+                    retry_delay_ms = verdict.retry_delay_ms,
                     at_most_ms = verdict.delay_ceiling_ms,
                     "waits, then tries again"
                 );

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::{
     gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, marker},
@@ -262,7 +263,13 @@ impl Session {
         let cancel = Cancel { token: self.client_gone.child_token(), ..Cancel::default() };
         let entered = self.live.enter(&id, cancel.clone());
         let session = self.clone();
-        calls.spawn(async move {
+        let span = tracing::debug_span!(
+            "call",
+            target = call.target,
+            upstream = session.options.upstream_name,
+            traced = call.traced(),
+        );
+        let work = async move {
             let outer = attempt_marker::read(&call.meta);
             let context = CallContext {
                 upstream: session.options.upstream_name.clone(),
@@ -298,7 +305,8 @@ impl Session {
                     headers: &headers,
                     progress: progress.as_ref(),
                 };
-                attempt(&session.upstream, request, origin)
+                let span = tracing::debug_span!("attempt", retry_attempt = number.number());
+                attempt(&session.upstream, request, origin).instrument(span)
             };
             let reply = tokio::select! {
                 biased;
@@ -311,7 +319,8 @@ impl Session {
             // The client may use the id again once it has the response.
             drop(entered);
             session.tell_client(reply.into_response(&id)).await;
-        });
+        };
+        calls.spawn(work.instrument(span));
     }
 
     /// Gives the client the response to its request.

@@ -36,7 +36,8 @@ type Fault = fn(&Asked, usize) -> Response;
 async fn attempts(config: &str, fault: Fault) -> (usize, Value) {
     let server = HttpServer::start(move |asked, before| match asked.rpc_method() {
         "tools/call" => fault(asked, before),
-        _ => manners(asked, "s-1"),
+        // Each session has another name.
+        _ => manners(asked, &format!("s-{before}")),
     })
     .await;
     // Long enough for an answer on a busy machine, short enough to wait for three times.
@@ -67,7 +68,8 @@ async fn the_matrix_of_faults_and_policies() {
         ("HTTP 429, an hour", |_, _| with_header(status(429), "retry-after", "3600"), 3, 1),
         ("reset mid-response", |_, _| stream(&["data:"], true), 3, 1),
         ("hang", |_, _| stream(&["data:"], false), 3, 1),
-        ("a session that is never there", |_, _| status(404), 1, 1),
+        // Renewed each time, and surely not executed.
+        ("a session that has expired", |_, _| status(404), 3, 4),
     ];
     let mut wrong = Vec::new();
     for (name, fault, parity, safe) in matrix {
