@@ -4,22 +4,18 @@ use std::sync::Arc;
 
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::{
-    gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, marker},
+    gateway::Gateway,
     mcp::{
-        attempt::{Origin, attempt},
-        attempt_marker,
         call::Call,
         catalogue::Catalogue,
         front::ToClient,
         headers::Headers,
-        live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
+        live::{LiveCalls, MAX_LIVE_CALLS},
         pending::{Recipient, Reporter},
-        progress::Progress,
         relay::RelayOptions,
-        reply::{Answer, AttemptReply, Loss, NO_ANSWER},
+        reply::{Answer, Loss, NO_ANSWER},
         upstream::{Outbox, QUEUE, Upstream},
         wire::{Id, Kind, Message, NotAMessage},
     },
@@ -33,13 +29,13 @@ const INVALID_REQUEST: i64 = -32600;
 
 /// One client in front of one upstream.
 pub(crate) struct Session {
-    gateway: Arc<Gateway>,
-    options: RelayOptions,
-    upstream: Upstream,
-    catalogue: Catalogue,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) options: RelayOptions,
+    pub(super) upstream: Upstream,
+    pub(super) catalogue: Catalogue,
     /// To the client. When it is gone, what was for it is dropped.
     front: mpsc::Sender<ToClient>,
-    live: Arc<LiveCalls>,
+    pub(super) live: Arc<LiveCalls>,
     /// Cancels every live call.
     pub(crate) client_gone: CancellationToken,
     pub(crate) upstream_gone: CancellationToken,
@@ -252,84 +248,13 @@ impl Session {
         }
     }
 
-    fn start_call(
-        self: &Arc<Self>,
-        request: Message,
-        headers: Headers,
-        id: Id,
-        call: Call,
-        calls: &mut JoinSet<()>,
-    ) {
-        let cancel = Cancel { token: self.client_gone.child_token(), ..Cancel::default() };
-        let entered = self.live.enter(&id, cancel.clone());
-        let session = self.clone();
-        let span = tracing::debug_span!(
-            "call",
-            target = call.target,
-            upstream = session.options.upstream_name,
-            traced = call.traced(),
-        );
-        let work = async move {
-            let outer = attempt_marker::read(&call.meta);
-            let context = CallContext {
-                upstream: session.options.upstream_name.clone(),
-                annotations: match call.hook {
-                    Hook::ToolPostInvoke => session.catalogue.of(&call.target),
-                    Hook::ResourcePostFetch => None,
-                },
-                outer,
-            };
-            let logical = LogicalCall {
-                hook: call.hook,
-                traced: call.traced(),
-                target: call.target,
-                request_id: session.upstream.pending.unique("call"),
-                context: Arc::new(context),
-                cancel: cancel.token,
-            };
-            // A marker that came passes on unchanged if none of ours takes its place.
-            let retries = if session.options.mark_attempts {
-                session.gateway.retries(&logical)
-            } else {
-                None
-            };
-            let progress = call.progress_token.map(|token| Arc::new(Progress::new(token)));
-            let attempts = |number| {
-                let request = match retries.and_then(|retries| marker(outer, number, retries)) {
-                    Some(marker) => attempt_marker::write(request.clone(), marker),
-                    None => request.clone(),
-                };
-                let origin = Origin {
-                    client: &id,
-                    notice: &cancel.notice,
-                    headers: &headers,
-                    progress: progress.as_ref(),
-                };
-                let span = tracing::debug_span!("attempt", retry_attempt = number.number());
-                attempt(&session.upstream, request, origin).instrument(span)
-            };
-            let reply = tokio::select! {
-                biased;
-                finished = session.gateway.run(&logical, attempts) => match finished {
-                    Finished::Answered { reply, .. } => reply,
-                    Finished::Cancelled { .. } => return,
-                },
-                () = session.given_up.cancelled() => AttemptReply::Lost(Loss::Closed),
-            };
-            // The client may use the id again once it has the response.
-            drop(entered);
-            session.tell_client(reply.into_response(&id)).await;
-        };
-        calls.spawn(work.instrument(span));
-    }
-
     /// Gives the client the response to its request.
     async fn respond(&self, id: &Id, response: Message) {
         let about = Some(id.clone());
         self.tell_client(ToClient { message: response, about, status: None }).await;
     }
 
-    async fn tell_client(&self, message: ToClient) {
+    pub(super) async fn tell_client(&self, message: ToClient) {
         // A client that is gone needs no answer.
         let _ = self.front.send(message).await;
     }

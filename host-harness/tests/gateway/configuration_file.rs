@@ -74,7 +74,7 @@ plugins:
     config: { max_retries: 1, backoff_base_ms: 1, max_backoff_ms: 1 }
 "#,
     );
-    let (_gateway, address) = serve(&file).await;
+    let (mut gateway, address) = serve(&file).await;
     let mut patient = HttpClient::at(address, "/mcp/patient");
     patient.initialize().await;
     let answer = patient.ask(flaky(3)).await;
@@ -95,6 +95,15 @@ plugins:
     }
     let nowhere = HttpClient::at(address, "/mcp").post(flaky(0)).await;
     assert_eq!(nowhere.status, StatusCode::NOT_FOUND, "there are two, so each has its path");
+    // Told to end, it ends as it should, its servers with it.
+    #[cfg(unix)]
+    {
+        let id = gateway.id().expect("it runs").to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("it starts");
+        assert!(told.success());
+        let status = timeout(PATIENCE, gateway.wait()).await.expect("an end in time");
+        assert!(status.expect("it was ours").success());
+    }
 }
 
 #[tokio::test]

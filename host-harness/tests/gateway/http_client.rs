@@ -51,6 +51,7 @@ impl Front {
 }
 
 /// One client's connection.
+#[derive(Clone)]
 pub struct HttpClient {
     http: Client<HttpConnector, Full<Bytes>>,
     address: SocketAddr,

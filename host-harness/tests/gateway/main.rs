@@ -4,6 +4,8 @@ mod attempts;
 mod configuration_file;
 #[cfg(unix)]
 mod crashes;
+#[cfg(unix)]
+mod deaf_servers;
 mod http_client;
 mod http_front;
 mod http_front_child;
@@ -12,3 +14,4 @@ mod http_upstream;
 mod line_client;
 mod plugin;
 mod resources;
+mod slow_readers;

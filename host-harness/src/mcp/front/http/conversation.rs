@@ -1,8 +1,7 @@
-//! One session with the upstream, and where each message to its client goes.
+//! One session with the upstream.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Service,
-    shared::{self, Own},
+    places::{Place, Places, QUEUE, route},
+    shared,
 };
 use crate::mcp::{
     child::StartError,
@@ -21,11 +21,9 @@ use crate::mcp::{
     session::{Ends, Session},
     task::Task,
     upstream::Link,
-    wire::{Id, IdKey, Kind, Message},
+    wire::{Id, Kind, Message},
 };
 
-/// Messages that wait for a client to read them.
-const QUEUE: usize = 64;
 /// How long each step of an orderly end may take.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -102,9 +100,18 @@ impl Conversation {
     /// Says what has no answer.
     pub(super) async fn say(&self, message: Message, headers: Headers) {
         self.touch();
-        let mut calls = self.calls.lock().await;
-        while calls.try_join_next().is_some() {}
-        self.session.client_said(Ok(message), headers, &mut calls).await;
+        let said = async {
+            let mut calls = self.calls.lock().await;
+            while calls.try_join_next().is_some() {}
+            self.session.client_said(Ok(message), headers, &mut calls).await;
+        };
+        // An upstream that takes nothing more must not keep the end waiting.
+        tokio::select! {
+            biased;
+            () = said => {}
+            () = self.session.client_gone.cancelled() => {}
+            () = self.session.upstream_gone.cancelled() => {}
+        }
     }
 
     /// What the server says by itself, from now on; none if somebody listens already.
@@ -197,128 +204,4 @@ impl Listening {
             Some((said, listening))
         })
     }
-}
-
-/// Where messages to the client can go.
-struct Places {
-    clients: Clients,
-    inner: Mutex<Open>,
-}
-
-#[derive(Default)]
-struct Open {
-    requests: HashMap<IdKey, Place>,
-    listener: Option<mpsc::Sender<ToClient>>,
-    /// What the server said before anybody listened.
-    early: VecDeque<ToClient>,
-}
-
-/// The answer to one request.
-struct Place {
-    id: Id,
-    /// The client's own, if the request has others upstream.
-    names: Option<Own>,
-    to: mpsc::Sender<ToClient>,
-}
-
-impl Open {
-    fn is_waited_for(&self) -> bool {
-        !self.requests.is_empty() || self.listener.as_ref().is_some_and(|to| !to.is_closed())
-    }
-}
-
-impl Places {
-    fn new(clients: Clients) -> Self {
-        Self { clients, inner: Mutex::default() }
-    }
-
-    /// Where a message goes, in the names that are known there. A response leaves its place free.
-    fn find(&self, mut said: ToClient) -> Option<(mpsc::Sender<ToClient>, Id, ToClient)> {
-        let mut open = self.lock();
-        let restored = |place: &Place, said: ToClient| match &place.names {
-            Some(names) => ToClient { message: names.restore(&place.id, said.message), ..said },
-            None => said,
-        };
-        if let Kind::Response { id } = said.message.kind() {
-            let place = open.requests.remove(id.as_ref()?.key())?;
-            let said = restored(&place, said);
-            return Some((place.to, place.id, said));
-        }
-        let about = said.about.take().or_else(|| shared::about(&said.message));
-        if let Some(place) = about.and_then(|id| open.requests.get(id.key())) {
-            return Some((place.to.clone(), place.id.clone(), restored(place, said)));
-        }
-        match self.clients {
-            Clients::One => {
-                let nobody = Id::text("");
-                if let Some(listener) = open.listener.as_ref().filter(|to| !to.is_closed()) {
-                    return Some((listener.clone(), nobody, said));
-                }
-                // Better on some stream of this client than nowhere.
-                if let Some(place) = open.requests.values().next() {
-                    return Some((place.to.clone(), nobody, said));
-                }
-                if open.early.len() < QUEUE {
-                    open.early.push_back(said);
-                }
-                None
-            }
-            // Whose it is cannot be known, unless there is but one.
-            Clients::Many if open.requests.len() == 1 => {
-                let place = open.requests.values().next()?;
-                Some((place.to.clone(), place.id.clone(), restored(place, said)))
-            }
-            Clients::Many => {
-                tracing::debug!("dropped a message that is about no request");
-                None
-            }
-        }
-    }
-
-    /// All streams end.
-    fn close(&self) {
-        *self.lock() = Open::default();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Brings each message to its place until the upstream is gone.
-async fn route(session: Arc<Session>, places: Arc<Places>, mut inbox: mpsc::Receiver<ToClient>) {
-    let gone = session.upstream_gone.clone();
-    let given_up = async {
-        gone.cancelled().await;
-        // A call that sleeps would wake up to nothing, but one that is about
-        // to be answered deserves the moment.
-        tokio::time::sleep(GRACE / 2).await;
-        session.given_up.cancel();
-        tokio::time::sleep(GRACE / 2).await;
-    };
-    let routing = async {
-        while let Some(said) = inbox.recv().await {
-            let Some((to, id, said)) = places.find(said) else { continue };
-            match places.clients {
-                // A client that reads slowly keeps itself waiting.
-                Clients::One => drop(to.send(said).await),
-                // Here it would keep others waiting.
-                Clients::Many => {
-                    if let Err(mpsc::error::TrySendError::Full(_)) = to.try_send(said) {
-                        tracing::warn!(
-                            "a client does not read its answer; its request is given up"
-                        );
-                        places.lock().requests.remove(id.key());
-                        session.client_hung_up(&id);
-                    }
-                }
-            }
-        }
-    };
-    tokio::select! {
-        () = given_up => {}
-        () = routing => {}
-        () = session.client_gone.cancelled() => {}
-    }
-    places.close();
 }

@@ -7,7 +7,7 @@
 //! * `endpoint`: what a POST, a GET and a DELETE mean.
 //! * `mirror`: whether the headers say what the body says.
 //! * `table`: the sessions, and the one that all requests without one share.
-//! * `conversation`: one session, and where each message to its client goes.
+//! * `conversation`: one session, and `places`: where each message to its client goes.
 //! * `shared`: what keeps requests of different clients apart in one session.
 //! * `answer`: a response in JSON, or a stream of events.
 
@@ -16,6 +16,7 @@ mod conversation;
 mod endpoint;
 mod guard;
 mod mirror;
+mod places;
 mod shared;
 mod table;
 
@@ -37,7 +38,11 @@ use axum::{
     routing::get,
 };
 use http::{HeaderName, StatusCode, header};
-use tokio::{net::TcpListener, sync::Notify, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::Notify,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 pub use guard::Admission;
@@ -48,6 +53,9 @@ use crate::{
     mcp::{RelayOptions, upstream::Target},
     metrics::{self, Metrics},
 };
+
+/// How long connections may take to close once all requests have ended.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What one server behind the front needs.
 #[derive(Clone)]
@@ -168,7 +176,15 @@ impl HttpFront {
             draining.cancel();
         };
         let app = router(shared.clone());
-        let served = axum::serve(listener, app).with_graceful_shutdown(drain).await;
+        // A client that does not read its answer must not keep us for ever.
+        let overdue = async {
+            closed.cancelled().await;
+            sleep(GRACE).await;
+        };
+        let served = tokio::select! {
+            served = axum::serve(listener, app).with_graceful_shutdown(drain) => served,
+            () = overdue => Ok(()),
+        };
         sweeper.abort();
         closed.cancel();
         for table in shared.tables.values() {
@@ -214,7 +230,7 @@ async fn numbers(State(shared): State<Arc<Shared>>) -> Response {
 async fn sweep(shared: Arc<Shared>) {
     let pause = (shared.limits.session_idle / 4).max(Duration::from_millis(10));
     loop {
-        tokio::time::sleep(pause).await;
+        sleep(pause).await;
         for table in shared.tables.values() {
             table.sweep();
         }

@@ -1,54 +1,41 @@
 //! One message to the server, and everything that comes back for it.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
-};
+use std::sync::{Arc, Mutex};
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
-use serde_json::value::RawValue;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    answer::{Messages, failure},
     client::{Body, Client},
-    documents::Documents,
-    events::{Cursor, Events},
+    events::Cursor,
     headers::headers_of,
+    listening::{PAUSE, Refused},
     memory::Memory,
 };
-use crate::{
-    gateway::pushback_ms,
-    mcp::{
-        front::HttpStatus,
-        headers::{LAST_EVENT_ID, SESSION_ID, version_of},
-        reply::{Answer, HttpFailure, Loss},
-        session::Session,
-        upstream::ToUpstream,
-        wire::{Id, Kind, Message, NotAMessage},
-    },
+use crate::mcp::{
+    headers::{SESSION_ID, version_of},
+    reply::{Answer, HttpFailure, Loss},
+    session::Session,
+    upstream::ToUpstream,
+    wire::{Id, Kind, Message},
 };
 
 const INITIALIZE: &str = "initialize";
 const INITIALIZED: &str = "notifications/initialized";
-/// The pause before a stream is taken up again if the server names none; it doubles.
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often in a row the stream of one answer is taken up again without a word from it.
 const RESUMPTIONS: u32 = 5;
-/// What is read of the body of an HTTP error.
-const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// Speaks with the server for one session.
 pub(super) struct Exchange {
-    client: Arc<Client>,
-    session: Arc<Session>,
-    memory: Memory,
+    pub(super) client: Arc<Client>,
+    pub(super) session: Arc<Session>,
+    pub(super) memory: Memory,
     /// Cancelled when the link is gone.
-    ended: CancellationToken,
+    pub(super) ended: CancellationToken,
     /// Cancelled when nobody is to hear what the server says by itself.
-    listening: Mutex<CancellationToken>,
+    pub(super) listening: Mutex<CancellationToken>,
 }
 
 /// Why a request got no response.
@@ -231,116 +218,4 @@ impl Exchange {
         }
         taken
     }
-
-    /// Hears what the server says by itself, from now on.
-    fn listen(self: &Arc<Self>) {
-        let listening = self.ended.child_token();
-        let before = {
-            let mut current = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *current, listening.clone())
-        };
-        before.cancel();
-        let exchange = self.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = listening.cancelled() => {}
-                () = exchange.hear() => {}
-            }
-        });
-    }
-
-    /// Hears the server until it says that there is nothing to hear.
-    async fn hear(&self) {
-        let mut cursor = Cursor::default();
-        let mut pause = PAUSE;
-        loop {
-            match self.open_stream(cursor.last_event.as_deref()).await {
-                Err(Refused::ForGood) => return,
-                Err(Refused::ForNow) => {}
-                Ok(mut events) => {
-                    while let Some(line) = events.next(&mut cursor).await {
-                        pause = PAUSE;
-                        self.session.upstream_said(line, None).await;
-                    }
-                }
-            }
-            sleep(cursor.pause.unwrap_or(pause)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    async fn open_stream(&self, last_event: Option<&str>) -> Result<Events, Refused> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-        self.memory.sign(&mut headers);
-        if let Some(id) = last_event.and_then(|id| HeaderValue::from_str(id).ok()) {
-            headers.insert(LAST_EVENT_ID, id);
-        }
-        let response = self.client.send(Method::GET, headers, Vec::new()).await;
-        let response = response.map_err(|_| Refused::ForNow)?;
-        if response.status().is_client_error() {
-            return Err(Refused::ForGood);
-        }
-        if !response.status().is_success() || !is_stream(response.headers()) {
-            return Err(Refused::ForNow);
-        }
-        Ok(Events::new(response.into_body()))
-    }
-}
-
-/// Why there is no stream.
-enum Refused {
-    /// The server has none to give.
-    ForGood,
-    ForNow,
-}
-
-fn is_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/event-stream"))
-}
-
-/// All that comes back for a request.
-enum Messages {
-    Events(Events),
-    Documents(Documents),
-}
-
-impl Messages {
-    fn of(response: Response<Body>) -> Self {
-        if is_stream(response.headers()) {
-            Self::Events(Events::new(response.into_body()))
-        } else {
-            Self::Documents(Documents::new(response.into_body()))
-        }
-    }
-
-    async fn next(&mut self, cursor: &mut Cursor) -> Option<Result<Message, NotAMessage>> {
-        match self {
-            Self::Events(events) => events.next(cursor).await,
-            Self::Documents(documents) => documents.next().await,
-        }
-    }
-}
-
-/// The message that a short body is.
-async fn read(body: Body) -> Option<Message> {
-    let bytes = Limited::new(body, MAX_ERROR_BODY).collect().await.ok()?.to_bytes();
-    let raw: Box<RawValue> = serde_json::from_slice(&bytes).ok()?;
-    Message::parse(&raw).ok()
-}
-
-async fn failure(response: Response<Body>) -> HttpFailure {
-    let code = response.status().as_u16();
-    let headers = response.headers();
-    let texts =
-        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let pushback_ms = pushback_ms(code, texts, SystemTime::now());
-    let kept = [header::RETRY_AFTER, header::WWW_AUTHENTICATE];
-    let headers =
-        kept.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
-    let status = HttpStatus { code, headers: headers.collect() };
-    let message = read(response.into_body()).await;
-    let response = message.filter(|message| message.get("error").is_some());
-    HttpFailure { status, pushback_ms, response }
 }

@@ -4,14 +4,18 @@
 //! * `client`: one HTTP request.
 //! * `headers`: what its headers say.
 //! * `exchange`: one message, and everything that comes back for it.
+//! * `answer`: what an HTTP answer holds.
 //! * `events` and `documents`: the messages of an answer that is a stream, and of one in JSON.
+//! * `listening`: streams that the server is asked for.
 //! * `memory`: the session with the server, and how it is renewed.
 
+mod answer;
 mod client;
 mod documents;
 mod events;
 mod exchange;
 mod headers;
+mod listening;
 mod memory;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
