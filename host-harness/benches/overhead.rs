@@ -4,7 +4,8 @@
 //!     cargo bench --package host-harness --bench overhead
 //!
 //! Server, gateway and clients share this process and its cores, so the figures
-//! are for comparison with each other only.
+//! are for comparison with each other only. At the end: what sessions cost that
+//! nobody uses.
 
 use std::{
     net::SocketAddr,
@@ -151,6 +152,35 @@ async fn round(address: SocketAddr, clients: usize, calls: usize) -> Vec<Duratio
     working.join_all().await.concat()
 }
 
+/// Begins sessions that nobody uses, and says what each costs in memory.
+async fn idle_sessions(address: SocketAddr, count: usize) {
+    const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#;
+    let http: Client<HttpConnector, Full<Bytes>> =
+        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let before = resident_kib();
+    for _ in 0..count {
+        let request = Request::post(format!("http://{address}/mcp"))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .body(Full::from(INITIALIZE))
+            .expect("a request");
+        let answer = http.request(request).await.expect("an answer");
+        assert!(answer.headers().contains_key("mcp-session-id"), "{}", answer.status());
+        answer.into_body().collect().await.expect("a body");
+    }
+    if let (Some(before), Some(after)) = (before, resident_kib()) {
+        let each = after.saturating_sub(before) as f64 / count as f64;
+        println!("{count} idle sessions: {each:.1} KiB each");
+    }
+}
+
+/// The resident memory of this process, where the system tells (Linux).
+fn resident_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
 fn percentile(sorted: &[Duration], percent: usize) -> u128 {
     sorted[(sorted.len() - 1) * percent / 100].as_micros()
 }
@@ -190,5 +220,6 @@ async fn main() {
             println!("{clients:>7}  {name:<7}  {p50:>6}  {p99:>6}  {share}");
         }
     }
+    idle_sessions(on, 9_999).await;
     assert!(timed.verdicts.load(Ordering::Relaxed) > 0, "the plugin was asked");
 }
