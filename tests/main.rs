@@ -1,14 +1,16 @@
 //! Everything that crosses the boundary, through the real component in the real host.
 
+mod advise;
 mod component_file;
 mod configuration;
+mod fuzz;
 mod hostile;
-mod load;
 mod loop_scenarios;
+mod memory;
 mod parity;
 mod plugin_scenarios;
 mod plugin_under_test;
 mod policy;
 mod properties;
-
+mod storm;
 mod virtual_clock;

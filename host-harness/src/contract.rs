@@ -7,6 +7,8 @@ mod bindings {
         path: "../wit",
         world: "retry-plugin",
         ownership: Borrowing { duplicate_if_necessary: false },
+        // A guest that asks too often is stopped in the host function that it calls.
+        imports: { default: trappable },
         additional_derives: [PartialEq],
     });
 }

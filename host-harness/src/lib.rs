@@ -7,7 +7,11 @@
 //! * [`gateway`]: the retry loop.
 //! * [`metrics`]: numbers for operators.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
+//! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
+//! * [`mod@advise`]: what other policies would have made of calls that were logged.
+//! * [`report`]: pages and lines for people.
 
+pub mod advise;
 pub mod bundled;
 pub mod chain;
 pub mod config;
@@ -15,4 +19,6 @@ pub mod contract;
 pub mod gateway;
 pub mod mcp;
 pub mod metrics;
+pub mod report;
 pub mod sandbox;
+pub mod simulate;

@@ -1,5 +1,6 @@
 //! The command line of the gateway: `proxy` puts it in front of a server, `demo` shows it at work.
 
+mod bench;
 mod cli;
 mod demo;
 

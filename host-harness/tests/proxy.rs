@@ -150,3 +150,73 @@ fn the_schema_is_printed_as_json() {
     let schema: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(schema["properties"]["max_retries"]["default"], 2);
 }
+
+/// The bundled plugin in a file of its own; `tag` in a custom section makes it
+/// another file of the same behaviour.
+fn plugin(path: &Path, tag: &str) {
+    let name = format!("\u{3}tag{tag}");
+    let size = u8::try_from(name.len()).expect("short");
+    let bytes = [host_harness::bundled::COMPONENT, &[0, size], name.as_bytes()].concat();
+    // At once, as a deployment does it.
+    let draft = path.with_extension("draft");
+    fs::write(&draft, bytes).expect("writable");
+    fs::rename(draft, path).expect("writable");
+}
+
+#[test]
+fn another_plugin_is_loaded_on_sighup_and_one_that_is_none_changes_nothing() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reloaded.wasm");
+    plugin(&path, "1");
+    let config = file("with_plugin.json", r#"{"backoff_base_ms": 1}"#);
+    let [plugin_path, config] = [&path, &config].map(|path| path.to_str().expect("a plain path"));
+    let mut session = Session::begin(&["--plugin", plugin_path, "--config", config]);
+    assert_eq!(session.flaky(), RECOVERED);
+
+    plugin(&path, "2");
+    session.hang_up();
+    session.await_log("the plugin was read again and is in force");
+    assert_eq!(session.flaky(), RECOVERED);
+
+    fs::write(&path, "no plugin").expect("writable");
+    session.hang_up();
+    let told = session.await_log("stays in force");
+    assert!(told.iter().any(|line| line.contains("reloaded.wasm: not WebAssembly")), "{told:?}");
+    assert_eq!(session.flaky(), RECOVERED);
+    session.end();
+}
+
+#[test]
+fn a_watched_plugin_is_loaded_when_its_file_changes() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("watched.wasm");
+    plugin(&path, "1");
+    let plugin_path = path.to_str().expect("a plain path");
+    let mut session = Session::begin(&["--watch", "--plugin", plugin_path]);
+    plugin(&path, "2");
+    session.await_log("the plugin was read again and is in force");
+    session.end();
+}
+
+#[test]
+fn a_call_fails_with_its_plugin_where_the_operator_wants_it_to() {
+    // It reads the text of a result in two questions: one more than it may ask.
+    let config = file("closed.json", r#"{"check_text_content": true}"#);
+    let config = config.to_str().expect("a plain path");
+    let options = ["--config", config, "--plugin-limit", "host-calls=1"];
+    let arguments = json!({ "key": "k", "fail_times": 0, "mode": "isError" });
+    let call = json!({ "name": "flaky", "arguments": arguments });
+    let text = "flaky recovered after 1 attempt(s)";
+
+    let mut open = Session::begin(&options);
+    let answer = open.ask("tools/call", call.clone());
+    assert_eq!(answer["result"]["content"][0]["text"], text);
+    open.end();
+
+    let mut closed = Session::begin(&[&options[..], &["--on-plugin-failure", "closed"]].concat());
+    let answer = closed.ask("tools/call", call);
+    let error = &answer["error"];
+    assert_eq!(error["data"]["name"], "plugin_failed");
+    assert_eq!(error["data"]["result"]["content"][0]["text"], text, "it is not lost");
+    let told = error["message"].as_str().expect("a text");
+    assert!(told.contains("it called the host more than 1 times in one call"), "{told}");
+    closed.end();
+}

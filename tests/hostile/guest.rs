@@ -1,75 +1,160 @@
 //! Builds components that misbehave, from a few lines of core WebAssembly text.
 
-use host_harness::sandbox::Component;
+use host_harness::sandbox::{Component, LoadError};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// The flat parameters of `handle`, as the canonical ABI lowers them: target,
 /// request-id, attempt, now-ms, time-left-ms, known, outcome.
 const HANDLE: &str =
-    "(param $target i32) (param $target_len i32) (param i32 i32) (param $attempt i32)
-    (param i64) (param i32 i64) (param i32) (param i32 i64 i32 i64 i32 i32) (result i32)";
+    "(param $target i32) (param $target_len i32) (param $id i32) (param $id_len i32)
+    (param $attempt i32) (param i64) (param i32 i64) (param i32)
+    (param $outcome i32) (param $is_error i64) (param i32 i64 i32 i32) (result i32)";
 
-/// A component of the contract that is polite but for the body of its
-/// `tool-post-invoke.handle`, which returns the address of a
-/// `result<verdict, hook-error>`. Memory is one page and all zeros but for
-/// what `data` puts there; the address 1024 always holds zeros.
-pub fn with_handle(body: &str, data: &str) -> Vec<u8> {
-    build(&format!(
-        r#"(func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#handle") {HANDLE} {body})
-           (func (export "mcp-gateway:hooks/lifecycle@0.1.0#configure")
-               (param i32 i32 i32) (result i32) (i32.const 1024))
-           {data}"#
-    ))
+/// Answers "succeeded", and in `failures` how many calls this instance has
+/// answered: who sees it go on knows that the instance is still the same.
+pub const POLITE_ANSWER: &str = "
+    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+    (i32.store (i32.const 2068) (global.get $calls))
+    (i32.const 2048)";
+
+/// The contract, and what a guest here may want beyond it: randomness as WASI
+/// has it, and a resource of its own to play with.
+const BEYOND: &str = "
+    package wasi:random@0.2.6;
+    interface random {
+        get-random-bytes: func(len: u64) -> list<u8>;
+        get-random-u64: func() -> u64;
+    }";
+const THINGS: &str = "
+    package test:guest;
+    interface things { resource thing { constructor(); } }
+    world guest {
+        include mcp-gateway:hooks/retry-plugin@0.1.0;
+        import wasi:random/random@0.2.6;
+        export things;
+    }";
+
+/// A component of the contract: the bodies of its functions, each polite
+/// unless a test sets another.
+///
+/// Memory is one page. The address 1024 always holds zeros: an empty list, an
+/// `ok` of nothing. At 2048 is a good `result<verdict, hook-error>`.
+#[derive(Clone)]
+pub struct Guest {
+    /// What it imports: core imports, by the names that wit-component gives them.
+    pub imports: &'static str,
+    pub memory: &'static str,
+    /// `(param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)`
+    pub realloc: String,
+    pub handle: String,
+    /// `(param $config i32) (param $config_len i32) (param $max_retries i32) (result i32)`
+    pub configure: String,
+    pub describe: &'static str,
+    pub schema: &'static str,
+    pub stats: &'static str,
+    pub shutdown: &'static str,
+    /// The body of `tool-post-invoke.retries`.
+    pub retries: &'static str,
+    /// Further functions, data, globals, tables.
+    pub rest: String,
 }
 
-/// The same with a body for `lifecycle.configure`.
-pub fn with_configure(body: &str) -> Vec<u8> {
-    build(&format!(
-        r#"(func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#handle") {HANDLE} unreachable)
-           (func (export "mcp-gateway:hooks/lifecycle@0.1.0#configure")
-               (param i32 i32 i32) (result i32) {body})"#
-    ))
-}
+impl Guest {
+    /// It does nothing wrong.
+    pub fn polite() -> Self {
+        Self {
+            imports: "",
+            memory: r#"(memory (export "memory") 1)"#,
+            realloc: "(i32.const 8192)".to_owned(),
+            handle: POLITE_ANSWER.to_owned(),
+            configure: "(i32.const 1024)".to_owned(),
+            describe: "(i32.const 512)",
+            schema: "(i32.const 552)",
+            stats: "(i32.const 1024)",
+            shutdown: "",
+            retries: "(i32.const 1024)",
+            rest: String::new(),
+        }
+    }
 
-fn build(functions: &str) -> Vec<u8> {
-    // Of `describe`, `stats` and a good `configure`, zeros are a valid result:
-    // empty texts and empty lists.
-    let mut module = wat::parse_str(format!(
-        r#"(module
-            (memory (export "memory") 1)
-            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
-            (func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#retries") (param i32 i32) (result i32) (i32.const 1024))
+    /// It does this when it judges a call of the target `bad`, or of any other
+    /// target with a name of three bytes, and is polite otherwise.
+    pub fn bad_at(hostile: &str) -> Self {
+        let handle = format!(
+            "(if (i32.eq (local.get $target_len) (i32.const 3)) (then {hostile})) {POLITE_ANSWER}"
+        );
+        Self { handle, ..Self::polite() }
+    }
+
+    pub fn component(&self) -> Component {
+        Component::from_bytes("hostile.wasm", &self.bytes()).expect("its shape is right")
+    }
+
+    pub fn try_component(&self) -> Result<Component, LoadError> {
+        Component::from_bytes("hostile.wasm", &self.bytes())
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        let Self { imports, memory, realloc, handle, configure, describe, .. } = self;
+        let Self { schema, stats, shutdown, retries, rest, .. } = self;
+        let module = format!(
+            r#"(module
+            {imports}
+            {memory}
+            (global $calls (mut i32) (i32.const 0))
+            (data (i32.const 512) "\58\02\00\00\07\00\00\00\6c\02\00\00\05\00\00\00\00\00\00\00\00\00\00\00\30\02\00\00\01\00\00\00")
+            (data (i32.const 552) "\94\02\00\00\02\00\00\00")
+            (data (i32.const 560) "\80\02\00\00\10\00\00\00")
+            (data (i32.const 600) "hostile")
+            (data (i32.const 620) "1.0.0")
+            (data (i32.const 640) "tool_post_invoke")
+            (data (i32.const 660) "{{}}")
+            (data (i32.const 2064) "\07")
+            (func (export "cabi_realloc")
+                (param $old i32) (param $old_size i32) (param $align i32) (param $size i32)
+                (result i32) {realloc})
+            (func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#handle") {HANDLE} {handle})
+            (func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#retries")
+                (param i32 i32) (result i32) {retries})
             (func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#forget") (param i32 i32 i32 i32))
             (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#handle") {HANDLE} unreachable)
-            (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#retries") (param i32 i32) (result i32) (i32.const 1024))
+            (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#retries")
+                (param i32 i32) (result i32) (i32.const 1024))
             (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#forget") (param i32 i32 i32 i32))
             (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#policy") (result i32) unreachable)
-            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#describe") (result i32) (i32.const 1024))
-            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#config-schema") (result i32) (i32.const 1024))
-            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#stats") (result i32) (i32.const 1024))
-            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#shutdown"))
-            {functions})"#
-    ))
-    .expect("valid text");
+            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#describe") (result i32) {describe})
+            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#config-schema") (result i32) {schema})
+            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#configure")
+                (param $config i32) (param $config_len i32) (param $max_retries i32) (result i32)
+                {configure})
+            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#stats") (result i32) {stats})
+            (func (export "mcp-gateway:hooks/lifecycle@0.1.0#shutdown") {shutdown})
+            (func (export "test:guest/things#[constructor]thing") (result i32) unreachable)
+            {rest})"#
+        );
+        encode(&module)
+    }
+}
+
+fn encode(module: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(module).expect("valid text");
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir("../wit").expect("the contract");
-    let world = resolve.select_world(&[package], Some("retry-plugin")).expect("the world");
+    resolve.push_dir("../wit").expect("the contract");
+    resolve.push_str("random.wit", BEYOND).expect("valid WIT");
+    let package = resolve.push_str("things.wit", THINGS).expect("valid WIT");
+    let world = resolve.select_world(&[package], Some("guest")).expect("the world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
         .expect("metadata");
     let mut encoder = ComponentEncoder::default();
     encoder.module(&module).expect("a module of the world").encode().expect("a component")
 }
 
-/// Loads what was built.
-pub fn load(bytes: &[u8]) -> Component {
-    Component::from_bytes("hostile.wasm", bytes).expect("its shape is right")
-}
-
-/// A `result<verdict, hook-error>` at address 2048, for `with_handle`.
+/// A `result<verdict, hook-error>`.
 pub struct Verdict {
     pub delay_ms: u64,
     pub reason: u8,
+    pub failures: u32,
     pub ceiling_ms: u64,
     /// `retry-count` and `retry-delay-ms` of the metadata.
     pub metadata: Option<(u32, u64)>,
@@ -80,12 +165,17 @@ pub const TOOL_ERROR: u8 = 0;
 pub const SUCCEEDED: u8 = 7;
 
 impl Verdict {
-    /// The component that always gives this verdict.
-    pub fn component(&self) -> Component {
+    /// Asks for a retry after so long.
+    pub const fn retry(delay_ms: u64) -> Self {
+        Self { delay_ms, reason: TOOL_ERROR, failures: 1, ceiling_ms: delay_ms, metadata: None }
+    }
+
+    /// The guest that gives this verdict to the target `bad`.
+    pub fn guest(&self) -> Guest {
         let mut bytes = [0; 56];
         bytes[8..16].copy_from_slice(&self.delay_ms.to_le_bytes());
         bytes[16] = self.reason;
-        bytes[20..24].copy_from_slice(&1_u32.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.failures.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.ceiling_ms.to_le_bytes());
         if let Some((count, delay_ms)) = self.metadata {
             bytes[32] = 1;
@@ -93,7 +183,7 @@ impl Verdict {
             bytes[48..56].copy_from_slice(&delay_ms.to_le_bytes());
         }
         let escaped: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
-        let data = format!(r#"(data (i32.const 2048) "{escaped}")"#);
-        load(&with_handle("(i32.const 2048)", &data))
+        let rest = format!(r#"(data (i32.const 4096) "{escaped}")"#);
+        Guest { rest, ..Guest::bad_at("(return (i32.const 4096))") }
     }
 }

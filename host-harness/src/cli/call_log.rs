@@ -1,19 +1,39 @@
 //! Log lines about calls: who, how often, why. Never what was asked or answered.
 
+use std::{fs::OpenOptions, path::Path, sync::Arc};
+
+use anyhow::Context;
 use host_harness::{
+    advise::Recorder,
     contract::{HookError, TraceMetadata, Verdict},
-    gateway::{LogicalCall, Observer, Step, Stop},
+    gateway::{Clock, LogicalCall, Observer, Step, Stop},
     sandbox::HookFailure,
 };
 
 use crate::cli::words;
 
-/// Logs waits and ends of calls.
-#[derive(Debug)]
-pub struct CallLog;
+/// Logs waits and ends of calls, and records whole calls if there is a file for them.
+pub struct CallLog {
+    recorder: Option<Recorder>,
+}
+
+impl CallLog {
+    /// With a file that gets a line for every call that ends; it is begun anew.
+    pub fn new(trace: Option<&Path>, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let recorder = trace.map(|path| {
+            let file = OpenOptions::new().create(true).write(true).truncate(true).open(path);
+            let file = file.with_context(|| format!("{}: cannot be written", path.display()))?;
+            anyhow::Ok(Recorder::new(clock, Box::new(file)))
+        });
+        Ok(Self { recorder: recorder.transpose()? })
+    }
+}
 
 impl Observer for CallLog {
     fn observe(&self, call: &LogicalCall, step: &Step<'_>) {
+        if let Some(recorder) = &self.recorder {
+            recorder.observe(call, step);
+        }
         let tool = call.target.as_str();
         match step {
             Step::AttemptStarted(attempt) => tracing::debug!(tool, %attempt, "attempt"),
@@ -43,7 +63,7 @@ impl Observer for CallLog {
                     Stop::PluginFailed(HookFailure::Refused(HookError::Unsupported)) => {
                         tracing::debug!(tool, %attempts, reason, took_ms, "call ended");
                     }
-                    Stop::PluginFailed(_) => {
+                    Stop::PluginFailed(_) | Stop::FailedClosed(_) => {
                         tracing::warn!(tool, %attempts, reason, took_ms, "call ended without a verdict");
                     }
                     // Most calls: nothing to see.

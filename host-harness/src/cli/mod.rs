@@ -1,11 +1,18 @@
 //! Commands and their options.
 
+mod advise;
+mod bench;
 mod call_log;
+mod check;
+mod inspect;
 pub mod plugin;
 mod proxy;
+mod reload;
+mod sandbox_options;
 mod serve;
 mod serving;
 mod signals;
+mod simulate;
 mod upstream;
 mod watchers;
 pub mod words;
@@ -48,8 +55,35 @@ enum Command {
         #[arg(value_name = "FILE.wasm")]
         plugin: Option<PathBuf>,
     },
+    /// Show what retry policies do to a server on a bad day, in simulated time.
+    Simulate(simulate::Simulate),
+    /// Recommend a configuration from a log of calls, with the numbers behind it.
+    Advise(advise::Advise),
+    /// Measure what a decision costs, beside the original plugin if Python has it.
+    Bench(bench::Bench),
+    /// Show what a component imports, exports and says of itself. Nothing of it
+    /// is run but `describe` and `config-schema`.
+    Inspect {
+        /// A component; the bundled retry-with-backoff if not given.
+        #[arg(value_name = "FILE.wasm")]
+        plugin: Option<PathBuf>,
+    },
+    /// Try a component against the contract, point by point. Exit code 0: it
+    /// keeps it; 1: it does not.
+    Check {
+        /// A component; the bundled retry-with-backoff if not given.
+        #[arg(value_name = "FILE.wasm")]
+        plugin: Option<PathBuf>,
+        /// A configuration that the component accepts; its defaults if not given.
+        #[arg(long, value_name = "FILE.json")]
+        config: Option<PathBuf>,
+    },
     /// Run calls against a bundled server that fails on purpose, and show what happens.
-    Demo,
+    Demo {
+        /// Also write what happened as a page for a browser.
+        #[arg(long, value_name = "FILE.html")]
+        html: Option<PathBuf>,
+    },
     /// The server of the demo, on stdin and stdout.
     #[command(hide = true)]
     FlakyServer,
@@ -60,7 +94,7 @@ struct Proxy {
     /// The plugin, a component; the bundled retry-with-backoff if not given.
     #[arg(long, value_name = "FILE.wasm", conflicts_with = "no_plugin")]
     plugin: Option<PathBuf>,
-    /// The plugin's configuration, read again on SIGHUP. If not given, the
+    /// The plugin's configuration. Both are read again on SIGHUP. If not given, the
     /// bundled plugin runs with its profile `safe`, another one with its defaults.
     #[arg(long, value_name = "FILE.json", conflicts_with = "no_plugin")]
     config: Option<PathBuf>,
@@ -72,6 +106,10 @@ struct Proxy {
     /// Gateways behind this one read it to retry less.
     #[arg(long)]
     no_attempt_marker: bool,
+    /// Write a line of JSON for each call that ends: how its attempts went,
+    /// never what was asked or answered. `host-harness advise` reads it.
+    #[arg(long, value_name = "FILE.jsonl")]
+    trace: Option<PathBuf>,
     /// Load no plugin: relay only, retry nothing.
     #[arg(long)]
     no_plugin: bool,
@@ -94,6 +132,8 @@ struct Proxy {
         value_name = "COMMAND"
     )]
     server: Vec<OsString>,
+    #[command(flatten)]
+    sandbox: sandbox_options::SandboxOptions,
 }
 
 /// How clients reach the gateway.
@@ -153,7 +193,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Demo => crate::demo::run().await,
+            Command::Simulate(options) => simulate::run(options),
+            Command::Advise(options) => advise::run(options),
+            Command::Bench(options) => bench::run(options),
+            Command::Demo { html } => crate::demo::run(html.as_deref()).await,
+            Command::Inspect { plugin } => inspect::run(plugin.as_deref()),
+            Command::Check { plugin, config } => check::run(plugin.as_deref(), config.as_deref()),
             Command::FlakyServer => crate::demo::flaky_server::run().await,
         }
     });
@@ -165,9 +210,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Logs go to stderr: stdout belongs to the protocol. `RUST_LOG` says how much.
 pub fn log_to_stderr(arguments: &Arguments) {
     let by_default = match arguments.command {
-        Command::Proxy(_) | Command::Serve { .. } | Command::Demo | Command::Schema { .. } => {
-            "warn,host_harness=info"
-        }
+        Command::Proxy(_)
+        | Command::Serve { .. }
+        | Command::Demo { .. }
+        | Command::Schema { .. }
+        | Command::Simulate(_)
+        | Command::Bench(_)
+        | Command::Advise(_)
+        | Command::Inspect { .. }
+        | Command::Check { .. } => "warn,host_harness=info",
         // Its failures are no news.
         Command::FlakyServer => "error",
     };

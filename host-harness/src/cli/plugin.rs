@@ -10,9 +10,9 @@ use std::{
 use anyhow::{Context, anyhow};
 use host_harness::{
     bundled,
-    contract::Issue,
+    contract::{Issue, Manifest},
     gateway::RetryHook,
-    sandbox::{Component, Entropy, Options, Plugin, StartError},
+    sandbox::{Component, Entropy, Loader, Options, Plugin, StartError},
 };
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -27,27 +27,45 @@ pub(super) struct Source {
     /// A file of JSON; if none, the safe profile of the bundled plugin, or the
     /// defaults of another.
     pub(super) config: Option<PathBuf>,
+    /// How it is loaded.
+    pub(super) loader: Loader,
+    /// How it is run, but for its configuration.
+    pub(super) options: Options,
 }
 
 impl Source {
     /// Starts the plugin.
     pub(super) fn start(&self, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
         let component = match &self.file {
-            Some(file) => Component::from_file(file)?,
-            None => Component::from_bytes(bundled::NAME, bundled::COMPONENT)?,
+            Some(file) => self.loader.file(file)?,
+            None => self.loader.bytes(bundled::NAME, bundled::COMPONENT)?,
         };
-        let options = Options { config: self.json()?, max_tool_retries, ..Options::default() };
+        let options = Options { config: self.json()?, max_tool_retries, ..self.options.clone() };
         let plugin = Plugin::start(&component, options).map_err(|error| self.complaint(error))?;
         self.tell(plugin.notices());
         Ok(Arc::new(plugin))
     }
 
-    /// Reads the configuration again and puts it into force.
-    pub(super) fn reload(&self, plugin: &Plugin) -> anyhow::Result<()> {
+    /// Reads the configuration, and the component if its file has changed, and
+    /// puts them into force. Returns what was read.
+    pub(super) fn reload(&self, plugin: &Plugin) -> anyhow::Result<&'static str> {
         let json = self.json()?;
-        let notices = plugin.reconfigure(&json).map_err(|error| self.complaint(error))?;
-        self.tell(&notices);
-        Ok(())
+        let changed = match &self.file {
+            Some(file) => self.loader.changed_file(file, &plugin.digest())?,
+            None => None,
+        };
+        let (what, notices) = match changed {
+            Some(component) => ("the plugin", plugin.replace(&component, &json)),
+            None => ("the configuration", plugin.reconfigure(&json)),
+        };
+        self.tell(&notices.map_err(|error| self.complaint(error))?);
+        Ok(what)
+    }
+
+    /// All files that it may read.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let signature = self.file.as_deref().map(Loader::signature_beside);
+        [&self.file, &signature, &self.config].into_iter().flatten().cloned().collect()
     }
 
     fn json(&self) -> anyhow::Result<String> {
@@ -71,25 +89,44 @@ impl Source {
     }
 
     fn complaint(&self, error: StartError) -> anyhow::Error {
-        complaint(&self.place(), error)
+        match (&error, &self.file) {
+            (StartError::Config(_), _) | (_, None) => complaint(&self.place(), error),
+            // Not the configuration is wrong, but the component.
+            (_, Some(file)) => complaint(&file.display().to_string(), error),
+        }
     }
 }
 
-/// The JSON Schema of a plugin's configuration, laid out for people.
-pub(super) fn schema(file: Option<&Path>) -> anyhow::Result<String> {
-    let (place, component) = match file {
+/// A component with the name that messages give it; the bundled one if there is no file.
+pub(super) fn component(file: Option<&Path>) -> anyhow::Result<(String, Component)> {
+    Ok(match file {
         Some(file) => (file.display().to_string(), Component::from_file(file)?),
         None => {
             let bundled = Component::from_bytes(bundled::NAME, bundled::COMPONENT)?;
             (bundled::NAME.to_owned(), bundled)
         }
-    };
-    let options = Options { shards: NonZeroUsize::MIN, ..Options::default() };
-    let plugin = Plugin::start(&component, options).map_err(|error| complaint(&place, error))?;
-    let schema = plugin.config_schema().with_context(|| place.clone())?;
-    let schema: Value = serde_json::from_str(&schema)
-        .with_context(|| format!("{place}: its configuration schema is not JSON"))?;
+    })
+}
+
+/// The JSON Schema of a plugin's configuration, laid out for people.
+pub(super) fn schema(file: Option<&Path>) -> anyhow::Result<String> {
+    let (place, component) = component(file)?;
+    let schema = Described::of(&component).with_context(|| place.clone())?.schema;
     Ok(format!("{schema:#}"))
+}
+
+/// What a component says of itself before it is configured.
+pub(super) struct Described {
+    pub(super) manifest: Manifest,
+    pub(super) schema: Value,
+}
+
+impl Described {
+    pub(super) fn of(component: &Component) -> anyhow::Result<Self> {
+        let (manifest, schema) = Plugin::introduce(component, &Options::default())?;
+        let schema = serde_json::from_str(&schema).context("its configuration schema")?;
+        Ok(Self { manifest, schema })
+    }
 }
 
 /// Starts the bundled plugin so that every run draws the same delays, and says who it is.
@@ -117,7 +154,7 @@ pub fn seeded(
 const SEED: u64 = 7;
 
 /// The text of a file that holds JSON. What the JSON means is the plugin's to check.
-fn read_json(path: &Path) -> anyhow::Result<String> {
+pub(super) fn read_json(path: &Path) -> anyhow::Result<String> {
     let place = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("{place}: cannot be read"))?;
     if let Err(error) = serde_json::from_str::<IgnoredAny>(&text) {
@@ -131,7 +168,7 @@ fn read_json(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Every problem on a line of its own, each with the file that it is in.
-fn complaint(place: &str, error: StartError) -> anyhow::Error {
+pub(super) fn complaint(place: &str, error: StartError) -> anyhow::Error {
     let lines: Vec<_> = error.to_string().lines().map(|line| format!("{place}: {line}")).collect();
     anyhow!(lines.join("\n"))
 }

@@ -13,28 +13,36 @@ use host_harness::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Proxy, plugin::Source, serving, signals, watchers::Watchers};
+use crate::cli::{
+    Proxy,
+    call_log::CallLog,
+    plugin::Source,
+    reload::{self, Triggers},
+    serving, signals,
+    watchers::Watchers,
+};
 
 pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
-    let source = Source { file: options.plugin, config: options.config };
+    let source = Source {
+        file: options.plugin,
+        config: options.config,
+        loader: options.sandbox.loader()?,
+        options: options.sandbox.options(),
+    };
+    let triggers = Triggers::new(options.sandbox.watch.then(|| source.files()));
     let plugin =
         if options.no_plugin { None } else { Some(source.start(options.limits.max_tool_retries)?) };
     let metrics = Metrics::new();
     let measured =
         |plugin| Measured { name: bundled::NAME.to_owned(), plugin, metrics: metrics.clone() };
+    let clock = Arc::new(SystemClock::new());
+    let log = CallLog::new(options.trace.as_deref(), clock.clone())?;
     let gateway = Arc::new(Gateway {
         hook: plugin.clone().map(|plugin| Arc::new(measured(plugin)) as Arc<dyn RetryHook>),
         limits: options.limits.into(),
-        clock: Arc::new(SystemClock::new()),
-        observer: Arc::new(Watchers(metrics.clone())),
+        observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
+        clock,
     });
-    let stop = CancellationToken::new();
-    let interrupted = tokio::spawn(signals::interruption(stop.clone()));
-    let reloads = plugin.map(|plugin| {
-        let reload = move || source.reload(&plugin);
-        tokio::spawn(signals::reload_on_hangup(metrics.clone(), reload))
-    });
-
     let relaying = RelayOptions {
         upstream_name: options.name.clone(),
         mark_attempts: !options.no_attempt_marker,
@@ -47,14 +55,21 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     };
     let pass_headers = options.front.pass_header;
     let service = Service { gateway, relaying, target, pass_headers };
+
+    let stop = CancellationToken::new();
+    let interrupted = tokio::spawn(signals::interruption(stop.clone()));
+    let reloads = plugin.map(|plugin| {
+        let reload = move || source.reload(&plugin);
+        tokio::spawn(reload::on_request(triggers, metrics.clone(), reload))
+    });
     let result = match options.front.listen {
         Some(address) => {
             let name = options.name.unwrap_or_else(|| "server".to_owned());
             let admission =
                 Admission { hosts: options.front.allow_host, origins: options.front.allow_origin };
             let limits = FrontLimits::default();
-            serving::listen(address, [(name, service)].into(), admission, limits, metrics, stop)
-                .await
+            let services = [(name, service)].into();
+            serving::listen(address, services, admission, limits, metrics, stop).await
         }
         None => serving::serve_lines(service, stop).await,
     };

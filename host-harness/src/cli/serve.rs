@@ -23,9 +23,15 @@ use host_harness::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{serving, signals, watchers::Watchers};
+use crate::cli::{
+    call_log::CallLog,
+    reload::{self, Triggers},
+    serving, signals,
+    watchers::Watchers,
+};
 
 pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
+    let triggers = Triggers::new(None);
     let Config { general, upstreams, plugins } = read(&file)?;
     let limits = general.limits.of_calls();
     let metrics = Metrics::new();
@@ -44,11 +50,13 @@ pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
         }),
     });
     let chain = Chain::new(members.collect());
+    let clock = Arc::new(SystemClock::new());
+    let log = CallLog::new(None, clock.clone())?;
     let gateway = Arc::new(Gateway {
         hook: if plugins.is_empty() { None } else { Some(Arc::new(chain) as Arc<dyn RetryHook>) },
         limits,
-        clock: Arc::new(SystemClock::new()),
-        observer: Arc::new(Watchers(metrics.clone())),
+        observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
+        clock,
     });
     let services = upstreams.into_iter().map(|(name, upstream)| {
         let relaying =
@@ -61,7 +69,7 @@ pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(signals::interruption(stop.clone()));
     let reload = move || reload(&file, &plugins, &running);
-    let reloads = tokio::spawn(signals::reload_on_hangup(metrics.clone(), reload));
+    let reloads = tokio::spawn(reload::on_request(triggers, metrics.clone(), reload));
     let result = match (general.listen, services.pop_first()) {
         (None, Some((_, only))) => serving::serve_lines(only, stop).await,
         (Some(address), Some((name, first))) => {
@@ -105,7 +113,11 @@ fn start(file: &Path, entry: &PluginEntry, max_tool_retries: u32) -> anyhow::Res
 
 /// Puts the plugins' configurations into force again. What else the file says
 /// is read at the start only.
-fn reload(file: &Path, before: &[PluginEntry], running: &[Arc<Plugin>]) -> anyhow::Result<()> {
+fn reload(
+    file: &Path,
+    before: &[PluginEntry],
+    running: &[Arc<Plugin>],
+) -> anyhow::Result<&'static str> {
     let entries = read(file)?.plugins;
     let same = |one: &PluginEntry, other: &PluginEntry| {
         (&one.name, &one.code, &one.hooks, &one.conditions)
@@ -123,7 +135,7 @@ fn reload(file: &Path, before: &[PluginEntry], running: &[Arc<Plugin>]) -> anyho
             plugin.reconfigure(&entry.config).map_err(|error| refused(file, entry, error))?;
         tell(file, entry, &notices);
     }
-    Ok(())
+    Ok("the plugins' configuration")
 }
 
 fn tell(file: &Path, entry: &PluginEntry, notices: &[Issue]) {
@@ -135,11 +147,7 @@ fn tell(file: &Path, entry: &PluginEntry, notices: &[Issue]) {
 fn refused(file: &Path, entry: &PluginEntry, error: StartError) -> anyhow::Error {
     match error {
         StartError::Config(issues) => complaint(file, &format!("{}.config", entry.path), &issues),
-        StartError::Broke(breakage) => anyhow!(breakage).context(format!(
-            "{}: {}: the plugin did not start",
-            file.display(),
-            entry.path
-        )),
+        other => anyhow!(other).context(format!("{}: {}", file.display(), entry.path)),
     }
 }
 

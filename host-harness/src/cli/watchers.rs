@@ -10,11 +10,14 @@ use host_harness::{
 use crate::cli::call_log::CallLog;
 
 /// Logs calls and counts them.
-pub(super) struct Watchers(pub(super) Arc<Metrics>);
+pub(super) struct Watchers {
+    pub(super) log: CallLog,
+    pub(super) metrics: Arc<Metrics>,
+}
 
 impl Observer for Watchers {
     fn observe(&self, call: &LogicalCall, step: &Step<'_>) {
-        CallLog.observe(call, step);
-        self.0.observe(call, step);
+        self.log.observe(call, step);
+        self.metrics.observe(call, step);
     }
 }

@@ -1,13 +1,16 @@
 //! `host-harness demo`: real calls through the real path, told as a timeline, and checked.
 
 pub mod flaky_server;
+mod page;
 mod paint;
 mod script;
 mod timeline;
 
 use std::{
     ffi::OsString,
+    fs,
     io::{Write, stdout},
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -34,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::plugin,
     demo::{
+        page::Played,
         paint::Paint,
         script::{ATTEMPT_TIMEOUT_MS, DEADLINE_MS, Scene, plugin_config, scenes},
         timeline::{Event, Recorder, Timeline},
@@ -43,8 +47,9 @@ use crate::{
 /// No call of the demo takes longer; one that does is a defect and not a reason to hang.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// Plays all scenes. Success only if every one ended as it should.
-pub async fn run() -> anyhow::Result<ExitCode> {
+/// Plays all scenes, and writes them to a page if there is a place for it.
+/// Success only if every one ended as it should.
+pub async fn run(html: Option<&Path>) -> anyhow::Result<ExitCode> {
     let paint = Paint::of_stdout();
     let (plugin, description) =
         plugin::seeded(&plugin_config(), Limits::default().max_tool_retries)?;
@@ -81,33 +86,40 @@ pub async fn run() -> anyhow::Result<ExitCode> {
 
     let started = Instant::now();
     let scenes = scenes();
-    let mut wrong = 0;
+    let mut played = Vec::new();
     for scene in &scenes {
-        wrong += usize::from(!play(&client, scene, &mut told, paint).await?);
+        played.push(play(&client, scene, &mut told, paint).await?);
     }
     client.cancel().await.context("the MCP session did not end")?;
     relay.await.context("the relay broke")?;
     server.end().await.context("lost the flaky server")?;
 
-    let right = scenes.len() - wrong;
+    let right = played.iter().filter(|scene| scene.right).count();
     let summary = format!(
         "{right} of {} calls went as they should, in {} ms",
         scenes.len(),
         started.elapsed().as_millis()
     );
-    writeln!(out, "\n{}", if wrong == 0 { paint.good(summary) } else { paint.bad(summary) })?;
+    let all_right = right == scenes.len();
+    if let Some(path) = html {
+        let about =
+            format!("{description}, in front of a server that fails on purpose. {summary}.");
+        fs::write(path, page::page(&played, &about))
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    writeln!(out, "\n{}", if all_right { paint.good(summary) } else { paint.bad(summary) })?;
     writeln!(out, "In front of a server of yours:")?;
     writeln!(out, "    host-harness proxy -- npx -y @modelcontextprotocol/server-everything")?;
-    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Plays one scene. False if anything was not as it should be.
+/// Plays one scene.
 async fn play(
     client: &Peer<RoleClient>,
     scene: &Scene,
     told: &mut mpsc::UnboundedReceiver<Event>,
     paint: Paint,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Played> {
     let mut out = stdout();
     writeln!(out, "\n{}", paint.bold(scene.title))?;
     let mut request = CallToolRequestParams::new(scene.tool);
@@ -155,7 +167,12 @@ async fn play(
     for fault in &faults {
         writeln!(out, "      {}", paint.bad(fault))?;
     }
-    Ok(faults.is_empty())
+    Ok(Played {
+        title: scene.title,
+        events: timeline.events,
+        ending: timeline.plain_ending,
+        right: faults.is_empty(),
+    })
 }
 
 /// The text that a person would read in the answer.

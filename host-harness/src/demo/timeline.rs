@@ -65,7 +65,7 @@ fn end(stop: &Stop, retries: u32) -> Option<End> {
             Reason::DeadlineTooClose => Some(End::OutOfTime),
             _ => None,
         },
-        Stop::PluginFailed(_) | Stop::NoPlugin | Stop::Cancelled => None,
+        Stop::PluginFailed(_) | Stop::FailedClosed(_) | Stop::NoPlugin | Stop::Cancelled => None,
     }
 }
 
@@ -84,50 +84,62 @@ pub struct Seen {
 pub struct Timeline {
     paint: Paint,
     pub seen: Seen,
-    /// How the call ended, in words.
+    /// How the call ended, in words; painted.
     pub ending: String,
+    /// The same without paint.
+    pub plain_ending: String,
+    /// All that was told.
+    pub events: Vec<Event>,
 }
 
 impl Timeline {
     pub fn new(paint: Paint) -> Self {
-        Self { paint, seen: Seen::default(), ending: String::new() }
+        Self {
+            paint,
+            seen: Seen::default(),
+            ending: String::new(),
+            plain_ending: String::new(),
+            events: Vec::new(),
+        }
     }
 
     /// Prints one event.
     pub fn tell(&mut self, out: &mut impl Write, event: Event) -> std::io::Result<()> {
-        match event {
+        match &event {
             Event::AttemptEnded { number, outcome, failed, took } => {
                 // Padded before it is painted: escapes take no columns.
                 let outcome = format!("{outcome:<18}");
                 let outcome =
-                    if failed { self.paint.bad(outcome) } else { self.paint.good(outcome) };
+                    if *failed { self.paint.bad(outcome) } else { self.paint.good(outcome) };
                 write!(out, "    attempt {number}  {:>4} ms  {outcome}", took.as_millis())
             }
             Event::Waiting { reason, delay_ms, ceiling_ms } => {
-                self.seen.bad_delays += u32::from(delay_ms == 0 || delay_ms > ceiling_ms);
+                self.seen.bad_delays += u32::from(*delay_ms == 0 || delay_ms > ceiling_ms);
                 let wait = format!("waits {delay_ms:>3} ms of at most {ceiling_ms:>3}");
                 writeln!(out, "{reason:<32}  {}", self.paint.waiting(wait))
             }
             Event::Finished { attempts, stop, end, took } => {
-                self.seen = Seen { attempts, end, finished: true, ..self.seen };
-                let attempts = if attempts == 1 {
-                    "1 attempt".to_owned()
-                } else {
-                    format!("{attempts} attempts")
+                self.seen = Seen { attempts: *attempts, end: *end, finished: true, ..self.seen };
+                let attempts = match attempts {
+                    1 => "1 attempt".to_owned(),
+                    more => format!("{more} attempts"),
                 };
-                let end = match end {
-                    Some(End::AtOnce) => self.paint.good("fine at once"),
-                    Some(End::Recovered) => self.paint.good("recovered"),
-                    Some(End::Exhausted) => self.paint.bad("exhausted"),
-                    Some(End::NotRetryable) => self.paint.bad("not retryable"),
-                    Some(End::OutOfTime) => self.paint.bad("out of time"),
-                    None => self.paint.bad("broken"),
+                let (word, good) = match end {
+                    Some(End::AtOnce) => ("fine at once", true),
+                    Some(End::Recovered) => ("recovered", true),
+                    Some(End::Exhausted) => ("exhausted", false),
+                    Some(End::NotRetryable) => ("not retryable", false),
+                    Some(End::OutOfTime) => ("out of time", false),
+                    None => ("broken", false),
                 };
-                let end = self.paint.bold(end);
-                self.ending = format!("{end} after {attempts}, {} ms in total", took.as_millis());
+                let painted = if good { self.paint.good(word) } else { self.paint.bad(word) };
+                let rest = format!("after {attempts}, {} ms in total", took.as_millis());
+                self.ending = format!("{} {rest}", self.paint.bold(painted));
+                self.plain_ending = format!("{word} {rest}");
                 writeln!(out, "{stop}")
             }
         }?;
+        self.events.push(event);
         out.flush()
     }
 }

@@ -19,6 +19,9 @@ pub enum Stop {
     Deadline(Verdict),
     /// The plugin gave no verdict that can be used.
     PluginFailed(HookFailure),
+    /// The plugin broke or answered outside of the contract, and the operator
+    /// wants such a call to fail ([`FailPolicy::Closed`](crate::sandbox::FailPolicy::Closed)).
+    FailedClosed(HookFailure),
     /// No plugin is loaded.
     NoPlugin,
     /// The client went away.

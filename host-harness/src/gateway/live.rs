@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     contract::{Invocation, Outcome, Reason, Verdict},
     gateway::{Attempt, Background, Gateway, LogicalCall, Step, Stop},
+    sandbox::{FailPolicy, HookFailure},
 };
 
 /// A call that is not over. Dropping it (the loop's future is dropped with its
@@ -59,9 +60,13 @@ impl<'a> Live<'a> {
             known: background.known(self.call.traced),
         };
         self.held = true;
-        let verdict = hook
-            .judge(self.call.hook, invocation, outcome, background)
-            .map_err(Stop::PluginFailed)?;
+        let answer = hook.judge(self.call.hook, invocation, outcome, background);
+        let verdict = answer.map_err(|failure| match (&failure, hook.fail_policy()) {
+            (HookFailure::Broke(_) | HookFailure::Rejected(_), FailPolicy::Closed) => {
+                Stop::FailedClosed(failure)
+            }
+            _ => Stop::PluginFailed(failure),
+        })?;
         if verdict.retry_delay_ms == 0 {
             // The contract has the plugin drop the state together with a
             // refusal, save in shadow mode, where it goes on as if it had asked.

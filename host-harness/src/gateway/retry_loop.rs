@@ -8,7 +8,7 @@ use crate::{
         Attempt, Background, CallContext, Clock, Hook, LogicalCall, Observer, Reply, Step, Stop,
         live::Live,
     },
-    sandbox::HookFailure,
+    sandbox::{FailPolicy, HookFailure},
 };
 
 /// What the loop needs of a plugin.
@@ -35,6 +35,11 @@ pub trait RetryHook: Send + Sync {
         target: &str,
         context: &Arc<CallContext>,
     ) -> Result<u32, HookFailure>;
+
+    /// What becomes of a call for which there is no verdict that can be used.
+    fn fail_policy(&self) -> FailPolicy {
+        FailPolicy::Open
+    }
 
     /// The call ends without a further verdict: its state can go.
     fn forget(&self, hook: Hook, target: &str, request_id: &str);

@@ -18,6 +18,7 @@
 //! * `session`: what happens to each message of one client and one upstream.
 //! * `retried`: a call that may be retried; `call`, what the gateway reads of
 //!   it; `attempt`, one attempt at it; [`reply`], what that brought back.
+//! * `failed_closed`: the error where a call is to fail with its plugin.
 //! * [`facts`]: what a plugin may know of a result.
 //! * `catalogue`: what the upstream says of its tools; `attempt_marker`: what
 //!   gateways in a row tell each other; `progress`: what several attempts report.
@@ -31,6 +32,7 @@ mod call;
 mod catalogue;
 pub mod child;
 pub mod facts;
+mod failed_closed;
 pub mod front;
 mod headers;
 pub mod lines;
@@ -47,6 +49,7 @@ pub mod upstream;
 pub mod wire;
 
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
+pub use failed_closed::PLUGIN_FAILED;
 pub use front::HttpStatus;
 pub use relay::{Ended, RelayOptions, relay, relay_to_child, relay_to_http};
 pub use reply::AttemptReply;

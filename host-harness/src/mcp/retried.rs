@@ -6,11 +6,12 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
-    gateway::{CallContext, Finished, Hook, LogicalCall, marker},
+    gateway::{CallContext, Finished, Hook, LogicalCall, Stop, marker},
     mcp::{
         attempt::{Origin, attempt},
         attempt_marker,
         call::Call,
+        failed_closed,
         headers::Headers,
         live::Cancel,
         progress::Progress,
@@ -78,17 +79,22 @@ impl Session {
                 let span = tracing::debug_span!("attempt", retry_attempt = number.number());
                 attempt(&session.upstream, request, origin).instrument(span)
             };
-            let reply = tokio::select! {
+            let response = tokio::select! {
                 biased;
                 finished = session.gateway.run(&logical, attempts) => match finished {
-                    Finished::Answered { reply, .. } => reply,
+                    Finished::Answered { reply, stop: Stop::FailedClosed(failure), .. } => {
+                        failed_closed::response(reply, &id, &failure)
+                    }
+                    Finished::Answered { reply, .. } => reply.into_response(&id),
                     Finished::Cancelled { .. } => return,
                 },
-                () = session.given_up.cancelled() => AttemptReply::Lost(Loss::Closed),
+                () = session.given_up.cancelled() => {
+                    AttemptReply::Lost(Loss::Closed).into_response(&id)
+                }
             };
             // The client may use the id again once it has the response.
             drop(entered);
-            session.tell_client(reply.into_response(&id)).await;
+            session.tell_client(response).await;
         };
         calls.spawn(work.instrument(span));
     }

@@ -70,6 +70,7 @@ fn end_label(stop: &Stop) -> &'static str {
         Stop::Deadline(_) => "deadline",
         Stop::PluginFailed(HookFailure::Refused(HookError::Unsupported)) => "not_judged",
         Stop::PluginFailed(_) => "plugin_failed",
+        Stop::FailedClosed(_) => "failed_closed",
         Stop::NoPlugin => "no_plugin",
         Stop::Cancelled => "cancelled",
     }

@@ -6,7 +6,7 @@ use super::{FailureLabels, Metrics, PluginLabels};
 use crate::{
     contract::{HookError, Invocation, Outcome, Verdict},
     gateway::{Background, CallContext, Hook, RetryHook},
-    sandbox::{Breakage, HookFailure},
+    sandbox::{Breakage, FailPolicy, HookFailure},
 };
 
 /// Measures a plugin.
@@ -48,6 +48,10 @@ impl RetryHook for Measured {
         self.plugin.retries(hook, target, context)
     }
 
+    fn fail_policy(&self) -> FailPolicy {
+        self.plugin.fail_policy()
+    }
+
     fn forget(&self, hook: Hook, target: &str, request_id: &str) {
         self.plugin.forget(hook, target, request_id);
     }
@@ -61,7 +65,9 @@ fn kind(failure: &HookFailure) -> Option<&'static str> {
         HookFailure::Broke(Breakage::TooSlow(_)) => Some("too_slow"),
         HookFailure::Broke(Breakage::Trapped(_)) => Some("trapped"),
         HookFailure::Broke(Breakage::NoInstance(_)) => Some("no_instance"),
+        HookFailure::Broke(Breakage::Exceeded(_)) => Some("exceeded"),
         HookFailure::Broke(Breakage::Resting { .. }) => Some("resting"),
+        HookFailure::Broke(Breakage::SetAside { .. }) => Some("set_aside"),
         HookFailure::Rejected(_) => Some("rejected"),
     }
 }

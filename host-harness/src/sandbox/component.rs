@@ -1,8 +1,18 @@
 //! From bytes to compiled code that fits the contract.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use ed25519_dalek::Signature;
+use wasmtime::Engine;
 
 use super::{
+    CodeCache, Digest, Interface, LoadLimits, Provenance, boundary,
+    compile::compile,
+    demand::Needs,
     engine::engine,
     error::{LoadError, LoadProblem},
     imports,
@@ -10,13 +20,13 @@ use super::{
 };
 use crate::contract::RetryPluginPre;
 
-/// The largest file, in bytes, that is taken for a component.
-const MOST_BYTES: u64 = 16 << 20;
-
 /// A compiled component whose imports and exports fit the contract.
 #[derive(Clone)]
 pub struct Component {
     pub(super) pre: RetryPluginPre<GuestState>,
+    pub(super) needs: Needs,
+    digest: Digest,
+    size: usize,
 }
 
 impl Component {
@@ -25,11 +35,7 @@ impl Component {
     /// # Errors
     /// The file cannot be read or is no component of the contract; see [`LoadProblem`].
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        let unreadable = |error| LoadProblem::Unreadable(error).of_path(path);
-        let file = File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        Self::from_bytes(&path.display().to_string(), &bytes)
+        Loader::default().file(path)
     }
 
     /// Checks and compiles a component. `name` stands for it in errors.
@@ -37,33 +43,170 @@ impl Component {
     /// # Errors
     /// See [`LoadProblem`].
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, LoadError> {
-        compile(bytes).map(|pre| Self { pre }).map_err(|problem| problem.of(name))
+        Loader::default().bytes(name, bytes)
     }
 }
 
-fn compile(bytes: &[u8]) -> Result<RetryPluginPre<GuestState>, LoadProblem> {
-    let size = bytes.len() as u64;
-    if size > MOST_BYTES {
-        return Err(LoadProblem::TooLarge { size, most: MOST_BYTES });
+impl Component {
+    /// The SHA-256 of the bytes that it was made of.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
     }
-    // After the magic number come a version and a layer, 16 bits each.
-    match bytes {
-        [0, b'a', b's', b'm', _, _, 0, 0, ..] => return Err(LoadProblem::CoreModule),
-        [0, b'a', b's', b'm', ..] => {}
-        _ => return Err(LoadProblem::NotWasm),
+
+    /// The number of these bytes.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
     }
-    // `from_binary` never takes precompiled code, whatever the bytes pretend to be.
-    let component = wasmtime::component::Component::from_binary(engine(), bytes)
-        .map_err(|error| LoadProblem::Invalid(one_line(&error)))?;
-    imports::check(&component)?;
-    let wrong_shape = |error| LoadProblem::WrongShape(one_line(&error));
-    let pre = imports::linker().instantiate_pre(&component).map_err(wrong_shape)?;
-    RetryPluginPre::new(pre).map_err(wrong_shape)
+
+    /// What it imports.
+    #[must_use]
+    pub fn imports(&self) -> Vec<Interface> {
+        let (component, engine) = (self.pre.instance_pre().component(), self.pre.engine());
+        let imports = component.component_type();
+        imports.imports(engine).map(|(name, item)| Interface::of(name, &item.ty, engine)).collect()
+    }
+
+    /// What it exports.
+    #[must_use]
+    pub fn exports(&self) -> Vec<Interface> {
+        let (component, engine) = (self.pre.instance_pre().component(), self.pre.engine());
+        let exports = component.component_type();
+        exports.exports(engine).map(|(name, item)| Interface::of(name, &item.ty, engine)).collect()
+    }
 }
 
-/// An error and its causes in one line.
+/// How components are loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Loader {
+    /// What may be made of a file.
+    pub limits: LoadLimits,
+    /// Where a component has to come from.
+    pub provenance: Provenance,
+    /// Where compiled code is kept; nowhere if none.
+    pub cache: Option<CodeCache>,
+}
+
+impl Loader {
+    /// Reads a file once, and checks and compiles what was read. If keys are
+    /// configured, its signature is read from the file with `.sig` added to its name.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no component of the contract; see [`LoadProblem`].
+    pub fn file(&self, path: &Path) -> Result<Component, LoadError> {
+        let load = || {
+            let bytes = read(path, self.limits.wasm_bytes).map_err(LoadProblem::Unreadable)?;
+            self.load(&bytes, self.signature(path)?.as_deref())
+        };
+        load().map_err(|problem| problem.of_path(path))
+    }
+
+    /// The same, but none if the file still is the component with this digest.
+    ///
+    /// # Errors
+    /// As [`Loader::file`], if the file has changed.
+    pub fn changed_file(
+        &self,
+        path: &Path,
+        known: &Digest,
+    ) -> Result<Option<Component>, LoadError> {
+        let load = || {
+            let bytes = read(path, self.limits.wasm_bytes).map_err(LoadProblem::Unreadable)?;
+            if Digest::of(&bytes) == *known {
+                return Ok(None);
+            }
+            self.load(&bytes, self.signature(path)?.as_deref()).map(Some)
+        };
+        load().map_err(|problem: LoadProblem| problem.of_path(path))
+    }
+
+    /// Checks and compiles a component that has no signature. `name` stands for
+    /// it in errors.
+    ///
+    /// # Errors
+    /// See [`LoadProblem`].
+    pub fn bytes(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+        self.load(bytes, None).map_err(|problem| problem.of(name))
+    }
+
+    /// The file with the signature of this file: the same name with `.sig` added.
+    #[must_use]
+    pub fn signature_beside(path: &Path) -> PathBuf {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".sig");
+        beside.into()
+    }
+
+    /// What is in the file with the signature; none if nobody asks for it, or it is not there.
+    fn signature(&self, path: &Path) -> Result<Option<Vec<u8>>, LoadProblem> {
+        if self.provenance.keys.is_empty() {
+            return Ok(None);
+        }
+        match read(&Self::signature_beside(path), Signature::BYTE_SIZE) {
+            Ok(signature) => Ok(Some(signature)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(LoadProblem::UnreadableSignature(error)),
+        }
+    }
+
+    fn load(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<Component, LoadProblem> {
+        let (size, most) = (bytes.len(), self.limits.wasm_bytes);
+        if size > most {
+            return Err(LoadProblem::TooLarge { size, most });
+        }
+        let digest = Digest::of(bytes);
+        self.provenance.check(&digest, signature)?;
+        // After the magic number come a version and a layer, 16 bits each.
+        match bytes {
+            [0, b'a', b's', b'm', _, _, 0, 0, ..] => return Err(LoadProblem::CoreModule),
+            [0, b'a', b's', b'm', ..] => {}
+            _ => return Err(LoadProblem::NotWasm),
+        }
+        let engine = engine(self.limits.stack_bytes)?;
+        let component = self.code(&engine, &digest, bytes)?;
+        imports::check(&component)?;
+        let wrong_shape = |error| LoadProblem::WrongShape(one_line(&error));
+        let pre = imports::linker(&engine).instantiate_pre(&component).map_err(wrong_shape)?;
+        let Some(needs) = Needs::of(&component) else {
+            return Err(LoadProblem::WrongShape("it imports core modules".to_owned()));
+        };
+        let pre = RetryPluginPre::new(pre).map_err(wrong_shape)?;
+        Ok(Component { pre, needs, digest, size })
+    }
+
+    /// Kept code, or code that was made now and is kept from now on.
+    fn code(
+        &self,
+        engine: &Engine,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<wasmtime::component::Component, LoadProblem> {
+        if let Some(kept) = self.cache.as_ref().and_then(|cache| cache.load(engine, digest)) {
+            return Ok(kept);
+        }
+        let component = compile(engine, bytes, self.limits.compile_time)?;
+        if let Some(cache) = &self.cache {
+            cache.store(engine, digest, &component);
+        }
+        Ok(component)
+    }
+}
+
+/// The bytes of a file, or a few more than `most` of them: enough to see that
+/// there is too much.
+fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// An error and its causes in one line. It may quote names from the component,
+/// so that it is cleaned and of a bounded length.
 pub(super) fn one_line(error: &wasmtime::Error) -> String {
+    const MOST_CHARS: usize = 500;
     let causes: Vec<String> =
         error.chain().map(|cause| cause.to_string().replace(['\n', '\r'], " ")).collect();
-    causes.join(": ")
+    boundary::clean(&causes.join(": ")).chars().take(MOST_CHARS).collect()
 }

@@ -1,20 +1,42 @@
-//! The wasmtime engine of this process, and its notion of time.
+//! The wasmtime engines of this process, and their notion of time.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use wasmtime::{Config, Engine};
+
+use super::{LoadLimits, error::LoadProblem};
 
 /// Length of an epoch: how exactly a guest's time is measured.
 const EPOCH: Duration = Duration::from_millis(5);
 
-/// Stack that a guest may use, in bytes.
-const STACK: usize = 256 << 10;
+/// By the stack that guests get: all that tells one engine from another.
+static ENGINES: Mutex<Vec<(usize, Engine)>> = Mutex::new(Vec::new());
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+/// The engine for guests with a stack of so many bytes. It serves all plugins
+/// of a process: it holds compiled code and the epoch counter, nothing that
+/// belongs to a plugin.
+pub(super) fn engine(stack_bytes: usize) -> Result<Engine, LoadProblem> {
+    let most = LoadLimits::MOST_STACK_BYTES;
+    if !(1..=most).contains(&stack_bytes) {
+        return Err(LoadProblem::WrongStack { bytes: stack_bytes, most });
+    }
+    let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, engine)) = engines.iter().find(|(stack, _)| *stack == stack_bytes) {
+        return Ok(engine.clone());
+    }
+    let engine = start(stack_bytes);
+    engines.push((stack_bytes, engine.clone()));
+    Ok(engine)
+}
+
+fn start(stack_bytes: usize) -> Engine {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        .max_wasm_stack(STACK)
+        .max_wasm_stack(stack_bytes)
         .wasm_component_model(true)
         // Nobody calls guests concurrently within one store, and the machinery for it costs.
         .concurrency_support(false);
@@ -30,17 +52,12 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         })
         .expect("a process that cannot start one thread cannot run a gateway");
     engine
-});
-
-/// One engine serves all plugins of a process: it holds compiled code and the
-/// epoch counter, nothing that belongs to a plugin.
-pub(super) fn engine() -> &'static Engine {
-    &ENGINE
 }
 
 /// How many epochs from now are surely not over before `time` has passed.
 pub(super) fn epochs(time: Duration) -> u64 {
     // One more, for the current epoch may end at once.
     let epochs = time.as_nanos().div_ceil(EPOCH.as_nanos());
-    u64::try_from(epochs).unwrap_or(u64::MAX - 1).saturating_add(1)
+    // Far from overflow when the engine adds it to the present epoch.
+    u64::try_from(epochs).unwrap_or(u64::MAX / 2).min(u64::MAX / 2).saturating_add(1)
 }

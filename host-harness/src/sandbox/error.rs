@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use crate::{
     contract::{HookError, Issue},
-    sandbox::Violation,
+    sandbox::{Demand, Digest, Violation},
 };
 
 /// A hook gave no verdict that can be used. The caller gets the upstream's own result.
@@ -21,15 +21,30 @@ pub enum HookFailure {
     Rejected(#[from] Violation),
 }
 
+impl HookFailure {
+    /// Whether the plugin failed here and now: it was asked, and broke or
+    /// answered outside of the contract.
+    pub(super) const fn is_of_the_plugin(&self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::Broke(Breakage::Resting { .. } | Breakage::SetAside { .. }) => false,
+            Self::Broke(_) | Self::Rejected(_) => true,
+        }
+    }
+}
+
 /// How a plugin broke.
 #[derive(Debug, thiserror::Error)]
 pub enum Breakage {
     /// A call took longer than [`Limits::call_time`](crate::sandbox::Limits::call_time).
     #[error("it did not answer within {} ms", .0.as_millis())]
     TooSlow(Duration),
-    /// It trapped, exceeded a limit, or returned something that cannot be read.
+    /// It trapped, or returned something that cannot be read.
     #[error("{0}")]
     Trapped(String),
+    /// It ran into a limit and was stopped.
+    #[error("{0}")]
+    Exceeded(#[from] Exceeded),
     /// A fresh instance could not be made.
     #[error("a fresh instance did not start: {0}")]
     NoInstance(String),
@@ -41,6 +56,48 @@ pub enum Breakage {
         /// How long until a fresh instance is made.
         rest: Duration,
     },
+    /// It failed too often and is not asked before this has passed; see
+    /// [`Replacement`](crate::sandbox::Replacement).
+    #[error("it failed too often and is set aside for another {} ms", .rest.as_millis())]
+    SetAside {
+        /// How long until it is asked again.
+        rest: Duration,
+    },
+}
+
+impl Breakage {
+    /// What it is counted under.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TooSlow(_) => "broke.too_slow",
+            Self::Trapped(_) => "broke.trapped",
+            Self::Exceeded(_) => "broke.exceeded",
+            Self::NoInstance(_) => "broke.no_instance",
+            Self::Resting { .. } => "skipped.resting",
+            Self::SetAside { .. } => "skipped.set_aside",
+        }
+    }
+}
+
+/// A limit on one call of a guest that stops it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Exceeded {
+    /// [`Limits::host_calls`](crate::sandbox::Limits::host_calls).
+    #[error("it called the host more than {most} times in one call")]
+    HostCalls {
+        /// The limit.
+        most: u32,
+    },
+    /// [`Limits::random_bytes_per_call`](crate::sandbox::Limits::random_bytes_per_call).
+    #[error("it asked for more than {most} random bytes in one call")]
+    RandomBytes {
+        /// The limit in bytes.
+        most: usize,
+    },
+    /// [`LoadLimits::stack_bytes`](crate::sandbox::LoadLimits::stack_bytes).
+    #[error("it used more stack than it has")]
+    Stack,
 }
 
 /// A file is no component that this host can run.
@@ -63,16 +120,49 @@ pub enum LoadProblem {
     #[error("{size} bytes are more than the {most} that a component may have")]
     TooLarge {
         /// Its size in bytes.
-        size: u64,
+        size: usize,
         /// The largest size in bytes.
-        most: u64,
+        most: usize,
     },
+    /// It is not the one that [`Provenance::pinned`](crate::sandbox::Provenance::pinned) asks for.
+    #[error("its SHA-256 is {found}, not {pinned}")]
+    OtherDigest {
+        /// Its digest.
+        found: Digest,
+        /// The one that was expected.
+        pinned: Digest,
+    },
+    /// There are [`Provenance::keys`](crate::sandbox::Provenance::keys), and no signature.
+    #[error(
+        "it is not signed; expected a signature of 64 bytes beside it, in a file with `.sig` added to its name"
+    )]
+    NotSigned,
+    /// Its signature is of something else, by somebody else, or no signature.
+    #[error("its signature was made by none of the configured keys for this file")]
+    WrongSignature,
+    /// The file with its signature could not be read.
+    #[error("its signature cannot be read: {0}")]
+    UnreadableSignature(std::io::Error),
     /// It does not begin like WebAssembly.
     #[error("not WebAssembly; expected a component (.wasm built for wasm32-wasip2)")]
     NotWasm,
     /// It is a module of the core specification.
     #[error("a core WebAssembly module, not a component; build it for wasm32-wasip2")]
     CoreModule,
+    /// [`LoadLimits::stack_bytes`](crate::sandbox::LoadLimits::stack_bytes) is out of range.
+    #[error("a guest can have a stack of 1 to {most} bytes, not {bytes}")]
+    WrongStack {
+        /// The size that was configured.
+        bytes: usize,
+        /// The largest size.
+        most: usize,
+    },
+    /// It was not compiled within [`LoadLimits::compile_time`](crate::sandbox::LoadLimits::compile_time).
+    #[error("it was not compiled within {} ms", .0.as_millis())]
+    CompilesTooSlowly(Duration),
+    /// Another component, given up because it took too long, is still being compiled.
+    #[error("the compiler is still busy with a component that took too long; try again later")]
+    CompilerBusy,
     /// It is damaged.
     #[error("not a valid component: {0}")]
     Invalid(String),
@@ -105,6 +195,13 @@ pub enum StartError {
     /// It refused its configuration.
     #[error("{}", Lines(.0))]
     Config(Vec<Issue>),
+    /// It needs more than an instance may use. Nothing of it was run.
+    #[error("{0}")]
+    Demand(#[from] Demand),
+    /// What it says of itself or of its configuration breaks the contract, or
+    /// is not what was expected.
+    #[error("the plugin's answer breaks the contract: {0}")]
+    Rejected(#[from] Violation),
     /// It broke before its first call.
     #[error("the plugin did not start: {0}")]
     Broke(#[from] Breakage),

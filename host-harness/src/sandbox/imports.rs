@@ -1,8 +1,11 @@
 //! What a component may import, and nothing else.
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{
+    Engine,
+    component::{HasSelf, Linker},
+};
 
-use super::{engine::engine, error::LoadProblem, state::GuestState};
+use super::{error::LoadProblem, state::GuestState};
 use crate::contract::RetryPlugin;
 
 /// The whole of it. `types` holds no functions.
@@ -26,7 +29,7 @@ fn is_allowed(import: &str) -> bool {
 /// Names the first import that this host would not serve.
 pub(super) fn check(component: &wasmtime::component::Component) -> Result<(), LoadProblem> {
     let ty = component.component_type();
-    match ty.imports(engine()).map(|(name, _)| name).find(|name| !is_allowed(name)) {
+    match ty.imports(component.engine()).map(|(name, _)| name).find(|name| !is_allowed(name)) {
         None => Ok(()),
         Some(import) => Err(LoadProblem::ForbiddenImport {
             import: import.to_owned(),
@@ -36,11 +39,8 @@ pub(super) fn check(component: &wasmtime::component::Component) -> Result<(), Lo
 }
 
 /// The host's side of the imports.
-pub(super) fn linker() -> Linker<GuestState> {
-    /// Bytes that a guest may ask for at once.
-    const MOST_RANDOM_BYTES: u64 = 64 << 10;
-
-    let mut linker = Linker::new(engine());
+pub(super) fn linker(engine: &Engine) -> Linker<GuestState> {
+    let mut linker = Linker::new(engine);
     RetryPlugin::add_to_linker::<_, HasSelf<GuestState>>(&mut linker, |state| state)
         .expect("the linker is empty");
     let mut random = linker.instance("wasi:random/random@0.2.0").expect("the name is new");
@@ -49,12 +49,7 @@ pub(super) fn linker() -> Linker<GuestState> {
         .expect("the name is new");
     random
         .func_wrap("get-random-bytes", |mut store, (len,): (u64,)| {
-            if len > MOST_RANDOM_BYTES {
-                wasmtime::bail!(
-                    "it asked for {len} random bytes; {MOST_RANDOM_BYTES} are the most"
-                );
-            }
-            Ok((store.data_mut().random_bytes(len as usize)?,))
+            Ok((store.data_mut().random_bytes(len)?,))
         })
         .expect("the name is new");
     linker

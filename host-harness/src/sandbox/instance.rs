@@ -5,10 +5,10 @@ use std::time::Duration;
 use wasmtime::{Store, Trap};
 
 use super::{
-    Component, Options, boundary,
+    Component, Options, Violation, boundary,
     component::one_line,
-    engine::{engine, epochs},
-    error::Breakage,
+    engine::epochs,
+    error::{Breakage, Exceeded, StartError},
     state::GuestState,
 };
 use crate::contract::{GatewayLimits, Issue, RetryPlugin};
@@ -25,50 +25,65 @@ impl Instance {
         options: &Options,
         number: u64,
     ) -> Result<Box<Self>, Breakage> {
-        let state = GuestState::new(&options.limits, options.entropy, number);
-        let mut store = Store::new(engine(), state);
+        let limits = &options.limits;
+        let state = GuestState::new(limits, options.entropy, number);
+        let mut store = Store::new(component.pre.engine(), state);
         // Before instantiation, so that it also bounds what the start functions do.
         store.limiter(|state| &mut state.resources);
-        store.set_max_component_handles(64);
-        store.set_epoch_deadline(epochs(options.limits.call_time));
+        store.set_max_component_handles(limits.handles);
+        store.set_hostcall_fuel(limits.hook_result_bytes);
+        store.set_epoch_deadline(epochs(limits.call_time));
         let exports = component
             .pre
             .instantiate(&mut store)
-            .map_err(|error| breakage(&error, options.limits.call_time))?;
+            .map_err(|error| breakage(&error, limits.call_time))?;
         Ok(Box::new(Self { store, exports }))
     }
 
-    /// Configures it; the inner result is the plugin's own.
-    pub(super) fn configure(
-        &mut self,
-        options: &Options,
-    ) -> Result<Result<Vec<Issue>, Vec<Issue>>, Breakage> {
+    /// Configures it. Ok is what it accepted but adjusted.
+    pub(super) fn configure(&mut self, options: &Options) -> Result<Vec<Issue>, StartError> {
         self.begin(options.limits.call_time, options.limits.lifecycle_result_bytes);
-        self.call_configure(options).map_err(|error| breakage(&error, options.limits.call_time))
+        let answer = self
+            .call_configure(options)
+            .map_err(|error| breakage(&error, options.limits.call_time))?;
+        accepted(answer)
     }
 
-    /// The same within bounds that are armed already.
+    /// The same within bounds that are armed already; the inner result is the plugin's own.
     pub(super) fn call_configure(
         &mut self,
         options: &Options,
     ) -> wasmtime::Result<Result<Vec<Issue>, Vec<Issue>>> {
         let limits = GatewayLimits { max_retries: options.max_tool_retries };
         let lifecycle = self.exports.mcp_gateway_hooks_lifecycle();
-        let answer = lifecycle.call_configure(&mut self.store, &options.config, limits)?;
-        Ok(answer.map(boundary::printable).map_err(boundary::printable))
+        lifecycle.call_configure(&mut self.store, &options.config, limits)
     }
 
     /// Arms the bounds of one call.
     pub(super) fn begin(&mut self, time: Duration, result_bytes: usize) {
         self.store.set_epoch_deadline(epochs(time));
         self.store.set_hostcall_fuel(result_bytes);
+        self.store.data_mut().begin();
+    }
+}
+
+/// What the answer to a configuration comes to.
+pub(super) fn accepted(answer: Result<Vec<Issue>, Vec<Issue>>) -> Result<Vec<Issue>, StartError> {
+    match answer {
+        Ok(notices) => Ok(boundary::issues(notices)),
+        Err(issues) if issues.is_empty() => Err(Violation::RefusedWithoutIssue.into()),
+        Err(issues) => Err(StartError::Config(boundary::issues(issues))),
     }
 }
 
 /// What a failed call says of the plugin.
 pub(super) fn breakage(error: &wasmtime::Error, call_time: Duration) -> Breakage {
+    if let Some(&exceeded) = error.downcast_ref::<Exceeded>() {
+        return Breakage::Exceeded(exceeded);
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Breakage::TooSlow(call_time),
+        Some(Trap::StackOverflow) => Breakage::Exceeded(Exceeded::Stack),
         Some(trap) => Breakage::Trapped(trap.to_string()),
         None => Breakage::Trapped(one_line(error)),
     }

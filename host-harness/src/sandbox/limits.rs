@@ -3,21 +3,48 @@
 use std::time::Duration;
 
 /// Bounds on one instance and on one call of it.
+///
+/// Those on memory and tables that a component's own text answers for are
+/// checked before anything of it runs; see [`Demand`](super::Demand).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Wall-clock time of one call into the guest; default 100 ms. A decision
     /// takes well under a microsecond; this is for the one that never ends.
+    /// It is kept to about 10 ms.
     pub call_time: Duration,
-    /// Size of its linear memory in bytes; default 64 MiB.
+    /// Size of one of its linear memories in bytes; default 64 MiB.
     pub memory_bytes: usize,
+    /// Number of linear memories; default 1.
+    pub memories: usize,
     /// Entries of one of its tables; default 10,000.
     pub table_elements: usize,
-    /// Bytes that one call of a hook may return; default 64 KiB.
+    /// Number of tables; default 8.
+    pub tables: usize,
+    /// Number of core instances that make the component up; default 16.
+    pub instances: usize,
+    /// Handles of the component model that are alive at a time; default 64.
+    /// The contract has no resources, so an honest guest has none.
+    pub handles: usize,
+    /// Bytes that one call of a hook may return, or give to the host in one
+    /// call of a host function; default 64 KiB.
     pub hook_result_bytes: usize,
-    /// Bytes that `describe`, `configure` or `stats` may return; default 1 MiB.
+    /// Bytes that `describe`, `configure`, `config-schema` or `stats` may
+    /// return; default 1 MiB.
     pub lifecycle_result_bytes: usize,
-    /// The longest text item, in bytes, that it may read; default 1 MiB.
+    /// Bytes of a configuration schema; default 256 KiB.
+    pub schema_bytes: usize,
+    /// The longest text, in bytes, that it may read; default 1 MiB. To the
+    /// guest, a longer one is not there.
     pub text_bytes: usize,
+    /// Bytes of text that it may read in one call, all taken together;
+    /// default 8 MiB. To the guest, what would exceed it is not there.
+    pub text_bytes_per_call: usize,
+    /// Random bytes that it may draw in one call; default 64 KiB. A guest that
+    /// wants more is stopped.
+    pub random_bytes_per_call: usize,
+    /// Calls of host functions, of whatever interface, in one call of the
+    /// guest; default 10,000. A guest that makes more is stopped.
+    pub host_calls: u32,
     /// The longest delay that it may ask for; default 1 hour.
     pub max_delay: Duration,
 }
@@ -27,11 +54,45 @@ impl Default for Limits {
         Self {
             call_time: Duration::from_millis(100),
             memory_bytes: 64 << 20,
+            memories: 1,
             table_elements: 10_000,
+            tables: 8,
+            instances: 16,
+            handles: 64,
             hook_result_bytes: 64 << 10,
             lifecycle_result_bytes: 1 << 20,
+            schema_bytes: 256 << 10,
             text_bytes: 1 << 20,
+            text_bytes_per_call: 8 << 20,
+            random_bytes_per_call: 64 << 10,
+            host_calls: 10_000,
             max_delay: Duration::from_secs(3_600),
         }
+    }
+}
+
+/// Bounds on what is made of a file before there is an instance of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadLimits {
+    /// Size of the file in bytes; default 16 MiB.
+    pub wasm_bytes: usize,
+    /// Wall-clock time that compilation may take; default 30 s. The compiler
+    /// cannot be interrupted: what takes longer is refused, and its thread
+    /// ends by itself. Until then nothing else is compiled.
+    pub compile_time: Duration,
+    /// Stack, in bytes, that the guest may use; default 256 KiB, at most
+    /// [`LoadLimits::MOST_STACK_BYTES`].
+    pub stack_bytes: usize,
+}
+
+impl LoadLimits {
+    /// 1 MiB. A guest runs on the stack of the thread that calls it, and the
+    /// least that a thread here has is 2 MiB.
+    pub const MOST_STACK_BYTES: usize = 1 << 20;
+}
+
+impl Default for LoadLimits {
+    fn default() -> Self {
+        Self { wasm_bytes: 16 << 20, compile_time: Duration::from_secs(30), stack_bytes: 256 << 10 }
     }
 }

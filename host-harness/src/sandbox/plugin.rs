@@ -1,14 +1,17 @@
 //! A running plugin: its shards, and which of them a call goes to.
 
+mod change;
+
 use std::{
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
-    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
-    Component, Entropy, Limits,
-    error::{Breakage, HookFailure, StartError},
+    Component, Digest, FailPolicy, Options, boundary,
+    error::{HookFailure, StartError},
+    instance::{Instance, breakage},
     shard::Shard,
 };
 use crate::{
@@ -16,99 +19,79 @@ use crate::{
     gateway::{Background, CallContext, Hook, RetryHook},
 };
 
-/// How to run a plugin.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The plugin's own configuration, as JSON; `null` for its defaults.
-    pub config: String,
-    /// The gateway's ceiling on retries of one call, to which the plugin clamps its own.
-    pub max_tool_retries: u32,
-    /// How many instances there are.
-    pub shards: NonZeroUsize,
-    /// Where randomness comes from.
-    pub entropy: Entropy,
-    /// What an instance may use.
-    pub limits: Limits,
-}
-
-impl Default for Options {
-    /// The plugin's defaults, a ceiling of 3 retries, a shard for every core
-    /// (8 at the most), randomness of the operating system.
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self {
-            config: "null".to_owned(),
-            max_tool_retries: 3,
-            shards: cores.min(NonZeroUsize::MIN.saturating_add(7)),
-            entropy: Entropy::Os,
-            limits: Limits::default(),
-        }
-    }
-}
-
 /// A configured plugin, ready for calls from any thread.
 ///
 /// A call holds the lock of its shard for as long as the guest thinks: well
-/// under a microsecond, and never longer than [`Limits::call_time`].
+/// under a microsecond, and never longer than [`Limits::call_time`](super::Limits::call_time).
 pub struct Plugin {
     shards: Vec<Mutex<Shard>>,
-    /// What is in force. Held while a configuration is being changed.
+    /// What is in force. Held while a configuration or the component is being changed.
     options: Mutex<Arc<Options>>,
+    /// The digest of what is at work.
+    component: Mutex<Digest>,
     notices: Vec<Issue>,
+    fail_policy: FailPolicy,
 }
 
 impl Plugin {
     /// Starts and configures all shards.
     ///
     /// # Errors
-    /// The plugin refuses its configuration, or breaks.
+    /// The component needs more than the limits allow, is not what the options
+    /// expect, refuses its configuration, or breaks.
     pub fn start(component: &Component, options: Options) -> Result<Self, StartError> {
-        let count = options.shards.get() as u64;
         let options = Arc::new(options);
-        let mut shards = Vec::new();
-        let mut notices = Vec::new();
-        for number in 0..count {
-            let (shard, said) = Shard::start(component, &options, number)?;
-            shards.push(Mutex::new(shard));
-            notices = said;
-        }
-        Ok(Self { shards, options: Mutex::new(options), notices })
+        let (shards, notices) = staged(component, &options)?;
+        Ok(Self {
+            shards: shards.into_iter().map(Mutex::new).collect(),
+            component: Mutex::new(component.digest()),
+            fail_policy: options.fail_policy,
+            options: Mutex::new(options),
+            notices,
+        })
     }
 
-    /// Puts another configuration into force while calls go on: their state and
-    /// what is left of budgets survive. Returns what the plugin accepted but adjusted.
+    /// What a component says of itself, and the schema of its configuration,
+    /// from an instance that is not configured.
     ///
     /// # Errors
-    /// The plugin refuses the configuration, or breaks over it. Then every
-    /// shard works by the old one, as before.
-    pub fn reconfigure(&self, config: &str) -> Result<Vec<Issue>, StartError> {
-        let mut in_force = self.options.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = Arc::new(Options { config: config.to_owned(), ..(**in_force).clone() });
-        let mut notices = Vec::new();
-        for index in 0..self.shards.len() {
-            match self.lock(index).reconfigure(&wanted) {
-                Ok(said) => notices = said,
-                Err(error) => {
-                    // All shards run the same code, so a refusal is the first
-                    // one's; only one that broke can leave others to be set back.
-                    for changed in 0..index {
-                        if let Err(error) = self.lock(changed).reconfigure(&in_force) {
-                            tracing::error!(%error, "the plugin does not take its old configuration back");
-                        }
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        *in_force = wanted;
-        Ok(notices)
+    /// As [`Plugin::start`].
+    pub fn introduce(
+        component: &Component,
+        options: &Options,
+    ) -> Result<(Manifest, String), StartError> {
+        component.needs.check(&options.limits)?;
+        let limits = &options.limits;
+        let mut instance = Instance::new(component, options, 0)?;
+        let broke = |error| breakage(&error, limits.call_time);
+        instance.begin(limits.call_time, limits.lifecycle_result_bytes);
+        let manifest = instance
+            .exports
+            .mcp_gateway_hooks_lifecycle()
+            .call_describe(&mut instance.store)
+            .map_err(broke)?;
+        boundary::manifest(&manifest, &options.expected)?;
+        instance.begin(limits.call_time, limits.lifecycle_result_bytes);
+        let schema = instance
+            .exports
+            .mcp_gateway_hooks_lifecycle()
+            .call_config_schema(&mut instance.store)
+            .map_err(broke)?;
+        boundary::schema(&schema, limits)?;
+        Ok((manifest, schema))
+    }
+
+    /// The SHA-256 of the component that is at work.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        *self.component.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The JSON Schema of the plugin's configuration, as the plugin wrote it.
     ///
     /// # Errors
-    /// It broke.
-    pub fn config_schema(&self) -> Result<String, Breakage> {
+    /// It broke, or its answer is no JSON object or too long.
+    pub fn config_schema(&self) -> Result<String, HookFailure> {
         self.lock(0).config_schema()
     }
 
@@ -121,15 +104,15 @@ impl Plugin {
     /// Who the plugin says it is.
     ///
     /// # Errors
-    /// It broke.
-    pub fn describe(&self) -> Result<Manifest, Breakage> {
+    /// It broke, or its answer is not well-formed or not the expected one.
+    pub fn describe(&self) -> Result<Manifest, HookFailure> {
         self.lock(0).describe()
     }
 
     /// The policy that the plugin advises to those who retry resources by themselves.
     ///
     /// # Errors
-    /// The plugin refused or broke.
+    /// The plugin refused, broke, or answered outside of the contract.
     pub fn resource_policy(&self) -> Result<RetryPolicy, HookFailure> {
         self.lock(0).resource_policy()
     }
@@ -137,8 +120,8 @@ impl Plugin {
     /// The plugin's metrics, summed over its shards.
     ///
     /// # Errors
-    /// A shard broke.
-    pub fn stats(&self) -> Result<Vec<Metric>, Breakage> {
+    /// A shard broke, or has metrics that the contract forbids.
+    pub fn stats(&self) -> Result<Vec<Metric>, HookFailure> {
         let mut sums: Vec<Metric> = Vec::new();
         for index in 0..self.shards.len() {
             for metric in self.lock(index).stats()? {
@@ -151,20 +134,71 @@ impl Plugin {
         Ok(sums)
     }
 
-    /// The shard of a target: always the same one, so that its state is in one place.
-    fn shard(&self, target: &str) -> MutexGuard<'_, Shard> {
+    /// How often the plugin failed, summed over its shards: a name and a
+    /// count for everything that happened at all. `broke.*` are breaks,
+    /// `rejected.*` answers outside of the contract, `skipped.*` calls that were
+    /// not judged because no instance was to be made, and `set_aside` says how
+    /// often a shard was set aside.
+    #[must_use]
+    pub fn faults(&self) -> BTreeMap<&'static str, u64> {
+        let mut sums = BTreeMap::new();
+        for index in 0..self.shards.len() {
+            for (name, count) in self.lock(index).faults() {
+                let sum: &mut u64 = sums.entry(*name).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        sums
+    }
+
+    /// The size of the linear memory of all instances together, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        (0..self.shards.len()).map(|index| self.lock(index).memory_bytes()).sum()
+    }
+
+    /// The number of the shard that serves a target: always the same one, so
+    /// that what the plugin remembers of the target is in one place.
+    #[must_use]
+    pub fn shard_of(&self, target: &str) -> usize {
         if self.shards.len() == 1 {
-            return self.lock(0);
+            return 0;
         }
         let mut hasher = DefaultHasher::new();
         target.hash(&mut hasher);
-        self.lock((hasher.finish() % self.shards.len() as u64) as usize)
+        (hasher.finish() % self.shards.len() as u64) as usize
+    }
+
+    fn shard(&self, target: &str) -> MutexGuard<'_, Shard> {
+        self.lock(self.shard_of(target))
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
         // A thread that panicked in here left at worst a shard whose instance
         // the next call replaces.
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shards that run, are configured, and say what they are expected to say.
+fn staged(
+    component: &Component,
+    options: &Arc<Options>,
+) -> Result<(Vec<Shard>, Vec<Issue>), StartError> {
+    component.needs.check(&options.limits)?;
+    let mut shards = Vec::new();
+    let mut notices = Vec::new();
+    for number in 0..options.shards.get() as u64 {
+        let (shard, said) = Shard::start(component, options, number)?;
+        shards.push(shard);
+        notices = said;
+    }
+    // All run the same code: one speaks for them.
+    match shards[0].describe() {
+        Ok(_) => Ok((shards, notices)),
+        Err(HookFailure::Broke(breakage)) => Err(breakage.into()),
+        Err(HookFailure::Rejected(violation)) => Err(violation.into()),
+        Err(HookFailure::Refused(_)) => unreachable!("`describe` has no error of the contract"),
     }
 }
 
@@ -186,6 +220,10 @@ impl RetryHook for Plugin {
         context: &Arc<CallContext>,
     ) -> Result<u32, HookFailure> {
         self.shard(target).retries(hook, target, context)
+    }
+
+    fn fail_policy(&self) -> FailPolicy {
+        self.fail_policy
     }
 
     fn forget(&self, hook: Hook, target: &str, request_id: &str) {

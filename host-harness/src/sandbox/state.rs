@@ -3,9 +3,8 @@
 use getrandom::SysRng;
 use rand_core::{Rng, SeedableRng, TryRng};
 use rand_pcg::Pcg64;
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
-use super::Limits;
+use super::{Limits, error::Exceeded, resources::Resources};
 use crate::{
     contract::{OuterAttempts, Scalar, ToolAnnotations, content, context},
     gateway::{Background, Content},
@@ -22,13 +21,31 @@ pub enum Entropy {
 
 /// The data of a store.
 pub(super) struct GuestState {
-    pub(super) resources: StoreLimits,
+    pub(super) resources: Resources,
     /// What the guest may ask about the attempt that is being judged; none between calls.
     pub(super) background: Option<Background>,
     /// Whether the guest read anything of the answer's body during this call.
     pub(super) read_content: bool,
-    text_bytes: usize,
+    limits: Limits,
+    left: Allowance,
     random: Random,
+}
+
+/// What is left of the limits on one call of the guest.
+struct Allowance {
+    host_calls: u32,
+    text_bytes: usize,
+    random_bytes: usize,
+}
+
+impl Allowance {
+    fn full(limits: &Limits) -> Self {
+        Self {
+            host_calls: limits.host_calls,
+            text_bytes: limits.text_bytes_per_call,
+            random_bytes: limits.random_bytes_per_call,
+        }
+    }
 }
 
 enum Random {
@@ -39,13 +56,6 @@ enum Random {
 impl GuestState {
     /// `stream` keeps the instances of one seed apart.
     pub(super) fn new(limits: &Limits, entropy: Entropy, stream: u64) -> Self {
-        let resources = StoreLimitsBuilder::new()
-            .memory_size(limits.memory_bytes)
-            .table_elements(limits.table_elements)
-            .memories(1)
-            .tables(8)
-            .instances(16)
-            .build();
         let random = match entropy {
             Entropy::Os => Random::Os,
             Entropy::Seeded(seed) => {
@@ -53,27 +63,73 @@ impl GuestState {
                 Random::Seeded(Box::new(Pcg64::seed_from_u64(seed)))
             }
         };
-        let text_bytes = limits.text_bytes;
-        Self { resources, background: None, read_content: false, text_bytes, random }
+        Self {
+            resources: Resources::none_yet(limits),
+            background: None,
+            read_content: false,
+            limits: *limits,
+            left: Allowance::full(limits),
+            random,
+        }
+    }
+
+    /// A call of the guest begins.
+    pub(super) fn begin(&mut self) {
+        self.left = Allowance::full(&self.limits);
     }
 
     pub(super) fn random_u64(&mut self) -> wasmtime::Result<u64> {
+        self.called()?;
+        self.draw(size_of::<u64>() as u64)?;
         match &mut self.random {
             Random::Os => Ok(SysRng.try_next_u64()?),
             Random::Seeded(rng) => Ok(rng.next_u64()),
         }
     }
 
-    pub(super) fn random_bytes(&mut self, len: usize) -> wasmtime::Result<Vec<u8>> {
-        let mut bytes = vec![0; len];
+    pub(super) fn random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        self.called()?;
+        let mut bytes = vec![0; self.draw(len)?];
         match &mut self.random {
             Random::Os => SysRng.try_fill_bytes(&mut bytes)?,
             Random::Seeded(rng) => rng.fill_bytes(&mut bytes),
         }
         Ok(bytes)
     }
+
+    /// Counts a call of a host function, whichever it is.
+    fn called(&mut self) -> Result<(), Exceeded> {
+        match self.left.host_calls.checked_sub(1) {
+            Some(left) => self.left.host_calls = left,
+            None => return Err(Exceeded::HostCalls { most: self.limits.host_calls }),
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, len: u64) -> Result<usize, Exceeded> {
+        let most = self.limits.random_bytes_per_call;
+        let len = usize::try_from(len).map_err(|_| Exceeded::RandomBytes { most })?;
+        match self.left.random_bytes.checked_sub(len) {
+            Some(left) => self.left.random_bytes = left,
+            None => return Err(Exceeded::RandomBytes { most }),
+        }
+        Ok(len)
+    }
+
+    /// Whether a text of this length may still be read; if so, it is read.
+    fn take_text(&mut self, len: usize) -> bool {
+        let left = self.left.text_bytes.checked_sub(len);
+        match left.filter(|_| len <= self.limits.text_bytes) {
+            Some(left) => {
+                self.left.text_bytes = left;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
+/// What a guest asks about the attempt in question.
 impl GuestState {
     fn content(&self) -> Option<&dyn Content> {
         self.background.as_ref()?.content.as_deref()
@@ -81,47 +137,56 @@ impl GuestState {
 }
 
 impl content::Host for GuestState {
-    fn text_count(&mut self) -> u32 {
+    fn text_count(&mut self) -> wasmtime::Result<u32> {
+        self.called()?;
         let count = self.content().map_or(0, Content::text_count);
-        u32::try_from(count).unwrap_or(u32::MAX)
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    fn text(&mut self, index: u32) -> Option<String> {
-        let text = self.content()?.text(usize::try_from(index).ok()?)?;
-        if text.len() > self.text_bytes {
-            return None;
-        }
-        let text = text.to_owned();
-        self.read_content = true;
-        Some(text)
+    fn text(&mut self, index: u32) -> wasmtime::Result<Option<String>> {
+        self.called()?;
+        let Some(content) = self.background.as_ref().and_then(|asked| asked.content.clone()) else {
+            return Ok(None);
+        };
+        let text = usize::try_from(index).ok().and_then(|index| content.text(index));
+        Ok(text.filter(|text| self.take_text(text.len())).map(|text| {
+            self.read_content = true;
+            text.to_owned()
+        }))
     }
 
-    fn field(&mut self, pointer: String) -> Option<Scalar> {
-        let scalar = self.content()?.field(&pointer)?;
-        if matches!(&scalar, Scalar::Text(text) if text.len() > self.text_bytes) {
-            return None;
-        }
-        self.read_content = true;
-        Some(scalar)
+    fn field(&mut self, pointer: String) -> wasmtime::Result<Option<Scalar>> {
+        self.called()?;
+        let scalar = self.content().and_then(|content| content.field(&pointer));
+        let scalar = scalar.filter(|scalar| match scalar {
+            Scalar::Text(text) => self.take_text(text.len()),
+            _ => true,
+        });
+        self.read_content |= scalar.is_some();
+        Ok(scalar)
     }
 }
 
 impl context::Host for GuestState {
-    fn upstream(&mut self) -> Option<String> {
-        self.background.as_ref()?.context.upstream.clone()
+    fn upstream(&mut self) -> wasmtime::Result<Option<String>> {
+        self.called()?;
+        Ok(self.background.as_ref().and_then(|asked| asked.context.upstream.clone()))
     }
 
-    fn annotations(&mut self) -> Option<ToolAnnotations> {
-        self.background.as_ref()?.context.annotations
+    fn annotations(&mut self) -> wasmtime::Result<Option<ToolAnnotations>> {
+        self.called()?;
+        Ok(self.background.as_ref().and_then(|asked| asked.context.annotations))
     }
 
-    fn took_ms(&mut self) -> u64 {
+    fn took_ms(&mut self) -> wasmtime::Result<u64> {
+        self.called()?;
         let took = self.background.as_ref().map_or(0, |asked| asked.took.as_millis());
-        u64::try_from(took).unwrap_or(u64::MAX)
+        Ok(u64::try_from(took).unwrap_or(u64::MAX))
     }
 
-    fn outer(&mut self) -> Option<OuterAttempts> {
-        self.background.as_ref()?.context.outer
+    fn outer(&mut self) -> wasmtime::Result<Option<OuterAttempts>> {
+        self.called()?;
+        Ok(self.background.as_ref().and_then(|asked| asked.context.outer))
     }
 }
 

@@ -1,0 +1,85 @@
+//! The figures of a run, for a terminal.
+
+use std::io::{self, Write};
+
+use super::{
+    cases::classic,
+    figure::{Figure, Run, Unit},
+};
+
+pub fn print(run: &Run, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "host-harness {} on {} cores; peer: {}\n", run.version, run.cores, run.peer)?;
+    writeln!(out, "{:<46} {:>14}   half of the samples", "", "median")?;
+    for figure in &run.figures {
+        let spread = if figure.low < figure.high {
+            format!("{} to {}", number(figure, figure.low), number(figure, figure.high))
+        } else {
+            String::new()
+        };
+        writeln!(out, "{:<46} {:>14}   {spread}", figure.name, value(figure))?;
+    }
+    let ratios: Vec<_> =
+        RATIOS.iter().filter_map(|(what, of, by)| ratio(run, what, of, by)).collect();
+    if !ratios.is_empty() {
+        writeln!(out, "\nratios of this run")?;
+    }
+    for line in ratios {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// What is worth dividing: a text, the dividend, the divisor. A name without a
+/// case stands for the sum of the four classic cases.
+const RATIOS: [(&str, &str, &str); 9] = [
+    ("the sandbox, over the native policy", "sandbox", "native"),
+    (
+        "1 MiB against 1 KiB, texts not read",
+        "sandbox/1 MiB, texts not read",
+        "sandbox/1 KiB, texts not read",
+    ),
+    ("2 threads against 1", "concurrent/2 threads", "concurrent/1 threads"),
+    ("8 threads against 1", "concurrent/8 threads", "concurrent/1 threads"),
+    (
+        "2 threads, over 2 that share nothing",
+        "concurrent/2 threads",
+        "concurrent, nothing shared/2 threads",
+    ),
+    (
+        "8 threads, over 8 that share nothing",
+        "concurrent/8 threads",
+        "concurrent, nothing shared/8 threads",
+    ),
+    ("the peer's core, over our sandbox", "peer core", "sandbox"),
+    ("the peer's full hook, over our sandbox", "peer hook", "sandbox"),
+    ("the peer's gateway path, over our sandbox", "peer gateway path", "sandbox"),
+];
+
+fn ratio(run: &Run, what: &str, of: &str, by: &str) -> Option<String> {
+    let median = |name: &str| match name.contains('/') {
+        true => Some(run.figure(name)?.median),
+        false => classic()
+            .iter()
+            .map(|(case, _)| Some(run.figure(&format!("{name}/{case}"))?.median))
+            .sum(),
+    };
+    let ratio: f64 = median(of)? / median(by)?;
+    Some(format!("{what:<46} {ratio:>13.2}×"))
+}
+
+/// A figure's median with its unit.
+pub fn value(figure: &Figure) -> String {
+    let number = number(figure, figure.median);
+    match figure.unit {
+        Unit::Nanoseconds => format!("{number} ns"),
+        Unit::PerSecond => format!("{number} /s"),
+        Unit::Bytes => format!("{number} B"),
+    }
+}
+
+fn number(figure: &Figure, value: f64) -> String {
+    match figure.unit {
+        Unit::Nanoseconds if value < 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}

@@ -1,0 +1,156 @@
+//! A warm instance, and its replacement when it breaks.
+
+mod hooks;
+mod lifecycle;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use super::{
+    Component, Options, Violation,
+    error::{Breakage, HookFailure, StartError},
+    instance::{Instance, breakage},
+    strikes::Strikes,
+};
+use crate::contract::Issue;
+
+pub(super) struct Shard {
+    component: Component,
+    options: Arc<Options>,
+    number: u64,
+    instance: Option<Box<Instance>>,
+    strikes: Strikes,
+    /// How often the plugin failed, by the name of the failure.
+    faults: BTreeMap<&'static str, u64>,
+    /// The latest time that a call told.
+    now: Duration,
+}
+
+impl Shard {
+    /// A shard with a running instance, and what was adjusted in its configuration.
+    pub(super) fn start(
+        component: &Component,
+        options: &Arc<Options>,
+        number: u64,
+    ) -> Result<(Self, Vec<Issue>), StartError> {
+        let mut instance = Instance::new(component, options, number)?;
+        let notices = instance.configure(options)?;
+        let shard = Self {
+            component: component.clone(),
+            options: options.clone(),
+            number,
+            instance: Some(instance),
+            strikes: Strikes::none(options.replacement),
+            faults: BTreeMap::new(),
+            now: Duration::ZERO,
+        };
+        Ok((shard, notices))
+    }
+
+    /// `successor` is at work here from now on, with a clean record; the faults
+    /// of the two are added up.
+    pub(super) fn change_places(&mut self, successor: &mut Self) {
+        successor.now = self.now;
+        for (name, count) in std::mem::take(&mut self.faults) {
+            let sum = successor.faults.entry(name).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        std::mem::swap(self, successor);
+    }
+
+    /// The size of the instance's linear memory; 0 without an instance.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.instance.as_ref().map_or(0, |instance| instance.store.data().resources.memory_bytes())
+    }
+
+    /// How often the plugin failed, by the name of the failure.
+    pub(super) const fn faults(&self) -> &BTreeMap<&'static str, u64> {
+        &self.faults
+    }
+
+    /// One call into the instance, which may return so many bytes. A store in
+    /// which a call failed (or panicked) is never entered again: only a good
+    /// answer brings the instance back to its place.
+    fn call<T>(
+        &mut self,
+        result_bytes: usize,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
+    ) -> Result<T, Breakage> {
+        let call_time = self.options.limits.call_time;
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.fresh()?,
+        };
+        instance.begin(call_time, result_bytes);
+        match call(&mut instance) {
+            Ok(answer) => {
+                self.strikes.good();
+                self.instance = Some(instance);
+                Ok(answer)
+            }
+            Err(error) => {
+                drop(instance);
+                Err(self.broke(breakage(&error, call_time)))
+            }
+        }
+    }
+
+    /// An instance in place of one that broke.
+    fn fresh(&mut self) -> Result<Box<Instance>, Breakage> {
+        if let Err(breakage) = self.strikes.may_start(self.now) {
+            self.count(breakage.name());
+            return Err(breakage);
+        }
+        let configured = Instance::new(&self.component, &self.options, self.number)
+            .map_err(StartError::Broke)
+            .and_then(|mut instance| instance.configure(&self.options).map(|_| instance));
+        match configured {
+            Ok(instance) => {
+                tracing::info!(shard = self.number, "a fresh instance of the plugin is at work");
+                Ok(instance)
+            }
+            Err(StartError::Config(_)) => {
+                let problem = "it refuses the configuration that it had accepted before";
+                Err(self.broke(Breakage::NoInstance(problem.to_owned())))
+            }
+            Err(error) => Err(self.broke(Breakage::NoInstance(error.to_string()))),
+        }
+    }
+
+    /// The instance is gone, or there never was one.
+    fn broke(&mut self, breakage: Breakage) -> Breakage {
+        self.count(breakage.name());
+        if self.strikes.broke(self.now) {
+            self.set_aside(&breakage);
+        }
+        breakage
+    }
+
+    /// The instance lives, but what it said is not to be used.
+    fn rejected(&mut self, violation: Violation) -> HookFailure {
+        self.count(violation.name());
+        if self.strikes.failed(self.now) {
+            self.set_aside(&violation);
+        }
+        HookFailure::Rejected(violation)
+    }
+
+    /// Nobody asks the plugin here for a while. Loudly, for its calls are no longer judged.
+    fn set_aside(&mut self, last: &dyn fmt::Display) {
+        self.instance = None;
+        self.count("set_aside");
+        let policy = self.options.replacement;
+        tracing::error!(
+            shard = self.number,
+            %last,
+            "the plugin failed {} times within {} s and is set aside for {} s",
+            policy.strikes.max(1),
+            policy.window.as_secs_f64(),
+            policy.cool_down.as_secs_f64(),
+        );
+    }
+
+    fn count(&mut self, name: &'static str) {
+        let count = self.faults.entry(name).or_default();
+        *count = count.saturating_add(1);
+    }
+}

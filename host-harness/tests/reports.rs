@@ -1,0 +1,153 @@
+//! `simulate`, `bench` and `advise`, as a person at a terminal meets them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_host-harness");
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().expect("the program starts")
+}
+
+/// What it prints when all is well.
+fn told(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.is_empty(), "no progress where nobody looks: {stderr}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// What it says when it fails: exactly one line.
+fn complaint(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    stderr.trim_end().to_owned()
+}
+
+/// A path of its own for one test.
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+#[test]
+fn scenarios_are_listed_printed_and_played_from_a_file() {
+    let list = told(&["simulate", "--list"]);
+    assert!(list.lines().any(|line| line.starts_with("near-capacity ")), "{list}");
+
+    let (scenario, html, json) = (path("mine.yaml"), path("mine.html"), path("mine.json"));
+    let printed = told(&["simulate", "flapping", "--print"]);
+    fs::write(&scenario, printed.replace("duration_s: 120", "duration_s: 20")).expect("written");
+    let out = told(&["simulate", text(&scenario), "--html", text(&html), "--json", text(&json)]);
+    assert!(out.contains("The server comes and goes") && out.contains("▇"), "{out}");
+    assert!(fs::read_to_string(&html).expect("a report").starts_with("<!doctype html>"));
+    let figures = fs::read_to_string(&json).expect("figures");
+    let figures: Value = serde_json::from_str(&figures).expect("JSON");
+    assert_eq!(figures["policies"][0]["name"], "none");
+}
+
+#[test]
+fn a_scenario_that_is_not_there_or_wrong_is_named() {
+    let line = complaint(&["simulate", "hurricane"]);
+    assert!(line.starts_with("error: hurricane: no such scenario; there are outage, "), "{line}");
+
+    let wrong = path("wrong.yaml");
+    fs::write(&wrong, "title: x\nduration_s: 10\nloads: []\n").expect("written");
+    let line = complaint(&["simulate", text(&wrong)]);
+    assert!(line.starts_with(&format!("error: {}:3:", text(&wrong))), "{line}");
+    assert!(line.contains("loads") && line.contains("load"), "{line}");
+}
+
+#[test]
+fn the_demo_is_also_written_as_a_page() {
+    let html = path("demo.html");
+    let out = told(&["demo", "--html", text(&html)]);
+    assert!(out.contains("8 of 8 calls went as they should"), "{out}");
+    let page = fs::read_to_string(&html).expect("a page");
+    // As many attempts as the demo's script has: 1 + 3 + 2 + 2 + 2 + 3 + 1 + 1.
+    assert_eq!(page.matches("class=\"bad\" style").count(), 10);
+    assert_eq!(page.matches("class=\"ok\" style").count(), 5);
+    assert_eq!(page.matches("<small>✓").count(), 8);
+}
+
+#[test]
+fn the_bench_writes_figures_that_a_later_run_is_compared_with() {
+    let (first, second) = (path("first.json"), path("second.json"));
+    let out = told(&["bench", "--quick", "--no-peer", "--json", text(&first)]);
+    assert!(out.contains("sandbox/isError") && out.contains("native/isError"), "{out}");
+    let figures = fs::read_to_string(&first).expect("figures");
+    let mut run: Value = serde_json::from_str(&figures).expect("JSON");
+    assert_eq!(run["peer"], "left out (--no-peer)");
+
+    // As if an instance had needed a tenth of its memory before.
+    for figure in run["figures"].as_array_mut().expect("a list") {
+        if figure["unit"] == "bytes" {
+            for member in ["median", "low", "high"] {
+                figure[member] = json!(figure[member].as_f64().expect("a number") / 10.0);
+            }
+        }
+    }
+    fs::write(&first, run.to_string()).expect("written");
+    let arguments = ["bench", "--quick", "--no-peer", "--json", text(&second), "--compare"];
+    let out = told(&[&arguments[..], &[text(&first)]].concat());
+    assert_eq!(out.matches("LARGER").count(), 4, "{out}");
+    assert_eq!(out.matches("+900.0 %").count(), 4, "{out}");
+
+    let line = complaint(&["bench", "--compare", "/nowhere/old.json"]);
+    assert!(line.starts_with("error: /nowhere/old.json: cannot be read: "), "{line}");
+}
+
+#[test]
+fn advice_is_given_from_what_the_proxy_wrote() {
+    use std::io::{BufRead, BufReader, Write};
+
+    let (config, log) = (path("quick-advice.json"), path("calls.jsonl"));
+    fs::write(&config, r#"{"backoff_base_ms": 1, "max_backoff_ms": 2}"#).expect("written");
+    let mut proxy = Command::new(PROGRAM)
+        .args(["proxy", "--config", text(&config), "--trace", text(&log)])
+        .args(["--", PROGRAM, "flaky-server"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut input = proxy.stdin.take().expect("a pipe");
+    let mut lines = BufReader::new(proxy.stdout.take().expect("a pipe")).lines();
+    let mut ask = |message: Value| {
+        writeln!(input, "{message}").expect("the proxy reads");
+        lines.next().expect("the proxy answers").expect("text")
+    };
+    let client = json!({ "name": "test", "version": "1" });
+    ask(json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client } }));
+    for (id, fail_times) in [(1, 0), (2, 2), (3, 0), (4, 0)] {
+        let flaky = json!({ "key": id.to_string(), "fail_times": fail_times, "mode": "isError" });
+        ask(json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call",
+            "params": { "name": "flaky", "arguments": flaky } }));
+    }
+    drop(input);
+    assert!(proxy.wait().expect("it ends").success());
+
+    let written = fs::read_to_string(&log).expect("a log");
+    assert_eq!(written.lines().count(), 4, "{written}");
+    assert!(!written.contains("fail_times"), "arguments are nobody's business: {written}");
+    let advice = told(&["advise", "--from", text(&log)]);
+    assert!(advice.contains("4 calls"), "{advice}");
+    assert!(advice.contains("--idempotent flaky"), "{advice}");
+    let advice = told(&["advise", "--from", text(&log), "--idempotent", "flaky"]);
+    assert!(advice.contains(r#""idempotent": true"#), "{advice}");
+
+    let line = complaint(&["advise", "--from", "/nowhere/calls.jsonl"]);
+    assert!(line.starts_with("error: /nowhere/calls.jsonl: cannot be read: "), "{line}");
+}
