@@ -44,7 +44,7 @@ struct Original<'a> {
 /// An error that names the plugin's failure and carries the upstream's own
 /// `result` or `error` in its `data`.
 pub(super) fn response(reply: AttemptReply, id: &Id, failure: &HookFailure) -> ToClient {
-    let original = reply.into_response(id).message;
+    let original = reply.into_message(id);
     let data =
         Original { name: NAME, result: original.get("result"), error: original.get("error") };
     let message = format!("the gateway's plugin failed and the call with it: {failure}");

@@ -149,6 +149,12 @@ impl AttemptReply {
         Self::Result { response, result }
     }
 
+    /// The message that the client gets under the id of its request.
+    #[must_use]
+    pub fn into_message(self, id: &Id) -> Message {
+        self.into_response(id).message
+    }
+
     /// What the client gets under the id of its request.
     #[must_use]
     pub(super) fn into_response(self, id: &Id) -> ToClient {
