@@ -2,12 +2,22 @@
 
 use alloc::{string::String, vec::Vec};
 
+/// Typing errors that are forgiven.
+const MOST_ERRORS: usize = 2;
+
 /// The known key that `unknown` most likely stands for: the same but for case,
 /// underscores and spaces, or at most two typing errors away.
 pub(super) fn closest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
-    let folded = fold(unknown);
-    let distances = known.iter().map(|key| (distance(&folded, &fold(key)), *key));
-    distances.min().filter(|(distance, _)| *distance <= 2).map(|(_, key)| key)
+    let unknown = fold(unknown);
+    let near = known.iter().filter_map(|key| {
+        let known = fold(key);
+        // Each error changes the length by one at the most; and a key of a
+        // megabyte is not to be compared letter by letter.
+        let comparable = unknown.len().abs_diff(known.len()) <= MOST_ERRORS;
+        let distance = comparable.then(|| distance(&unknown, &known))?;
+        (distance <= MOST_ERRORS).then_some((distance, *key))
+    });
+    near.min().map(|(_, key)| key)
 }
 
 fn fold(key: &str) -> String {
