@@ -25,6 +25,9 @@ use crate::{
 /// How long each step of an orderly end may take.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Two ends that lie closer together than this are one.
+const SAME_MOMENT: Duration = Duration::from_millis(50);
+
 /// Which side ended the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -161,7 +164,13 @@ async fn serve_client<R: AsyncRead + Unpin>(
     let ended = loop {
         let line = tokio::select! {
             biased;
-            () = session.upstream_gone.cancelled() => break Ended::ByUpstream,
+            () = session.upstream_gone.cancelled() => {
+                // A client that goes at the same moment has no complaint.
+                break match timeout(SAME_MOMENT, client.next()).await {
+                    Ok(None) => Ended::ByClient,
+                    _ => Ended::ByUpstream,
+                };
+            }
             () = session.client_gone.cancelled() => break Ended::ByClient,
             Some(call) = calls.join_next() => {
                 if let Err(error) = call {
