@@ -1,8 +1,11 @@
 //! A wasmtime host for retry plugins, and an MCP gateway around it.
 //!
+//! * [`config`]: the gateway's configuration file.
+//! * [`chain`]: several plugins that judge the same calls.
 //! * [`contract`]: the Rust face of the WIT package in `wit/`.
 //! * [`sandbox`]: loads a component and calls it without trusting it.
 //! * [`gateway`]: the retry loop.
+//! * [`metrics`]: numbers for operators.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
 //! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
 //! * [`mod@advise`]: what other policies would have made of calls that were logged.
@@ -10,9 +13,12 @@
 
 pub mod advise;
 pub mod bundled;
+pub mod chain;
+pub mod config;
 pub mod contract;
 pub mod gateway;
 pub mod mcp;
+pub mod metrics;
 pub mod report;
 pub mod sandbox;
 pub mod simulate;

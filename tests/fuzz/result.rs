@@ -4,7 +4,8 @@ use host_harness::{
     contract::{Outcome, Returned},
     gateway::{Background, Hook, Reply, RetryHook},
     mcp::{
-        ToolReply,
+        AttemptReply,
+        reply::Answer,
         wire::{Id, Message},
     },
 };
@@ -34,7 +35,7 @@ fn an_answer_is_relayed_unchanged_and_judged_whatever_is_in_it() {
     run("result", |input| {
         let Ok(raw) = serde_json::from_slice::<Box<RawValue>>(input) else { return };
         let Ok(message) = Message::parse(&raw) else { return };
-        let reply = ToolReply::of(message.clone());
+        let reply = AttemptReply::of(Answer::Response(message.clone()));
         let outcome = reply.outcome();
         let content = reply.content();
         let result = message.get("result").filter(|_| message.get("error").is_none());
@@ -54,7 +55,7 @@ fn an_answer_is_relayed_unchanged_and_judged_whatever_is_in_it() {
         let invocation = invocation("fuzzed", "1");
         let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &outcome, background);
         verdict.expect("the bundled plugin keeps the contract");
-        let response = reply.into_response(&Id::text("client"));
+        let response = reply.into_message(&Id::text("client"));
         for member in ["result", "error"] {
             let (before, after) = (message.get(member), response.get(member));
             assert_eq!(before.map(RawValue::get), after.map(RawValue::get), "{member}");

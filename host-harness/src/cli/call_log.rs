@@ -5,8 +5,9 @@ use std::{fs::OpenOptions, path::Path, sync::Arc};
 use anyhow::Context;
 use host_harness::{
     advise::Recorder,
-    contract::{TraceMetadata, Verdict},
+    contract::{HookError, TraceMetadata, Verdict},
     gateway::{Clock, LogicalCall, Observer, Step, Stop},
+    sandbox::HookFailure,
 };
 
 use crate::cli::words;
@@ -42,9 +43,11 @@ impl Observer for CallLog {
             Step::Waiting { after, verdict } => {
                 tracing::info!(
                     tool,
-                    attempt = %after,
+                    retry_attempt = after.number(),
+                    // Retries made for this call, the next one included.
+                    retry_count = after.number(),
                     reason = words::reason(verdict.reason),
-                    delay_ms = verdict.retry_delay_ms,
+                    retry_delay_ms = verdict.retry_delay_ms,
                     at_most_ms = verdict.delay_ceiling_ms,
                     "waits, then tries again"
                 );
@@ -56,6 +59,10 @@ impl Observer for CallLog {
                     trace_metadata(tool, verdict);
                 }
                 match stop {
+                    // It judges tools and not resources, or the other way round.
+                    Stop::PluginFailed(HookFailure::Refused(HookError::Unsupported)) => {
+                        tracing::debug!(tool, %attempts, reason, took_ms, "call ended");
+                    }
                     Stop::PluginFailed(_) | Stop::FailedClosed(_) => {
                         tracing::warn!(tool, %attempts, reason, took_ms, "call ended without a verdict");
                     }

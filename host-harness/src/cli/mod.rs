@@ -9,12 +9,18 @@ pub mod plugin;
 mod proxy;
 mod reload;
 mod sandbox_options;
+mod serve;
+mod serving;
+mod signals;
 mod simulate;
+mod upstream;
+mod watchers;
 pub mod words;
 
 use std::{
     ffi::OsString,
     io::{self, Write},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -35,8 +41,14 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start an MCP server and put the gateway in front of it, on stdin and stdout.
+    /// Put the gateway in front of an MCP server, which it starts or reaches by its URL.
     Proxy(Box<Proxy>),
+    /// Run the gateway as a configuration file says: several servers, several plugins.
+    Serve {
+        /// The configuration; see `host_harness::config`. Plugins read theirs again on SIGHUP.
+        #[arg(value_name = "FILE.yaml")]
+        file: PathBuf,
+    },
     /// Print the JSON Schema of the plugin's configuration.
     Schema {
         /// A component; the bundled retry-with-backoff if not given.
@@ -103,17 +115,44 @@ struct Proxy {
     no_plugin: bool,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    front: Front,
+    /// The URL of a server that speaks Streamable HTTP, in place of a command.
+    #[arg(long, value_name = "URL", conflicts_with = "server")]
+    upstream_url: Option<String>,
+    /// A header of every request to that server, such as `Authorization: Bearer KEY`.
+    #[arg(long, value_name = "NAME: VALUE", requires = "upstream_url", value_parser = upstream::header)]
+    upstream_header: Vec<(http::HeaderName, http::HeaderValue)>,
     /// The server's command and its arguments. The `--` before it may be left
     /// out: some clients swallow it.
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        required = true,
+        required_unless_present = "upstream_url",
         value_name = "COMMAND"
     )]
     server: Vec<OsString>,
     #[command(flatten)]
     sandbox: sandbox_options::SandboxOptions,
+}
+
+/// How clients reach the gateway.
+#[derive(Debug, Args)]
+struct Front {
+    /// Serve Streamable HTTP at `http://ADDRESS/mcp` in place of stdin and
+    /// stdout, such as `127.0.0.1:8080`.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// A host, without a port, under which clients may reach it, beside
+    /// `localhost` and loopback addresses; `*` for all.
+    #[arg(long, value_name = "HOST", requires = "listen")]
+    allow_host: Vec<String>,
+    /// An origin whose web pages may reach it, beside those of allowed hosts.
+    #[arg(long, value_name = "ORIGIN", requires = "listen")]
+    allow_origin: Vec<String>,
+    /// A header of the client's requests that the server at the URL gets as well.
+    #[arg(long, value_name = "NAME", requires = "listen")]
+    pass_header: Vec<http::HeaderName>,
 }
 
 /// What the gateway allows at the most, whatever the plugin asks for.
@@ -149,6 +188,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let result = runtime.block_on(async {
         match arguments.command {
             Command::Proxy(options) => proxy::run(*options).await,
+            Command::Serve { file } => serve::run(file).await,
             Command::Schema { plugin } => {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
@@ -171,6 +211,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 pub fn log_to_stderr(arguments: &Arguments) {
     let by_default = match arguments.command {
         Command::Proxy(_)
+        | Command::Serve { .. }
         | Command::Demo { .. }
         | Command::Schema { .. }
         | Command::Simulate(_)
@@ -185,6 +226,8 @@ pub fn log_to_stderr(arguments: &Arguments) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would tell stderr that stderr is gone, and panic over it.
+        .log_internal_errors(false)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && words::colour_allowed())
         .without_time()
         .with_target(false)

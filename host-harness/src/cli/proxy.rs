@@ -1,11 +1,15 @@
-//! `host-harness proxy`: the gateway between our own stdin and stdout and a child.
+//! `host-harness proxy`: the gateway in front of a server.
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::{Context, bail};
 use host_harness::{
+    bundled,
     gateway::{Gateway, RetryHook, SystemClock},
-    mcp::{self, Ended, RelayOptions, child::Server},
+    mcp::{
+        HttpUpstream, RelayOptions, Target,
+        front::http::{Admission, FrontLimits, Service},
+    },
+    metrics::{Measured, Metrics},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +18,8 @@ use crate::cli::{
     call_log::CallLog,
     plugin::Source,
     reload::{self, Triggers},
+    serving, signals,
+    watchers::Watchers,
 };
 
 pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
@@ -26,62 +32,50 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let triggers = Triggers::new(options.sandbox.watch.then(|| source.files()));
     let plugin =
         if options.no_plugin { None } else { Some(source.start(options.limits.max_tool_retries)?) };
+    let metrics = Metrics::new();
+    let measured =
+        |plugin| Measured { name: bundled::NAME.to_owned(), plugin, metrics: metrics.clone() };
     let clock = Arc::new(SystemClock::new());
+    let log = CallLog::new(options.trace.as_deref(), clock.clone())?;
     let gateway = Arc::new(Gateway {
-        hook: plugin.clone().map(|plugin| plugin as Arc<dyn RetryHook>),
+        hook: plugin.clone().map(|plugin| Arc::new(measured(plugin)) as Arc<dyn RetryHook>),
         limits: options.limits.into(),
-        observer: Arc::new(CallLog::new(options.trace.as_deref(), clock.clone())?),
+        observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
         clock,
     });
-    let Some((command, arguments)) = options.server.split_first() else {
-        bail!("no server command given");
+    let relaying = RelayOptions {
+        upstream_name: options.name.clone(),
+        mark_attempts: !options.no_attempt_marker,
     };
-    let (server, upstream) = Server::start(command, arguments)?;
-    let name = server.command().to_owned();
-    let stop = CancellationToken::new();
-    let interrupted = tokio::spawn(interruption(stop.clone()));
-    let reloads = plugin.map(|plugin| tokio::spawn(reload::on_request(triggers, source, plugin)));
+    let target = match options.upstream_url {
+        Some(url) => {
+            Target::Url(HttpUpstream::new(&url, options.upstream_header.into_iter().collect())?)
+        }
+        None => Target::Command(options.server),
+    };
+    let pass_headers = options.front.pass_header;
+    let service = Service { gateway, relaying, target, pass_headers };
 
-    // Pipes where the client gave us pipes: no thread hand-off per message.
-    let front = rmcp::transport::io::stdio_pipes();
-    let relaying =
-        RelayOptions { upstream_name: options.name, mark_attempts: !options.no_attempt_marker };
-    let ended = mcp::relay(gateway, relaying, front, upstream, stop).await;
+    let stop = CancellationToken::new();
+    let interrupted = tokio::spawn(signals::interruption(stop.clone()));
+    let reloads = plugin.map(|plugin| {
+        let reload = move || source.reload(&plugin);
+        tokio::spawn(reload::on_request(triggers, metrics.clone(), reload))
+    });
+    let result = match options.front.listen {
+        Some(address) => {
+            let name = options.name.unwrap_or_else(|| "server".to_owned());
+            let admission =
+                Admission { hosts: options.front.allow_host, origins: options.front.allow_origin };
+            let limits = FrontLimits::default();
+            let services = [(name, service)].into();
+            serving::listen(address, services, admission, limits, metrics, stop).await
+        }
+        None => serving::serve_lines(service, stop).await,
+    };
     interrupted.abort();
     if let Some(reloads) = reloads {
         reloads.abort();
     }
-    let status = server.end().await.with_context(|| format!("lost the server `{name}`"))?;
-    match (ended, status) {
-        // It failed by itself, perhaps before it served anything.
-        (Ended::ByClient, Some(status)) if !status.success() => {
-            bail!("the server `{name}` failed ({status})")
-        }
-        (Ended::ByClient, _) => Ok(ExitCode::SUCCESS),
-        (Ended::ByUpstream, Some(status)) => {
-            bail!("the server `{name}` ended while its client was connected ({status})")
-        }
-        (Ended::ByUpstream, None) => {
-            bail!("the server `{name}` closed the connection to its client")
-        }
-    }
-}
-
-/// Waits for Ctrl-C, or to be told to end.
-async fn interruption(stop: CancellationToken) {
-    #[cfg(unix)]
-    let told = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let told = std::future::pending::<()>();
-    tokio::select! {
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        () = told => {}
-    }
-    stop.cancel();
+    result
 }

@@ -7,9 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use host_harness::sandbox::Plugin;
-
-use crate::cli::plugin::Source;
+use host_harness::metrics::Metrics;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -39,10 +37,16 @@ impl Triggers {
 
 /// Reads plugin and configuration again whenever it is asked for. What is
 /// refused changes nothing.
-pub(super) async fn on_request(mut triggers: Triggers, source: Source, plugin: Arc<Plugin>) {
+pub(super) async fn on_request(
+    mut triggers: Triggers,
+    metrics: Arc<Metrics>,
+    reload: impl Fn() -> anyhow::Result<&'static str>,
+) {
     while triggers.next().await.is_some() {
         // It may compile; the other calls go on.
-        match tokio::task::block_in_place(|| source.reload(&plugin)) {
+        let answer = tokio::task::block_in_place(&reload);
+        metrics.reloaded(answer.is_ok());
+        match answer {
             Ok(what) => tracing::info!("{what} was read again and is in force"),
             Err(error) => {
                 for line in format!("{error:#}").lines() {

@@ -5,7 +5,8 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     mcp::{
-        tool_call::ToolReply,
+        front::ToClient,
+        reply::AttemptReply,
         wire::{Id, Message},
     },
     sandbox::HookFailure,
@@ -42,8 +43,8 @@ struct Original<'a> {
 
 /// An error that names the plugin's failure and carries the upstream's own
 /// `result` or `error` in its `data`.
-pub(super) fn response(reply: ToolReply, id: &Id, failure: &HookFailure) -> Message {
-    let original = reply.into_response(id);
+pub(super) fn response(reply: AttemptReply, id: &Id, failure: &HookFailure) -> ToClient {
+    let original = reply.into_message(id);
     let data =
         Original { name: NAME, result: original.get("result"), error: original.get("error") };
     let message = format!("the gateway's plugin failed and the call with it: {failure}");
@@ -51,20 +52,20 @@ pub(super) fn response(reply: ToolReply, id: &Id, failure: &HookFailure) -> Mess
     let response = Response { jsonrpc: "2.0", id: id.raw(), error };
     let told = to_raw_value(&response).ok().and_then(|raw| Message::parse(&raw).ok());
     // Texts and JSON always have a JSON form; if not, the result is still not lost.
-    told.unwrap_or(original)
+    ToClient { message: told.unwrap_or(original), about: Some(id.clone()), status: None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::Violation;
+    use crate::{mcp::reply::Answer, sandbox::Violation};
 
     fn told(upstream: &str) -> String {
         let raw: &RawValue = serde_json::from_str(upstream).expect("JSON");
-        let reply = ToolReply::of(Message::parse(raw).expect("a message"));
+        let reply = AttemptReply::of(Answer::Response(Message::parse(raw).expect("a message")));
         let failure = HookFailure::Rejected(Violation::RetryOfSuccess);
         let response = response(reply, &Id::text("mine"), &failure);
-        serde_json::to_string(&response).expect("JSON")
+        serde_json::to_string(&response.message).expect("JSON")
     }
 
     #[test]

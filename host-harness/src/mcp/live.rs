@@ -1,4 +1,4 @@
-//! The tool calls that the client waits for, by the id that it gave them.
+//! The calls that the client waits for, by the id that it gave them.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mcp::wire::{Id, IdKey, Message};
 
-/// Tool calls more than this at a time are refused: memory stays bounded
+/// Calls more than this at a time are refused: memory stays bounded
 /// whatever a client does.
 pub(super) const MAX_LIVE_CALLS: usize = 1024;
 

@@ -1,4 +1,6 @@
-//! A transparent MCP proxy over lines of JSON-RPC that runs `tools/call` through the [gateway](crate::gateway).
+//! A transparent MCP proxy, over lines of JSON-RPC and over Streamable HTTP on
+//! either side, that runs `tools/call` and `resources/read` through the
+//! [gateway](crate::gateway).
 //!
 //! Why not rmcp's typed client and server, back to back? A typed model keeps
 //! what it knows: unknown members go, floats are rounded, error codes beyond 32
@@ -9,36 +11,49 @@
 //! only. So the proxy relays [raw messages](wire) and takes from rmcp what
 //! loses nothing: the line codec and the stdio pipes.
 //!
-//! * [`wire`]: one JSON-RPC message, its members as the bytes that arrived.
-//! * [`lines`]: reading and writing messages, one a line.
-//! * `catalogue`: what the upstream says of its tools.
-//! * `attempt_marker`: what gateways in a row tell each other about their attempts.
-//! * [`facts`]: what a plugin may know of a tool's result.
-//! * [`tool_call`]: the reply to one attempt, and the attempt.
+//! A message's way:
+//!
+//! * [`wire`]: one JSON-RPC message, its members as the bytes that arrived; [`lines`]: one a line.
+//! * [`front`]: where it comes in; [`mod@relay`] is the front on lines.
+//! * `session`: what happens to each message of one client and one upstream.
+//! * `retried`: a call that may be retried; `call`, what the gateway reads of
+//!   it; `attempt`, one attempt at it; [`reply`], what that brought back.
 //! * `failed_closed`: the error where a call is to fail with its plugin.
+//! * [`facts`]: what a plugin may know of a result.
+//! * `catalogue`: what the upstream says of its tools; `attempt_marker`: what
+//!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
-//! * [`mod@relay`]: the pump between the two sides.
-//! * [`child`]: an upstream server as a child process.
+//! * [`upstream`]: the servers: [`child`] processes and URLs.
+//! * `headers`: what travels with a message over HTTP.
 
+mod attempt;
 mod attempt_marker;
+mod call;
 mod catalogue;
 pub mod child;
 pub mod facts;
 mod failed_closed;
+pub mod front;
+mod headers;
 pub mod lines;
 mod live;
 mod members;
 pub mod pending;
+mod progress;
 pub mod relay;
+pub mod reply;
+mod retried;
 mod session;
-pub mod tool_call;
-mod upstream;
+mod task;
+pub mod upstream;
 pub mod wire;
 
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
 pub use failed_closed::PLUGIN_FAILED;
-pub use relay::{Ended, RelayOptions, relay};
-pub use tool_call::ToolReply;
+pub use front::HttpStatus;
+pub use relay::{Ended, RelayOptions, relay, relay_to_child, relay_to_http};
+pub use reply::AttemptReply;
+pub use upstream::{EndStatus, HttpUpstream, Supervised, Target};
 
 #[cfg(test)]
 mod tests;

@@ -4,18 +4,22 @@ use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::{BuildHasher, Hasher},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use tokio::sync::oneshot;
 
-use crate::mcp::wire::{Id, IdKey, Message};
+use crate::mcp::{
+    progress::Progress,
+    reply::{Answer, Loss},
+    wire::{Id, IdKey},
+};
 
 /// The requests that the upstream has not answered yet.
 ///
-/// Every attempt of a `tools/call` gets an id of its own. It is a text that
+/// Every attempt of a call that may be retried gets an id of its own. It is a text that
 /// holds a random name of this session, so it never meets an id of the
 /// client's. All other requests keep the client's id: the protocol quotes
 /// request ids in more places than the response (the `subscriptionId` in the
@@ -43,19 +47,15 @@ struct Relayed {
 #[derive(Debug)]
 struct WaitingAttempt {
     client: Id,
-    answer: oneshot::Sender<Message>,
+    progress: Option<Arc<Progress>>,
+    answer: oneshot::Sender<Answer>,
 }
-
-/// The upstream has closed the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the upstream server closed the connection")]
-pub struct UpstreamLost;
 
 /// Whom a response belongs to.
 #[derive(Debug)]
 pub enum Recipient {
     /// An attempt that waits here.
-    Attempt(oneshot::Sender<Message>),
+    Attempt(oneshot::Sender<Answer>),
     /// The client, under the id that the response has.
     Client {
         /// It is the answer to a `tools/list`.
@@ -64,6 +64,20 @@ pub enum Recipient {
     /// Nobody: the request was cancelled, or never made.
     Nobody,
 }
+
+/// Whose progress token it is.
+#[derive(Debug)]
+pub(super) enum Reporter {
+    /// That of a live attempt, reported for its call.
+    Attempt(Arc<Progress>),
+    /// One that the client gave.
+    Client,
+    /// That of an attempt that is over.
+    Nobody,
+}
+
+/// How the ids of attempts begin.
+const ATTEMPT: &str = "attempt";
 
 impl Default for Pending {
     fn default() -> Self {
@@ -84,19 +98,33 @@ impl Pending {
     ///
     /// # Errors
     /// The upstream is gone.
-    pub fn attempt(&self, client: &Id) -> Result<(Id, oneshot::Receiver<Message>), UpstreamLost> {
-        let id = Id::text(&self.unique("attempt"));
+    pub(super) fn attempt(
+        &self,
+        client: &Id,
+        progress: Option<&Arc<Progress>>,
+    ) -> Result<(Id, oneshot::Receiver<Answer>), Loss> {
+        let id = Id::text(&self.unique(ATTEMPT));
         let (answer, answered) = oneshot::channel();
-        let mut tables = self.open()?;
-        tables.attempts.insert(id.key().clone(), WaitingAttempt { client: client.clone(), answer });
+        let attempt =
+            WaitingAttempt { client: client.clone(), progress: progress.cloned(), answer };
+        self.open()?.attempts.insert(id.key().clone(), attempt);
         Ok((id, answered))
+    }
+
+    /// Who hears the progress that is reported under this token.
+    pub(super) fn reporter(&self, token: &Id) -> Reporter {
+        if let Some(attempt) = self.tables().attempts.get(token.key()) {
+            return attempt.progress.clone().map_or(Reporter::Nobody, Reporter::Attempt);
+        }
+        let ours = format!("\"{ATTEMPT}-{}-", self.session);
+        if token.raw().get().starts_with(&ours) { Reporter::Nobody } else { Reporter::Client }
     }
 
     /// Registers a request that keeps the client's id.
     ///
     /// # Errors
     /// The upstream is gone.
-    pub fn relayed(&self, id: &Id, method: &str) -> Result<(), UpstreamLost> {
+    pub fn relayed(&self, id: &Id, method: &str) -> Result<(), Loss> {
         let relayed = Relayed { id: id.clone(), lists_tools: method == "tools/list" };
         self.open()?.relayed.insert(id.key().clone(), relayed);
         Ok(())
@@ -113,6 +141,12 @@ impl Pending {
         } else {
             Recipient::Nobody
         }
+    }
+
+    /// Whether somebody waits for this response.
+    pub(super) fn is_waiting(&self, id: &Id) -> bool {
+        let tables = self.tables();
+        tables.attempts.contains_key(id.key()) || tables.relayed.contains_key(id.key())
     }
 
     /// Nobody waits for this response any more. True if somebody did.
@@ -136,9 +170,9 @@ impl Pending {
         tables.relayed.drain().map(|(_, relayed)| relayed.id).collect()
     }
 
-    fn open(&self) -> Result<MutexGuard<'_, Tables>, UpstreamLost> {
+    fn open(&self) -> Result<MutexGuard<'_, Tables>, Loss> {
         let tables = self.tables();
-        if tables.lost { Err(UpstreamLost) } else { Ok(tables) }
+        if tables.lost { Err(Loss::NotSent) } else { Ok(tables) }
     }
 
     /// No code that can panic runs under the lock, so the tables are whole even if it is poisoned.
@@ -155,8 +189,8 @@ mod tests {
     fn attempts_of_one_request_have_different_ids() {
         let pending = Pending::default();
         let client = Id::text("7");
-        let (first, _one) = pending.attempt(&client).expect("open");
-        let (second, _two) = pending.attempt(&client).expect("open");
+        let (first, _one) = pending.attempt(&client, None).expect("open");
+        let (second, _two) = pending.attempt(&client, None).expect("open");
         assert_ne!(first.key(), second.key());
         assert_eq!(pending.client_id(&first).expect("live").key(), client.key());
     }
@@ -164,7 +198,7 @@ mod tests {
     #[test]
     fn an_abandoned_attempt_and_an_unknown_id_belong_to_nobody() {
         let pending = Pending::default();
-        let (id, _answer) = pending.attempt(&Id::text("7")).expect("open");
+        let (id, _answer) = pending.attempt(&Id::text("7"), None).expect("open");
         assert!(pending.abandon(&id));
         assert!(!pending.abandon(&id));
         assert!(matches!(pending.answered(&id), Recipient::Nobody));
@@ -173,12 +207,12 @@ mod tests {
     #[test]
     fn losing_the_upstream_wakes_attempts_and_returns_the_rest() {
         let pending = Pending::default();
-        let (_, mut answer) = pending.attempt(&Id::text("7")).expect("open");
+        let (_, mut answer) = pending.attempt(&Id::text("7"), None).expect("open");
         pending.relayed(&Id::text("8"), "ping").expect("open");
         let orphans: Vec<_> =
             pending.lose().into_iter().map(|id| id.raw().get().to_owned()).collect();
         assert_eq!(orphans, [r#""8""#]);
         assert!(answer.try_recv().is_err());
-        assert!(pending.attempt(&Id::text("9")).is_err());
+        assert!(pending.attempt(&Id::text("9"), None).is_err());
     }
 }

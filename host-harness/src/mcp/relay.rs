@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -13,17 +13,20 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     gateway::Gateway,
     mcp::{
-        catalogue::Catalogue,
+        front::ToClient,
+        headers::Headers,
         lines::{self, Reader},
-        live::LiveCalls,
-        session::Session,
-        upstream::{QUEUE, Upstream},
-        wire::Message,
+        session::{Ends, Session},
+        task::Task,
+        upstream::{HttpUpstream, Lines, Link, Supervised},
     },
 };
 
 /// How long each step of an orderly end may take.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Two ends that lie closer together than this are one.
+const SAME_MOMENT: Duration = Duration::from_millis(50);
 
 /// Which side ended the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,8 @@ impl Default for RelayOptions {
 /// them closes its side or `stop` is cancelled. Each side is a pair of what the
 /// relay reads from and what it writes to.
 ///
-/// `tools/call` runs through `gateway`; everything else passes as it is.
+/// `tools/call` and `resources/read` run through `gateway`; everything else
+/// passes as it is.
 ///
 /// When the client ends, its live calls are cancelled upstream, the upstream's
 /// input is closed, and what the upstream still has to say is passed on for up
@@ -75,61 +79,79 @@ where
     UR: AsyncRead + Unpin + Send + 'static,
     UW: AsyncWrite + Unpin + Send + 'static,
 {
-    let (front_queue, front_queued) = mpsc::channel(QUEUE);
-    let (to_upstream, outbox) = Upstream::new();
-    let session = Arc::new(Session {
-        gateway,
-        options,
-        upstream: to_upstream,
-        catalogue: Catalogue::default(),
-        front: front_queue,
-        live: Arc::new(LiveCalls::default()),
-        client_gone: stop.child_token(),
-        upstream_gone: CancellationToken::new(),
-        given_up: CancellationToken::new(),
-    });
-    let (finish_front, finish_upstream) = (CancellationToken::new(), CancellationToken::new());
+    pump(gateway, options, front, Lines(upstream.0, upstream.1), stop).await
+}
 
-    let mut front_writer = Task::spawn({
+/// As [`relay`], to an upstream that speaks Streamable HTTP. It ends with its
+/// client only: an upstream that cannot be reached is an error of each request.
+///
+/// # Panics
+/// Outside of a tokio runtime with its timer and its I/O enabled.
+pub async fn relay_to_http<FR, FW>(
+    gateway: Arc<Gateway>,
+    options: RelayOptions,
+    front: (FR, FW),
+    upstream: HttpUpstream,
+    stop: CancellationToken,
+) -> Ended
+where
+    FR: AsyncRead + Unpin + Send,
+    FW: AsyncWrite + Unpin + Send + 'static,
+{
+    pump(gateway, options, front, upstream, stop).await
+}
+
+/// As [`relay`], to a child that is started again when it crashes. It ends by
+/// the upstream if the child ends before it has answered anything, or crashes
+/// too often.
+///
+/// # Panics
+/// Outside of a tokio runtime with its timer enabled.
+pub async fn relay_to_child<FR, FW>(
+    gateway: Arc<Gateway>,
+    options: RelayOptions,
+    front: (FR, FW),
+    upstream: Supervised,
+    stop: CancellationToken,
+) -> Ended
+where
+    FR: AsyncRead + Unpin + Send,
+    FW: AsyncWrite + Unpin + Send + 'static,
+{
+    pump(gateway, options, front, upstream, stop).await
+}
+
+async fn pump<FR, FW, L>(
+    gateway: Arc<Gateway>,
+    options: RelayOptions,
+    front: (FR, FW),
+    link: L,
+    stop: CancellationToken,
+) -> Ended
+where
+    FR: AsyncRead + Unpin + Send,
+    FW: AsyncWrite + Unpin + Send + 'static,
+    L: Link,
+{
+    let (session, Ends { outbox, inbox }) = Session::new(gateway, options, &stop);
+    let (finish_front, finish_upstream) = (CancellationToken::new(), CancellationToken::new());
+    let mut writing_front = Task::spawn({
         let (session, finish) = (session.clone(), finish_front.clone());
         async move {
-            write_front(front_queued, front.1, finish).await;
+            write_front(inbox, front.1, finish).await;
             session.client_gone.cancel();
         }
     });
-    let mut upstream_writer = Task::spawn({
-        let (session, finish) = (session.clone(), finish_upstream.clone());
-        async move {
-            outbox.write(upstream.1, finish.clone()).await;
-            if !finish.is_cancelled() {
-                session.lose_upstream().await;
-            }
-        }
-    });
-    let mut upstream_reader = Task::spawn({
-        let session = session.clone();
-        async move {
-            let mut reader = Reader::new(upstream.0, "upstream");
-            while let Some(line) = reader.next().await {
-                session.upstream_said(line).await;
-            }
-            session.lose_upstream().await;
-        }
-    });
+    let mut upstream = Task::spawn(link.run(session.clone(), outbox, finish_upstream.clone()));
 
     let ended = serve_client(&session, Reader::new(front.0, "client")).await;
     finish_upstream.cancel();
     if ended == Ended::ByClient {
-        let goodbye = async {
-            upstream_writer.ended().await;
-            upstream_reader.ended().await;
-        };
-        // An upstream that does not end by itself is its owner's to end.
-        let _ = timeout(GRACE, goodbye).await;
+        let _ = timeout(L::GRACE, upstream.ended()).await;
     }
     finish_front.cancel();
     // A client that reads no more loses what it did not read.
-    let _ = timeout(GRACE, front_writer.ended()).await;
+    let _ = timeout(GRACE, writing_front.ended()).await;
     ended
 }
 
@@ -142,7 +164,13 @@ async fn serve_client<R: AsyncRead + Unpin>(
     let ended = loop {
         let line = tokio::select! {
             biased;
-            () = session.upstream_gone.cancelled() => break Ended::ByUpstream,
+            () = session.upstream_gone.cancelled() => {
+                // A client that goes at the same moment has no complaint.
+                break match timeout(SAME_MOMENT, client.next()).await {
+                    Ok(None) => Ended::ByClient,
+                    _ => Ended::ByUpstream,
+                };
+            }
             () = session.client_gone.cancelled() => break Ended::ByClient,
             Some(call) = calls.join_next() => {
                 if let Err(error) = call {
@@ -155,7 +183,7 @@ async fn serve_client<R: AsyncRead + Unpin>(
         let Some(line) = line else { break Ended::ByClient };
         tokio::select! {
             biased;
-            () = session.client_said(line, &mut calls) => {}
+            () = session.client_said(line, Headers::default(), &mut calls) => {}
             () = session.upstream_gone.cancelled() => break Ended::ByUpstream,
             () = session.client_gone.cancelled() => break Ended::ByClient,
         }
@@ -174,14 +202,14 @@ async fn serve_client<R: AsyncRead + Unpin>(
 
 /// Writes until `finish`, then what is left, and closes the stream. Ends early if the stream fails.
 async fn write_front(
-    mut queue: mpsc::Receiver<Message>,
+    mut queue: mpsc::Receiver<ToClient>,
     mut to: impl AsyncWrite + Unpin,
     finish: CancellationToken,
 ) {
     loop {
         let message = tokio::select! {
             biased;
-            Some(message) = queue.recv() => message,
+            Some(said) = queue.recv() => said.message,
             () = finish.cancelled() => break,
         };
         if lines::write(&mut to, &message).await.is_err() {
@@ -190,24 +218,4 @@ async fn write_front(
     }
     // The client may have closed its end already; then there is nothing to close.
     let _ = to.shutdown().await;
-}
-
-/// A task that ends with its owner.
-struct Task(JoinHandle<()>);
-
-impl Task {
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(task))
-    }
-
-    async fn ended(&mut self) {
-        // How it ended changes nothing for those who wait.
-        let _ = (&mut self.0).await;
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

@@ -6,201 +6,261 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    contract::TransportFailure,
-    gateway::{CallContext, Finished, Gateway, Hook, LogicalCall, Stop, marker},
+    gateway::Gateway,
     mcp::{
-        attempt_marker,
+        call::Call,
         catalogue::Catalogue,
-        failed_closed,
-        live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
-        pending::{Recipient, UpstreamLost},
+        front::ToClient,
+        headers::Headers,
+        live::{LiveCalls, MAX_LIVE_CALLS},
+        pending::{Recipient, Reporter},
         relay::RelayOptions,
-        tool_call::{CallParams, NO_ANSWER, ToolReply, attempt},
-        upstream::Upstream,
+        reply::{Answer, Loss, NO_ANSWER},
+        upstream::{Outbox, QUEUE, Upstream},
         wire::{Id, Kind, Message, NotAMessage},
     },
 };
 
 const CANCELLED: &str = "notifications/cancelled";
+const PROGRESS: &str = "notifications/progress";
 const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 /// JSON-RPC: well-formed JSON that is no request.
 const INVALID_REQUEST: i64 = -32600;
 
 /// One client in front of one upstream.
-pub(super) struct Session {
+pub(crate) struct Session {
     pub(super) gateway: Arc<Gateway>,
     pub(super) options: RelayOptions,
     pub(super) upstream: Upstream,
     pub(super) catalogue: Catalogue,
     /// To the client. When it is gone, what was for it is dropped.
-    pub(super) front: mpsc::Sender<Message>,
+    front: mpsc::Sender<ToClient>,
     pub(super) live: Arc<LiveCalls>,
     /// Cancels every live call.
-    pub(super) client_gone: CancellationToken,
-    pub(super) upstream_gone: CancellationToken,
+    pub(crate) client_gone: CancellationToken,
+    pub(crate) upstream_gone: CancellationToken,
     /// The upstream is gone, and calls that still hope for another attempt end now.
-    pub(super) given_up: CancellationToken,
+    pub(crate) given_up: CancellationToken,
+}
+
+/// The far ends of a [`Session`].
+pub(crate) struct Ends {
+    /// What goes to the upstream, for its link.
+    pub(crate) outbox: Outbox,
+    /// What goes to the client, for the front.
+    pub(crate) inbox: mpsc::Receiver<ToClient>,
 }
 
 impl Session {
-    /// Handles a line of the client. Tool calls go on in `calls`.
-    pub(super) async fn client_said(
+    /// A session that ends when `stop` is cancelled, and whose ends are not connected yet.
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        options: RelayOptions,
+        stop: &CancellationToken,
+    ) -> (Arc<Self>, Ends) {
+        let (front, inbox) = mpsc::channel(QUEUE);
+        let (upstream, outbox) = Upstream::new();
+        let session = Self {
+            gateway,
+            options,
+            upstream,
+            catalogue: Catalogue::default(),
+            front,
+            live: Arc::new(LiveCalls::default()),
+            client_gone: stop.child_token(),
+            upstream_gone: CancellationToken::new(),
+            given_up: CancellationToken::new(),
+        };
+        (Arc::new(session), Ends { outbox, inbox })
+    }
+
+    /// Handles a message of the client, and what came with it over HTTP. What
+    /// may be retried goes on in `calls`.
+    pub(crate) async fn client_said(
         self: &Arc<Self>,
         line: Result<Message, NotAMessage>,
+        headers: Headers,
         calls: &mut JoinSet<()>,
     ) {
         let Ok(message) = line else {
-            return self
-                .tell_client(Message::error(None, INVALID_REQUEST, "Invalid Request", None))
-                .await;
+            let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
+            return self.tell_client(refusal.into()).await;
         };
         match message.kind().clone() {
-            Kind::Request { method, id } => {
-                match CallParams::of(&message).filter(|_| method == "tools/call") {
-                    Some(params) if calls.len() < MAX_LIVE_CALLS => {
-                        self.start_call(message, id, params, calls)
-                    }
-                    Some(_) => {
-                        let text = "the gateway has too many tool calls in flight";
-                        self.tell_client(Message::error(Some(&id), NO_ANSWER, text, None)).await;
-                    }
-                    None => self.relay_request(message, &method, &id).await,
+            Kind::Request { method, id } => match Call::of(&method, &message) {
+                Some(call) if calls.len() < MAX_LIVE_CALLS => {
+                    self.start_call(message, headers, id, call, calls)
                 }
-            }
+                Some(_) => {
+                    let text = "the gateway has too many calls in flight";
+                    self.respond(&id, Message::error(Some(&id), NO_ANSWER, text, None)).await;
+                }
+                None => self.relay_request(message, headers, &method, &id).await,
+            },
             Kind::Notification { method } if method == CANCELLED => {
-                if let Some(id) = message.cancelled_id() {
+                if let Some(id) = message.id_in_params("requestId") {
                     if self.live.cancel(&id, &message) {
                         // The attempt in flight tells the upstream under its own id.
                         return;
                     }
                     self.upstream.pending.abandon(&id);
                 }
-                self.tell_upstream(message).await;
+                self.tell_upstream(message, headers).await;
             }
-            Kind::Notification { .. } | Kind::Response { .. } => self.tell_upstream(message).await,
+            Kind::Notification { .. } | Kind::Response { .. } => {
+                self.tell_upstream(message, headers).await;
+            }
         }
     }
 
-    /// Handles a line of the upstream.
-    pub(super) async fn upstream_said(&self, line: Result<Message, NotAMessage>) {
+    /// The client has closed the stream that the answer to this request was to
+    /// come on. Nobody can come back for it, so nothing more is done for it.
+    pub(crate) fn client_hung_up(&self, id: &Id) {
+        let reason = serde_json::json!({ "reason": "the client closed its stream" });
+        let notice =
+            Message::notification(CANCELLED, &reason).with_param("requestId", id.raw().to_owned());
+        if !self.live.cancel(id, &notice) && self.upstream.pending.abandon(id) {
+            self.upstream.cancel(notice);
+        }
+    }
+
+    /// A name that nothing else in this session has.
+    pub(crate) fn unique(&self, what: &str) -> String {
+        self.upstream.pending.unique(what)
+    }
+
+    /// Handles a message of the upstream. `about` is the request in whose
+    /// answer it came, by the id that the upstream knows, if the transport tells.
+    pub(super) async fn upstream_said(
+        &self,
+        line: Result<Message, NotAMessage>,
+        about: Option<&Id>,
+    ) {
         let Ok(message) = line else {
             // An error in return could start an endless exchange of errors.
             return tracing::warn!("the upstream sent JSON that is no JSON-RPC message; skipped");
         };
-        match message.kind().clone() {
-            Kind::Response { id: Some(id) } => match self.upstream.pending.answered(&id) {
-                // The attempt may have ended this very moment; then nobody wants it.
-                Recipient::Attempt(answer) => drop(answer.send(message)),
-                Recipient::Client { lists_tools } => {
-                    if let (true, Some(result)) = (lists_tools, message.get("result")) {
-                        self.catalogue.learn(result);
-                    }
-                    self.tell_client(message).await;
-                }
-                Recipient::Nobody if id.raw().get() == "null" => self.tell_client(message).await,
-                Recipient::Nobody => tracing::debug!("dropped a response that nobody waits for"),
-            },
+        let about = about.map(|id| self.upstream.pending.client_id(id).unwrap_or(id.clone()));
+        let message = match message.kind().clone() {
+            Kind::Response { id: Some(id) } => return self.answered(&id, message).await,
+            Kind::Notification { method } if method == PROGRESS => {
+                return self.progressed(message, about).await;
+            }
             Kind::Notification { method } if method == CANCELLED => {
-                let client_id =
-                    message.cancelled_id().and_then(|id| self.upstream.pending.client_id(&id));
-                let message = match client_id {
-                    Some(id) => message.with_cancelled_id(&id),
+                let client_id = message
+                    .id_in_params("requestId")
+                    .and_then(|id| self.upstream.pending.client_id(&id));
+                match client_id {
+                    Some(id) => message.with_param("requestId", id.raw().to_owned()),
                     None => message,
-                };
-                self.tell_client(message).await;
+                }
             }
-            Kind::Notification { method } if method == TOOLS_CHANGED => {
-                self.catalogue.forget_all();
-                self.tell_client(message).await;
+            Kind::Notification { method } => {
+                if method == TOOLS_CHANGED {
+                    self.catalogue.forget_all();
+                }
+                message
             }
-            _ => self.tell_client(message).await,
+            Kind::Request { .. } | Kind::Response { .. } => message,
+        };
+        self.tell_client(ToClient { message, about, status: None }).await;
+    }
+
+    /// The upstream has answered a request.
+    async fn answered(&self, id: &Id, response: Message) {
+        match self.upstream.pending.answered(id) {
+            // The attempt may have ended this very moment; then nobody wants it.
+            Recipient::Attempt(answer) => drop(answer.send(Answer::Response(response))),
+            Recipient::Client { lists_tools } => {
+                if let (true, Some(result)) = (lists_tools, response.get("result")) {
+                    self.catalogue.learn(result);
+                }
+                self.respond(id, response).await;
+            }
+            Recipient::Nobody if id.raw().get() == "null" => {
+                self.tell_client(response.into()).await;
+            }
+            Recipient::Nobody => tracing::debug!("dropped a response that nobody waits for"),
+        }
+    }
+
+    /// There will be no response to this request.
+    pub(super) async fn unanswered(&self, id: &Id, answer: Answer) {
+        match self.upstream.pending.answered(id) {
+            Recipient::Attempt(attempt) => drop(attempt.send(answer)),
+            Recipient::Client { .. } => match answer {
+                Answer::Response(response) => self.respond(id, response).await,
+                Answer::Http(failure) => self.tell_client(failure.into_response(id)).await,
+                Answer::Lost(loss) => self.respond(id, loss.into_response(id)).await,
+            },
+            Recipient::Nobody => {}
+        }
+    }
+
+    /// Whether somebody waits for the answer to a request.
+    pub(super) fn is_waiting(&self, id: &Id) -> bool {
+        self.upstream.pending.is_waiting(id)
+    }
+
+    /// Whether a request is an attempt at a call, which the loop may repeat.
+    pub(super) fn is_attempt(&self, id: &Id) -> bool {
+        self.upstream.pending.client_id(id).is_some()
+    }
+
+    /// The upstream reports progress.
+    async fn progressed(&self, report: Message, about: Option<Id>) {
+        let Some(token) = report.id_in_params("progressToken") else {
+            return self.tell_client(ToClient { message: report, about, status: None }).await;
+        };
+        match self.upstream.pending.reporter(&token) {
+            Reporter::Client => {
+                self.tell_client(ToClient { message: report, about, status: None }).await;
+            }
+            Reporter::Nobody => tracing::debug!("dropped the progress of an attempt that is over"),
+            Reporter::Attempt(progress) => {
+                // First the room, then the question whether the attempt lives:
+                // nothing can come between the answer and the report.
+                let Ok(room) = self.front.reserve().await else { return };
+                let about = self.upstream.pending.client_id(&token);
+                progress.report(&token, report, |message| {
+                    room.send(ToClient { message, about, status: None });
+                });
+            }
         }
     }
 
     /// The upstream is gone: nobody waits in vain, nothing new is sent.
     pub(super) async fn lose_upstream(&self) {
         for id in self.upstream.pending.lose() {
-            self.tell_client(lost(&id)).await;
+            self.respond(&id, Loss::Closed.into_response(&id)).await;
         }
         // Last: it ends the session, and the errors are to reach the client.
         self.upstream_gone.cancel();
     }
 
-    async fn relay_request(&self, message: Message, method: &str, id: &Id) {
-        if self.upstream.pending.relayed(id, method).is_err() {
-            return self.tell_client(lost(id)).await;
+    async fn relay_request(&self, message: Message, headers: Headers, method: &str, id: &Id) {
+        if let Err(loss) = self.upstream.pending.relayed(id, method) {
+            return self.respond(id, loss.into_response(id)).await;
         }
         // Who registered the loss first answers the client, once.
-        if self.upstream.send(message).await.is_err() && self.upstream.pending.abandon(id) {
-            self.tell_client(lost(id)).await;
+        if let Err(loss) = self.upstream.send(message, headers).await {
+            self.unanswered(id, Answer::Lost(loss)).await;
         }
     }
 
-    fn start_call(
-        self: &Arc<Self>,
-        request: Message,
-        id: Id,
-        params: CallParams,
-        calls: &mut JoinSet<()>,
-    ) {
-        let cancel = Cancel { token: self.client_gone.child_token(), ..Cancel::default() };
-        let entered = self.live.enter(&id, cancel.clone());
-        let session = self.clone();
-        calls.spawn(async move {
-            let outer = attempt_marker::read(&params.meta);
-            let context = CallContext {
-                upstream: session.options.upstream_name.clone(),
-                annotations: session.catalogue.of(&params.name),
-                outer,
-            };
-            let call = LogicalCall {
-                hook: Hook::ToolPostInvoke,
-                traced: params.traced(),
-                target: params.name,
-                request_id: session.upstream.pending.unique("call"),
-                context: Arc::new(context),
-                cancel: cancel.token,
-            };
-            // A marker that came passes on unchanged if none of ours takes its place.
-            let retries =
-                if session.options.mark_attempts { session.gateway.retries(&call) } else { None };
-            let attempts = |number| {
-                let request = match retries.and_then(|retries| marker(outer, number, retries)) {
-                    Some(marker) => attempt_marker::write(request.clone(), marker),
-                    None => request.clone(),
-                };
-                attempt(&session.upstream, request, &id, &cancel.notice)
-            };
-            let response = tokio::select! {
-                biased;
-                finished = session.gateway.run(&call, attempts) => match finished {
-                    Finished::Answered { reply, stop: Stop::FailedClosed(failure), .. } => {
-                        failed_closed::response(reply, &id, &failure)
-                    }
-                    Finished::Answered { reply, .. } => reply.into_response(&id),
-                    Finished::Cancelled { .. } => return,
-                },
-                () = session.given_up.cancelled() => {
-                    ToolReply::Lost(TransportFailure::AfterDispatch).into_response(&id)
-                }
-            };
-            // The client may use the id again once it has the response.
-            drop(entered);
-            session.tell_client(response).await;
-        });
+    /// Gives the client the response to its request.
+    async fn respond(&self, id: &Id, response: Message) {
+        let about = Some(id.clone());
+        self.tell_client(ToClient { message: response, about, status: None }).await;
     }
 
-    async fn tell_client(&self, message: Message) {
+    pub(super) async fn tell_client(&self, message: ToClient) {
         // A client that is gone needs no answer.
         let _ = self.front.send(message).await;
     }
 
-    async fn tell_upstream(&self, message: Message) {
+    async fn tell_upstream(&self, message: Message, headers: Headers) {
         // An upstream that is gone ends the session; a notification has no answer to give.
-        let _ = self.upstream.send(message).await;
+        let _ = self.upstream.send(message, headers).await;
     }
-}
-
-fn lost(id: &Id) -> Message {
-    Message::error(Some(id), NO_ANSWER, &UpstreamLost.to_string(), None)
 }

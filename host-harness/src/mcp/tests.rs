@@ -268,3 +268,44 @@ async fn json_that_is_no_message_is_refused_and_the_session_goes_on() {
     session.upstream.say("{}").await;
     session.assert_quiet().await;
 }
+
+const READ: &str = r#"{"jsonrpc":"2.0","id":9,"method":"resources/read","params":{"uri":"u:1","_meta":{"progressToken":3}}}"#;
+
+/// The id, quoted, and the whole of a request.
+fn id_of(request: &str) -> String {
+    let request: serde_json::Value = serde_json::from_str(request).expect("JSON");
+    request["id"].to_string()
+}
+
+fn progress(token: &str, progress: u32) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":{progress},"total":4}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn progress_of_several_attempts_reaches_the_client_as_that_of_one_call() {
+    let mut session = Session::new(Limits::default());
+    session.client.say(READ).await;
+    let first = id_of(&session.upstream.hear().await);
+    session.upstream.say(&progress(&first, 2)).await;
+    assert_eq!(session.client.hear().await, progress("3", 2));
+    let failed =
+        format!(r#"{{"jsonrpc":"2.0","id":{first},"error":{{"code":-32603,"message":"m"}}}}"#);
+    session.upstream.say(&failed).await;
+    let request = session.upstream.hear().await;
+    let second = id_of(&request);
+    assert_eq!(
+        request,
+        READ.replace(":9,", &format!(":{second},")).replace(":3}", &format!(":{second}}}"))
+    );
+    // The first attempt is over, and the second is not further yet.
+    for (attempt, value) in [(&first, 3), (&second, 1), (&second, 2), (&second, 3)] {
+        session.upstream.say(&progress(attempt, value)).await;
+    }
+    assert_eq!(session.client.hear().await, progress("3", 3));
+    session.upstream.say(&format!(r#"{{"jsonrpc":"2.0","id":{second},"result":{{}}}}"#)).await;
+    assert_eq!(session.client.hear().await, r#"{"jsonrpc":"2.0","id":9,"result":{}}"#);
+    session.upstream.say(&progress(&second, 4)).await;
+    session.assert_quiet().await;
+}

@@ -164,7 +164,7 @@ impl Message {
 
     /// The same request with a member of its `_meta` set.
     #[must_use]
-    pub fn with_meta(mut self, name: &str, value: &impl Serialize) -> Self {
+    pub fn with_meta(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
         let members = |raw: Option<&RawValue>| {
             raw.and_then(|raw| Members::parse(raw).ok()).unwrap_or_default()
         };
@@ -176,21 +176,46 @@ impl Message {
         self
     }
 
-    /// The request that a `notifications/cancelled` speaks of.
+    /// The same message with a member of its `params` set.
     #[must_use]
-    pub fn cancelled_id(&self) -> Option<Id> {
-        let params = Members::parse(self.get("params")?).ok()?;
-        params.get("requestId").map(Id::new)
-    }
-
-    /// The same `notifications/cancelled` about another request.
-    #[must_use]
-    pub fn with_cancelled_id(mut self, id: &Id) -> Self {
+    pub fn with_param(mut self, name: &str, value: Box<RawValue>) -> Self {
         let mut params =
             self.get("params").and_then(|raw| Members::parse(raw).ok()).unwrap_or_default();
-        params.set("requestId", id.raw.clone());
+        params.set(name, value);
         self.members.set("params", raw(&params));
         self
+    }
+
+    /// The same message with a member set.
+    #[must_use]
+    pub(super) fn with_member(mut self, name: &str, value: Box<RawValue>) -> Self {
+        self.members.set(name, value);
+        self
+    }
+
+    /// Whether it is the response to the request with this id.
+    #[must_use]
+    pub fn answers(&self, request: &Id) -> bool {
+        matches!(&self.kind, Kind::Response { id: Some(id) } if id.key() == request.key())
+    }
+
+    /// Whether it is a `notifications/cancelled`.
+    #[must_use]
+    pub fn is_cancellation(&self) -> bool {
+        matches!(&self.kind, Kind::Notification { method } if method == "notifications/cancelled")
+    }
+
+    /// A member of the `params`, unparsed.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<Box<RawValue>> {
+        Members::parse(self.get("params")?).ok()?.get(name).map(ToOwned::to_owned)
+    }
+
+    /// An id in the `params`: the `requestId` that a `notifications/cancelled`
+    /// speaks of, or the `progressToken` of a `notifications/progress`.
+    #[must_use]
+    pub fn id_in_params(&self, name: &str) -> Option<Id> {
+        self.param(name).map(|id| Id::new(&id))
     }
 }
 
@@ -242,8 +267,10 @@ mod tests {
     fn a_cancellation_keeps_its_reason_under_another_id() {
         let text = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reason":"bored","requestId":4}}"#;
         let read = message(text).expect("a message");
-        assert_eq!(read.cancelled_id().expect("an id").raw().get(), "4");
-        let told = serde_json::to_string(&read.with_cancelled_id(&Id::text("a"))).expect("JSON");
+        assert_eq!(read.id_in_params("requestId").expect("an id").raw().get(), "4");
+        let told =
+            serde_json::to_string(&read.with_param("requestId", Id::text("a").raw().to_owned()))
+                .expect("JSON");
         assert_eq!(told, text.replace(":4", r#":"a""#));
     }
 

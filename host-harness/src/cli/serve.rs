@@ -1,0 +1,161 @@
+//! `host-harness serve`: the gateway as its configuration file says.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::{Context, anyhow, bail};
+use host_harness::{
+    bundled,
+    chain::{Chain, Member},
+    config::{Code, Config, ConfigError, PluginEntry},
+    contract::Issue,
+    gateway::{Gateway, RetryHook, SystemClock},
+    mcp::{
+        RelayOptions,
+        front::http::{Admission, Service},
+    },
+    metrics::{Measured, Metrics},
+    sandbox::{Component, Options, Plugin, StartError},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{
+    call_log::CallLog,
+    reload::{self, Triggers},
+    serving, signals,
+    watchers::Watchers,
+};
+
+pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
+    let triggers = Triggers::new(None);
+    let Config { general, upstreams, plugins } = read(&file)?;
+    let limits = general.limits.of_calls();
+    let metrics = Metrics::new();
+    let mut running = Vec::new();
+    for entry in &plugins {
+        running.push(start(&file, entry, limits.max_tool_retries)?);
+    }
+    let members = plugins.iter().zip(&running).map(|(entry, plugin)| Member {
+        name: entry.name.clone(),
+        hooks: entry.hooks.clone(),
+        conditions: entry.conditions.clone(),
+        plugin: Arc::new(Measured {
+            name: entry.name.clone(),
+            plugin: plugin.clone(),
+            metrics: metrics.clone(),
+        }),
+    });
+    let chain = Chain::new(members.collect());
+    let clock = Arc::new(SystemClock::new());
+    let log = CallLog::new(None, clock.clone())?;
+    let gateway = Arc::new(Gateway {
+        hook: if plugins.is_empty() { None } else { Some(Arc::new(chain) as Arc<dyn RetryHook>) },
+        limits,
+        observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
+        clock,
+    });
+    let services = upstreams.into_iter().map(|(name, upstream)| {
+        let relaying =
+            RelayOptions { upstream_name: Some(name.clone()), ..RelayOptions::default() };
+        let (target, pass_headers) = (upstream.target, upstream.pass_headers);
+        (name, Service { gateway: gateway.clone(), relaying, target, pass_headers })
+    });
+    let mut services: std::collections::BTreeMap<_, _> = services.collect();
+
+    let stop = CancellationToken::new();
+    let interrupted = tokio::spawn(signals::interruption(stop.clone()));
+    let reload = move || reload(&file, &plugins, &running);
+    let reloads = tokio::spawn(reload::on_request(triggers, metrics.clone(), reload));
+    let result = match (general.listen, services.pop_first()) {
+        (None, Some((_, only))) => serving::serve_lines(only, stop).await,
+        (Some(address), Some((name, first))) => {
+            services.insert(name, first);
+            let admission =
+                Admission { hosts: general.allow_hosts, origins: general.allow_origins };
+            let limits = general.limits.of_the_front();
+            serving::listen(address, services, admission, limits, metrics, stop).await
+        }
+        (_, None) => bail!("no upstream"),
+    };
+    interrupted.abort();
+    reloads.abort();
+    result
+}
+
+fn read(file: &Path) -> anyhow::Result<Config> {
+    Config::from_file(file, &|name| env::var(name).ok()).map_err(|error| {
+        let place = file.display();
+        match error {
+            ConfigError::Shape { .. } => anyhow!("{place}:{error}"),
+            ConfigError::Unreadable(_) => anyhow!("{place}: {error}"),
+            ConfigError::Issues(issues) => complaint(file, "", &issues),
+        }
+    })
+}
+
+fn start(file: &Path, entry: &PluginEntry, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
+    let place = || format!("{}: {}", file.display(), entry.path);
+    let component = match &entry.code {
+        Code::Bundled => Component::from_bytes(bundled::NAME, bundled::COMPONENT),
+        Code::File(path) => Component::from_file(path),
+    };
+    let component = component.with_context(|| format!("{}.kind", place()))?;
+    let config = entry.config.clone();
+    let options = Options { config, max_tool_retries, ..Options::default() };
+    let plugin = Plugin::start(&component, options).map_err(|error| refused(file, entry, error))?;
+    tell(file, entry, plugin.notices());
+    Ok(Arc::new(plugin))
+}
+
+/// Puts the plugins' configurations into force again. What else the file says
+/// is read at the start only.
+fn reload(
+    file: &Path,
+    before: &[PluginEntry],
+    running: &[Arc<Plugin>],
+) -> anyhow::Result<&'static str> {
+    let entries = read(file)?.plugins;
+    let same = |one: &PluginEntry, other: &PluginEntry| {
+        (&one.name, &one.code, &one.hooks, &one.conditions)
+            == (&other.name, &other.code, &other.hooks, &other.conditions)
+    };
+    if entries.len() != before.len() || !entries.iter().zip(before).all(|(one, old)| same(one, old))
+    {
+        bail!(
+            "{}: plugins: only their `config` can change while the gateway runs; start it again",
+            file.display()
+        );
+    }
+    for (entry, plugin) in entries.iter().zip(running) {
+        let notices =
+            plugin.reconfigure(&entry.config).map_err(|error| refused(file, entry, error))?;
+        tell(file, entry, &notices);
+    }
+    Ok("the plugins' configuration")
+}
+
+fn tell(file: &Path, entry: &PluginEntry, notices: &[Issue]) {
+    for Issue { path, message } in notices {
+        tracing::warn!("{}: {}.config.{path}: {message}", file.display(), entry.path);
+    }
+}
+
+fn refused(file: &Path, entry: &PluginEntry, error: StartError) -> anyhow::Error {
+    match error {
+        StartError::Config(issues) => complaint(file, &format!("{}.config", entry.path), &issues),
+        other => anyhow!(other).context(format!("{}: {}", file.display(), entry.path)),
+    }
+}
+
+/// Every problem on a line of its own, with the file and its path there.
+fn complaint(file: &Path, within: &str, issues: &[Issue]) -> anyhow::Error {
+    let dot = |path: &str| if within.is_empty() || path.is_empty() { "" } else { "." };
+    let lines = issues.iter().map(|Issue { path, message }| {
+        format!("{}: {within}{}{path}: {message}", file.display(), dot(path))
+    });
+    anyhow!(lines.collect::<Vec<_>>().join("\n"))
+}

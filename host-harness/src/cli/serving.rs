@@ -1,0 +1,95 @@
+//! Serving clients, on our own standard streams or on HTTP.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    process::{ExitCode, ExitStatus},
+    sync::{Arc, PoisonError},
+};
+
+use anyhow::{Context, bail};
+use host_harness::{
+    mcp::{
+        self, Ended, Supervised, Target,
+        front::http::{Admission, FrontLimits, HttpFront, Service},
+    },
+    metrics::Metrics,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Serves the client on our own stdin and stdout.
+pub(super) async fn serve_lines(
+    service: Service,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let Service { gateway, relaying, target, .. } = service;
+    // Pipes where the client gave us pipes: no thread hand-off per message.
+    let front = rmcp::transport::io::stdio_pipes();
+    match target {
+        Target::Url(upstream) => {
+            mcp::relay_to_http(gateway, relaying, front, upstream, stop).await;
+            Ok(ExitCode::SUCCESS)
+        }
+        Target::Command(command) => {
+            let server = Supervised::start(command)?;
+            let (name, end) = (server.name(), server.end_status());
+            let ended = mcp::relay_to_child(gateway, relaying, front, server, stop).await;
+            let status = end.lock().unwrap_or_else(PoisonError::into_inner).take();
+            judge_end(&name, ended, status)
+        }
+    }
+}
+
+/// Serves clients on Streamable HTTP.
+pub(super) async fn listen(
+    address: SocketAddr,
+    services: BTreeMap<String, Service>,
+    admission: Admission,
+    limits: FrontLimits,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    if !address.ip().is_loopback() && admission.hosts.is_empty() {
+        bail!(
+            "{address} can be reached from other machines: name the hosts under which clients \
+             reach the gateway with `--allow-host` or `allow_hosts` (`*` for all)"
+        );
+    }
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    if services.len() == 1 {
+        tracing::info!("listening on http://{address}/mcp");
+    } else {
+        for name in services.keys() {
+            tracing::info!("listening on http://{address}/mcp/{name}");
+        }
+    }
+    let front = HttpFront { services, admission, limits, metrics: Some(metrics) };
+    front.serve(listener, stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the server did what servers should when their client goes.
+fn judge_end(
+    name: &str,
+    ended: Ended,
+    status: Option<io::Result<Option<ExitStatus>>>,
+) -> anyhow::Result<ExitCode> {
+    let status = status.transpose().with_context(|| format!("lost the server `{name}`"))?;
+    match (ended, status.flatten()) {
+        // It failed by itself, perhaps before it served anything.
+        (Ended::ByClient, Some(status)) if !status.success() => {
+            bail!("the server `{name}` failed ({status})")
+        }
+        (Ended::ByClient, _) => Ok(ExitCode::SUCCESS),
+        (Ended::ByUpstream, Some(status)) => {
+            bail!("the server `{name}` ended while its client was connected ({status})")
+        }
+        (Ended::ByUpstream, None) => {
+            bail!("the server `{name}` closed the connection to its client")
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The shape of the configuration file.
+
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU64, time::Duration};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{gateway, mcp::front::http::FrontLimits};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listen: Option<SocketAddr>,
+    #[serde(default)]
+    pub(super) allow_hosts: Vec<String>,
+    #[serde(default)]
+    pub(super) allow_origins: Vec<String>,
+    #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) upstreams: BTreeMap<String, UpstreamEntry>,
+    #[serde(default)]
+    pub(super) plugins: Vec<RawPlugin>,
+}
+
+/// What belongs to no upstream and no plugin.
+#[derive(Debug)]
+pub struct General {
+    /// Where to serve Streamable HTTP; stdin and stdout if not given.
+    pub listen: Option<SocketAddr>,
+    /// Hosts, without a port, under which clients may reach the gateway,
+    /// beside `localhost` and loopback addresses; `*` for all.
+    pub allow_hosts: Vec<String>,
+    /// Origins whose pages may reach it, beside those of allowed hosts.
+    pub allow_origins: Vec<String>,
+    /// What the gateway allows at the most.
+    pub limits: Limits,
+}
+
+/// What the gateway allows at the most. Times are in milliseconds.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    max_tool_retries: Option<u32>,
+    attempt_timeout_ms: Option<NonZeroU64>,
+    deadline_ms: Option<NonZeroU64>,
+    max_body_bytes: Option<usize>,
+    max_requests: Option<usize>,
+    max_sessions: Option<usize>,
+    session_idle_ms: Option<NonZeroU64>,
+    drain_ms: Option<u64>,
+}
+
+impl Limits {
+    /// Of one call.
+    #[must_use]
+    pub fn of_calls(&self) -> gateway::Limits {
+        let millis = |value: Option<NonZeroU64>| value.map(|ms| Duration::from_millis(ms.get()));
+        let by_default = gateway::Limits::default();
+        gateway::Limits {
+            max_tool_retries: self.max_tool_retries.unwrap_or(by_default.max_tool_retries),
+            attempt_timeout: millis(self.attempt_timeout_ms),
+            deadline: millis(self.deadline_ms),
+        }
+    }
+
+    /// Of the front on HTTP.
+    #[must_use]
+    pub fn of_the_front(&self) -> FrontLimits {
+        let by_default = FrontLimits::default();
+        let idle = self.session_idle_ms.map(|ms| Duration::from_millis(ms.get()));
+        FrontLimits {
+            max_body_bytes: self.max_body_bytes.unwrap_or(by_default.max_body_bytes),
+            max_requests: self.max_requests.unwrap_or(by_default.max_requests),
+            max_sessions: self.max_sessions,
+            session_idle: idle.unwrap_or(by_default.session_idle),
+            drain: self.drain_ms.map_or(by_default.drain, Duration::from_millis),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpstreamEntry {
+    pub(super) url: Option<String>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) pass_headers: Vec<String>,
+    #[serde(default)]
+    pub(super) command: Vec<String>,
+}
+
+/// An entry of `plugins`, as ContextForge has it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlugin {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) hooks: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) mode: Mode,
+    pub(super) priority: Option<i64>,
+    #[serde(default)]
+    pub(super) conditions: Vec<RawCondition>,
+    pub(super) config: Option<Map<String, Value>>,
+    // For people.
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    #[serde(rename = "version")]
+    _version: Option<String>,
+    #[serde(rename = "author")]
+    _author: Option<String>,
+    #[serde(default, rename = "tags")]
+    _tags: Vec<String>,
+}
+
+/// How the original framework treats a plugin. A hook that can only ask for a
+/// delay has nothing to enforce, so the first three are the same here.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mode {
+    #[default]
+    Enforce,
+    EnforceIgnoreError,
+    Permissive,
+    Disabled,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawCondition {
+    pub(super) server_ids: Vec<String>,
+    pub(super) tools: Vec<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) tenant_ids: Vec<String>,
+    pub(super) user_patterns: Vec<String>,
+    pub(super) content_types: Vec<String>,
+    // Of hooks that no retry plugin has.
+    #[serde(rename = "prompts")]
+    _prompts: Vec<String>,
+    #[serde(rename = "agents")]
+    _agents: Vec<String>,
+}

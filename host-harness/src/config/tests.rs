@@ -1,0 +1,135 @@
+use std::path::{Path, PathBuf};
+
+use super::{Code, Config, ConfigError};
+use crate::{chain::Condition, gateway::Hook, mcp::Target};
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    let environment = |name: &str| (name == "TOKEN").then(|| "secret".to_owned());
+    Config::from_text(text, Path::new("/etc/gateway"), &environment)
+}
+
+fn complaint(text: &str) -> String {
+    read(text).expect_err("a wrong configuration").to_string()
+}
+
+#[test]
+fn the_entry_of_the_original_is_taken_as_it_stands() {
+    let config = read(
+        r#"
+upstreams:
+  search: { command: [server, --flag] }
+plugins:
+  - name: "RetryWithBackoffPlugin"
+    kind: "plugins.retry_with_backoff.retry_with_backoff.RetryWithBackoffPlugin"
+    description: "Exponential backoff"
+    version: "0.1.0"
+    author: "ContextForge Contributors"
+    hooks: ["tool_post_invoke", "resource_post_fetch"]
+    tags: ["reliability", "retry"]
+    mode: "enforce"
+    priority: 60
+    conditions:
+      - server_ids: ["search"]
+        tenant_ids: []
+        tools: ["find"]
+    config:
+      max_retries: 2
+      retry_on_status: [429, 503]
+      tool_overrides: { slow: { max_retries: 4 } }
+  - { name: off, kind: retry-with-backoff, mode: disabled }
+  - { name: last, kind: wasm://mine.wasm }
+  - { name: first, kind: wasm:///opt/first.wasm, hooks: [tool_post_invoke], priority: 1 }
+"#,
+    )
+    .expect("a good configuration");
+    let names: Vec<_> = config.plugins.iter().map(|plugin| &*plugin.name).collect();
+    assert_eq!(names, ["first", "RetryWithBackoffPlugin", "last"]);
+    let [first, original, last] = &config.plugins[..] else { panic!("three plugins") };
+    assert_eq!(first.code, Code::File(PathBuf::from("/opt/first.wasm")));
+    assert_eq!(first.hooks, [Hook::ToolPostInvoke]);
+    assert_eq!(last.code, Code::File(PathBuf::from("/etc/gateway/mine.wasm")));
+    assert_eq!((&*last.config, &last.conditions), ("null", &vec![]));
+    assert_eq!((&original.code, &*original.path), (&Code::Bundled, "plugins[0]"));
+    let expected = r#"{"max_retries":2,"retry_on_status":[429,503],"tool_overrides":{"slow":{"max_retries":4}}}"#;
+    assert_eq!(original.config, expected);
+    let (upstreams, tools) = (vec!["search".to_owned()], vec!["find".to_owned()]);
+    assert_eq!(original.conditions, [Condition { upstreams, tools, resources: vec![] }]);
+}
+
+#[test]
+fn every_problem_is_told_with_its_path() {
+    let told = complaint(
+        r#"
+upstreams:
+  "a b": { command: [x], headers: { X: y } }
+  web: { url: "ftp://x", headers: { "bad name": x, Authorization: "${NONE}" }, pass_headers: ["é"] }
+  both: { url: "http://localhost/", command: [x] }
+plugins:
+  - name: other
+    kind: plugins.pii_filter.PIIFilter
+    hooks: [tool_pre_invoke]
+    conditions: [{ tools: [a] }, { tenant_ids: [t], user_patterns: [u] }]
+"#,
+    );
+    let paths: Vec<_> = told.lines().map(|line| line.split(": ").next().expect("a path")).collect();
+    assert_eq!(
+        paths,
+        [
+            "upstreams.a b",
+            "upstreams.a b",
+            "upstreams.both",
+            "upstreams.web.headers.Authorization",
+            "upstreams.web.headers.bad name",
+            "upstreams.web.pass_headers[0]",
+            "upstreams.web.url",
+            "plugins[0].kind",
+            "plugins[0].hooks[0]",
+            "plugins[0].conditions[1].tenant_ids",
+            "plugins[0].conditions[1].user_patterns",
+        ],
+        "{told}"
+    );
+    assert!(told.contains("there is no variable `NONE` in the environment"), "{told}");
+    assert_eq!(complaint("upstreams: {}"), "upstreams: must name at least one server");
+    let several = complaint("upstreams: { a: { command: [x] }, b: { command: [y] } }");
+    assert!(several.starts_with("listen: is needed with several upstreams"), "{several}");
+}
+
+#[test]
+fn a_wrong_shape_is_told_with_its_place() {
+    for (text, told) in [
+        ("upstreams: [", "1:12: upstreams: expected mapping start"),
+        (
+            "upstreams:\n  a:\n    comand: [x]\n",
+            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command",
+        ),
+        (
+            "upstreams:\n  a:\n    command: x\n",
+            "3:14: upstreams.a.command: expected sequence start",
+        ),
+        (
+            "limits: { deadline_ms: 0 }",
+            "1:11: limits.deadline_ms: invalid value: integer `0`, expected a nonzero u64",
+        ),
+        ("listen: 8080", "1:9: listen: invalid socket address syntax"),
+        (
+            "plugins: [{ name: x, kind: y, mode: strict }]",
+            "1:37: plugins[0].mode: unknown variant `strict`, expected one of enforce, enforce_ignore_error, permissive, disabled",
+        ),
+    ] {
+        assert_eq!(complaint(text), told);
+    }
+    let unknown = complaint("upstream: {}");
+    assert!(unknown.starts_with("1:1: upstream: unknown field `upstream`"), "{unknown}");
+}
+
+#[test]
+fn headers_take_secrets_from_the_environment_and_never_show_them() {
+    let config = read(
+        r#"upstreams: { web: { url: "https://example.com/mcp", headers: { Authorization: "Bearer ${TOKEN}" } } }"#,
+    )
+    .expect("a good configuration");
+    assert!(matches!(config.upstreams["web"].target, Target::Url(_)));
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("secret") && shown.contains("Sensitive"), "{shown}");
+}

@@ -1,0 +1,72 @@
+//! One attempt: a request of its own to the upstream.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::json;
+
+use crate::mcp::{
+    headers::Headers,
+    progress::Progress,
+    reply::{AttemptReply, Loss},
+    upstream::Upstream,
+    wire::{Id, Message},
+};
+
+/// The call that an attempt belongs to.
+pub(super) struct Origin<'a> {
+    /// The id that the client gave it.
+    pub(super) client: &'a Id,
+    /// The client's words when it cancels.
+    pub(super) notice: &'a OnceLock<Message>,
+    /// What came with it over HTTP.
+    pub(super) headers: &'a Headers,
+    /// Where progress goes, if the client wants to hear of it.
+    pub(super) progress: Option<&'a Arc<Progress>>,
+}
+
+/// Makes one attempt: the client's request under an id of its own. When the
+/// future is dropped before the response, the upstream is told, in the words
+/// of the client if it gave any.
+pub(super) async fn attempt(
+    upstream: &Upstream,
+    mut request: Message,
+    origin: Origin<'_>,
+) -> AttemptReply {
+    let Ok((id, answer)) = upstream.pending.attempt(origin.client, origin.progress) else {
+        return AttemptReply::Lost(Loss::NotSent);
+    };
+    if let Some(progress) = origin.progress {
+        progress.begin(&id);
+        request = request.with_meta("progressToken", id.raw());
+    }
+    let mut flight = InFlight { upstream, id: &id, notice: origin.notice, sent: false };
+    if upstream.send(request.with_id(&id), origin.headers.clone()).await.is_err() {
+        return AttemptReply::Lost(Loss::NotSent);
+    }
+    flight.sent = true;
+    answer.await.map_or(AttemptReply::Lost(Loss::Closed), AttemptReply::of)
+}
+
+/// Cancels upstream what nobody waits for any more.
+struct InFlight<'a> {
+    upstream: &'a Upstream,
+    id: &'a Id,
+    notice: &'a OnceLock<Message>,
+    sent: bool,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if !self.upstream.pending.abandon(self.id) || !self.sent {
+            return;
+        }
+        let notice = match self.notice.get() {
+            Some(notice) => notice.clone(),
+            None => {
+                let reason = json!({ "reason": "the gateway gave the attempt up" });
+                Message::notification("notifications/cancelled", &reason)
+            }
+        };
+        self.upstream.cancel(notice.with_param("requestId", self.id.raw().to_owned()));
+    }
+}

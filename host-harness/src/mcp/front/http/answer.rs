@@ -1,0 +1,56 @@
+//! HTTP responses: JSON, a stream of events, or a refusal.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    body::Body,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use crate::mcp::{front::ToClient, wire::Message};
+
+/// A comment this often keeps a quiet stream from being closed on its way.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// JSON-RPC: whatever an HTTP server itself has to say no to.
+const REFUSED: i64 = -32000;
+
+/// One message.
+pub(super) fn json(status: StatusCode, message: &Message) -> Response {
+    // A message that was read, or made here, can be written.
+    let body = serde_json::to_vec(message).unwrap_or_default();
+    (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
+}
+
+/// An answer of the upstream, with its HTTP status if it had one.
+pub(super) fn response(said: &ToClient, otherwise: StatusCode) -> Response {
+    let Some(status) = &said.status else { return json(otherwise, &said.message) };
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut response = json(code, &said.message);
+    response.headers_mut().extend(status.headers.iter().cloned());
+    response
+}
+
+/// A stream of messages.
+pub(super) fn events(messages: impl Stream<Item = ToClient> + Send + 'static) -> Response {
+    let events = messages.map(|said| {
+        let data = serde_json::to_string(&said.message).unwrap_or_default();
+        Ok::<_, Infallible>(Event::default().data(data))
+    });
+    let mut response =
+        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    // Proxies such as nginx would gather the events otherwise.
+    let unbuffered = HeaderName::from_static("x-accel-buffering");
+    response.headers_mut().insert(unbuffered, HeaderValue::from_static("no"));
+    response
+}
+
+/// An error that is about no request in particular.
+pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
+    json(status, &Message::error(None, REFUSED, why, None))
+}

@@ -1,0 +1,207 @@
+//! One session with the upstream.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::{Stream, stream};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Service,
+    places::{Place, Places, QUEUE, route},
+    shared,
+};
+use crate::mcp::{
+    child::StartError,
+    front::ToClient,
+    headers::Headers,
+    session::{Ends, Session},
+    task::Task,
+    upstream::Link,
+    wire::{Id, Kind, Message},
+};
+
+/// How long each step of an orderly end may take.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Whose requests a conversation carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clients {
+    /// Those of one client, which has the session's name.
+    One,
+    /// Those of all clients that have none.
+    Many,
+}
+
+pub(super) struct Conversation {
+    session: Arc<Session>,
+    clients: Clients,
+    calls: tokio::sync::Mutex<JoinSet<()>>,
+    places: Arc<Places>,
+    touched: Mutex<Instant>,
+    finish: CancellationToken,
+    link: tokio::sync::Mutex<Task>,
+    _routing: Task,
+}
+
+impl Conversation {
+    /// Connects to the server; the conversation ends with `closed`.
+    pub(super) fn begin(
+        service: &Service,
+        clients: Clients,
+        closed: &CancellationToken,
+    ) -> Result<Arc<Self>, StartError> {
+        let link = service.target.connect()?;
+        let (gateway, relaying) = (service.gateway.clone(), service.relaying.clone());
+        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, closed);
+        let finish = CancellationToken::new();
+        let link = Task::spawn(link.run(session.clone(), outbox, finish.clone()));
+        let places = Arc::new(Places::new(clients));
+        let routing = Task::spawn(route(session.clone(), places.clone(), inbox));
+        Ok(Arc::new(Self {
+            session,
+            clients,
+            calls: tokio::sync::Mutex::default(),
+            places,
+            touched: Mutex::new(Instant::now()),
+            finish,
+            link: tokio::sync::Mutex::new(link),
+            _routing: routing,
+        }))
+    }
+
+    /// Makes a request. Dropping the answer is hanging up: the request is cancelled.
+    pub(super) async fn request(
+        self: &Arc<Self>,
+        message: Message,
+        own: &Id,
+        headers: Headers,
+    ) -> Answering {
+        let (to, from) = mpsc::channel(QUEUE);
+        let (message, id, names) = match self.clients {
+            Clients::One => (message, own.clone(), None),
+            Clients::Many => {
+                let id = Id::text(&self.session.unique("request"));
+                let (message, names) = shared::rename(message, own, &id);
+                (message, id, Some(names))
+            }
+        };
+        let cancellable =
+            !matches!(message.kind(), Kind::Request { method, .. } if method == "initialize");
+        self.places.lock().requests.insert(id.key().clone(), Place { id: id.clone(), names, to });
+        let answering = Answering { conversation: self.clone(), id, from, cancellable };
+        self.say(message, headers).await;
+        answering
+    }
+
+    /// Says what has no answer.
+    pub(super) async fn say(&self, message: Message, headers: Headers) {
+        self.touch();
+        let said = async {
+            let mut calls = self.calls.lock().await;
+            while calls.try_join_next().is_some() {}
+            self.session.client_said(Ok(message), headers, &mut calls).await;
+        };
+        // An upstream that takes nothing more must not keep the end waiting.
+        tokio::select! {
+            biased;
+            () = said => {}
+            () = self.session.client_gone.cancelled() => {}
+            () = self.session.upstream_gone.cancelled() => {}
+        }
+    }
+
+    /// What the server says by itself, from now on; none if somebody listens already.
+    pub(super) fn listen(self: &Arc<Self>) -> Option<Listening> {
+        self.touch();
+        let mut places = self.places.lock();
+        if places.listener.as_ref().is_some_and(|listener| !listener.is_closed()) {
+            return None;
+        }
+        let (to, from) = mpsc::channel(QUEUE);
+        // There is room for what came early: it is no more than a queue holds.
+        for said in places.early.drain(..) {
+            let _ = to.try_send(said);
+        }
+        places.listener = Some(to);
+        Some(Listening { conversation: self.clone(), from })
+    }
+
+    /// Ends it in order: calls are cancelled, the upstream hears of it and is closed.
+    pub(super) async fn end(&self) {
+        self.session.client_gone.cancel();
+        let mut calls = self.calls.lock().await;
+        let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
+        self.places.close();
+        self.finish.cancel();
+        let _ = timeout(3 * GRACE, self.link.lock().await.ended()).await;
+    }
+
+    /// Whether the client or the upstream is gone.
+    pub(super) fn is_over(&self) -> bool {
+        self.session.client_gone.is_cancelled() || self.session.upstream_gone.is_cancelled()
+    }
+
+    /// How long the client has had nothing to do with it.
+    pub(super) fn silent_for(&self) -> Duration {
+        if self.places.lock().is_waited_for() {
+            return Duration::ZERO;
+        }
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    fn touch(&self) {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+/// What comes back for a request.
+pub(super) struct Answering {
+    conversation: Arc<Conversation>,
+    id: Id,
+    from: mpsc::Receiver<ToClient>,
+    cancellable: bool,
+}
+
+impl Answering {
+    /// The next message; none after the response. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<ToClient> {
+        self.from.recv().await
+    }
+
+    /// The messages that are still to come. `kept` lives as long as they are wanted.
+    pub(super) fn rest<K: Send>(self, kept: K) -> impl Stream<Item = ToClient> + Send {
+        stream::unfold((self, kept), async |(mut answering, kept)| {
+            Some((answering.next().await?, (answering, kept)))
+        })
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let waiting = self.conversation.places.lock().requests.remove(self.id.key()).is_some();
+        self.conversation.touch();
+        if waiting && self.cancellable {
+            self.conversation.session.client_hung_up(&self.id);
+        }
+    }
+}
+
+/// What the server says by itself.
+pub(super) struct Listening {
+    conversation: Arc<Conversation>,
+    from: mpsc::Receiver<ToClient>,
+}
+
+impl Listening {
+    pub(super) fn messages(self) -> impl Stream<Item = ToClient> + Send {
+        stream::unfold(self, async |mut listening| {
+            let said = listening.from.recv().await?;
+            listening.conversation.touch();
+            Some((said, listening))
+        })
+    }
+}

@@ -1,0 +1,251 @@
+//! The front on Streamable HTTP, for clients of 2025-11-25 and before with
+//! their sessions, and of 2026-07-28 without.
+//!
+//! In the order of a request's way:
+//!
+//! * `guard`: who may speak at all.
+//! * `endpoint`: what a POST, a GET and a DELETE mean.
+//! * `mirror`: whether the headers say what the body says.
+//! * `table`: the sessions, and the one that all requests without one share.
+//! * `conversation`: one session, and `places`: where each message to its client goes.
+//! * `shared`: what keeps requests of different clients apart in one session.
+//! * `answer`: a response in JSON, or a stream of events.
+
+mod answer;
+mod conversation;
+mod endpoint;
+mod guard;
+mod mirror;
+mod places;
+mod shared;
+mod table;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderName, StatusCode, header};
+use tokio::{
+    net::TcpListener,
+    sync::Notify,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use guard::Admission;
+use table::Table;
+
+use crate::{
+    gateway::Gateway,
+    mcp::{RelayOptions, upstream::Target},
+    metrics::{self, Metrics},
+};
+
+/// How long connections may take to close once all requests have ended.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What one server behind the front needs.
+#[derive(Clone)]
+pub struct Service {
+    /// Runs its calls.
+    pub gateway: Arc<Gateway>,
+    /// How to relay.
+    pub relaying: RelayOptions,
+    /// The server.
+    pub target: Target,
+    /// Headers of a client's request that the server is to see as well, beside
+    /// those of MCP and of traces.
+    pub pass_headers: Vec<HeaderName>,
+}
+
+/// Bounds of the front.
+#[derive(Debug, Clone, Copy)]
+pub struct FrontLimits {
+    /// The longest body of a request, in bytes; default 4 MiB.
+    pub max_body_bytes: usize,
+    /// MCP requests at a time; more get a 503. Default 1024.
+    pub max_requests: usize,
+    /// Sessions at a time, for each server; more get a 503. Default 10,000,
+    /// and 64 of servers that are started for each session.
+    pub max_sessions: Option<usize>,
+    /// How long a session may be silent before it is ended; default 30 min.
+    pub session_idle: Duration,
+    /// How long requests may take to end once the front is told to stop; default 10 s.
+    pub drain: Duration,
+}
+
+impl Default for FrontLimits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 4 << 20,
+            max_requests: 1024,
+            max_sessions: None,
+            session_idle: Duration::from_secs(30 * 60),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A front, not yet listening.
+pub struct HttpFront {
+    /// Every server by its name. A single one is also at `/mcp`.
+    pub services: BTreeMap<String, Service>,
+    /// Who may speak.
+    pub admission: Admission,
+    /// Its bounds.
+    pub limits: FrontLimits,
+    /// What `/metrics` tells; not there if none.
+    pub metrics: Option<Arc<Metrics>>,
+}
+
+/// What all requests share.
+struct Shared {
+    tables: BTreeMap<String, Table>,
+    admission: Admission,
+    limits: FrontLimits,
+    metrics: Option<Arc<Metrics>>,
+    load: Load,
+}
+
+/// The MCP requests under way.
+#[derive(Default)]
+struct Load {
+    under_way: AtomicUsize,
+    draining: CancellationToken,
+    less: Notify,
+}
+
+/// One MCP request under way.
+struct Underway(Arc<Shared>);
+
+impl Underway {
+    /// None if there are too many, or the front is about to stop.
+    fn begin(shared: &Arc<Shared>) -> Option<Self> {
+        let load = &shared.load;
+        let before = load.under_way.fetch_add(1, Ordering::SeqCst);
+        let one = Self(shared.clone());
+        (before < shared.limits.max_requests && !load.draining.is_cancelled()).then_some(one)
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.load.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.0.load.less.notify_waiters();
+    }
+}
+
+impl HttpFront {
+    /// Serves at `/mcp/NAME` for each server, and at `/mcp` if there is one
+    /// only, until `stop`: then new requests are refused, and those under way
+    /// get their time to end. `/healthz` says that the process lives,
+    /// `/readyz` that it takes requests, and `/metrics` what it has done.
+    ///
+    /// # Errors
+    /// The listener fails.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with its timer and its I/O enabled.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+        let closed = CancellationToken::new();
+        let Self { services, admission, limits, metrics } = self;
+        let tables = services
+            .into_iter()
+            .map(|(name, service)| (name, Table::new(service, limits, closed.clone())))
+            .collect();
+        let shared = Arc::new(Shared { tables, admission, limits, metrics, load: Load::default() });
+        let sweeper = tokio::spawn(sweep(shared.clone()));
+        let (draining, all) = (closed.clone(), shared.clone());
+        let drain = async move {
+            stop.cancelled().await;
+            all.load.draining.cancel();
+            let _ = timeout(limits.drain, all.idle()).await;
+            draining.cancel();
+        };
+        let app = router(shared.clone());
+        // A client that does not read its answer must not keep us for ever.
+        let overdue = async {
+            closed.cancelled().await;
+            sleep(GRACE).await;
+        };
+        let served = tokio::select! {
+            served = axum::serve(listener, app).with_graceful_shutdown(drain) => served,
+            () = overdue => Ok(()),
+        };
+        sweeper.abort();
+        closed.cancel();
+        for table in shared.tables.values() {
+            table.end().await;
+        }
+        served
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let limit = DefaultBodyLimit::max(shared.limits.max_body_bytes);
+    let mcp = axum::routing::post(endpoint::post).get(endpoint::get).delete(endpoint::delete);
+    Router::new()
+        .route("/mcp", mcp.clone())
+        .route("/mcp/{name}", mcp)
+        .layer(limit)
+        // Behind the guard: no web page is to read them.
+        .route("/metrics", get(numbers))
+        .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(shared)
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
+    if shared.load.draining.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
+}
+
+async fn numbers(State(shared): State<Arc<Shared>>) -> Response {
+    match &shared.metrics {
+        Some(metrics) => {
+            ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics.text()).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// Ends sessions that were silent for too long.
+async fn sweep(shared: Arc<Shared>) {
+    let pause = (shared.limits.session_idle / 4).max(Duration::from_millis(10));
+    loop {
+        sleep(pause).await;
+        for table in shared.tables.values() {
+            table.sweep();
+        }
+    }
+}
+
+impl Shared {
+    /// Waits until no request is under way.
+    async fn idle(&self) {
+        loop {
+            let less = self.load.less.notified();
+            if self.load.under_way.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            less.await;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! HTTP headers that travel with a message.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::mcp::{members::Members, wire::Message};
+
+/// The era of a protocol version, and the headers that mirror the body since 2026-07-28.
+pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// Of a session of 2025-11-25 and before.
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// The JSON-RPC method.
+pub(crate) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+/// The tool, the prompt or the URI.
+pub(crate) const NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// Where a stream is to be taken up again.
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Where a message names its protocol version since 2026-07-28.
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// The protocol version that a message names; none before 2026-07-28.
+pub(crate) fn version_of(message: &Message) -> Option<String> {
+    let params = Members::parse(message.get("params")?).ok()?;
+    let meta = Members::parse(params.get("_meta")?).ok()?;
+    serde_json::from_str(meta.get(VERSION)?.get()).ok()
+}
+
+/// Headers of the client's request that the upstream is to see as well. Cheap to copy.
+pub(crate) type Headers = Arc<HeaderMap>;
+
+/// Which headers of a client's request go on to the upstream: those that
+/// mirror the message, which the upstream compares with it, and those of a
+/// trace. Not cookies and not credentials: they are meant for the gateway.
+pub(crate) fn passed_on(received: &HeaderMap, also: &[HeaderName]) -> Headers {
+    const TRACE: [&str; 3] = ["traceparent", "tracestate", "baggage"];
+    let passes = |name: &HeaderName| {
+        [PROTOCOL_VERSION, METHOD, NAME].contains(name)
+            || name.as_str().starts_with("mcp-param-")
+            || TRACE.contains(&name.as_str())
+            || also.contains(name)
+    };
+    let kept = received.iter().filter(|(name, _)| passes(name));
+    Arc::new(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_pass_only_if_the_operator_says_so() {
+        let mut received = HeaderMap::new();
+        for name in
+            ["mcp-param-region", "traceparent", "authorization", "cookie", "host", "mcp-session-id"]
+        {
+            received.insert(HeaderName::from_static(name), "x".parse().expect("a value"));
+        }
+        let names = |also: &[HeaderName]| {
+            let kept = passed_on(&received, also);
+            let mut names: Vec<_> = kept.keys().map(|name| name.as_str().to_owned()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&[]), ["mcp-param-region", "traceparent"]);
+        assert_eq!(
+            names(&[http::header::AUTHORIZATION]),
+            ["authorization", "mcp-param-region", "traceparent"]
+        );
+    }
+}

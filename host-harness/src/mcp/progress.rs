@@ -1,0 +1,106 @@
+//! The progress of one call, told by several attempts.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::value::RawValue;
+
+use crate::mcp::{
+    members::Members,
+    wire::{Id, IdKey, Message},
+};
+
+/// What the client has heard of a call's progress.
+///
+/// An attempt reports under a token of its own. Reports of an attempt that was
+/// given up are dropped, and so are those of a later attempt until it is
+/// further than the earlier ones were: a client sees progress grow, as the
+/// protocol has it, and never sees it start again.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// The client's own, as it was written.
+    token: Box<RawValue>,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    attempt: Option<IdKey>,
+    /// The furthest report of all attempts.
+    furthest: Option<f64>,
+    /// What a report of this attempt has to exceed.
+    floor: Option<f64>,
+}
+
+impl Progress {
+    /// Nothing was reported yet.
+    pub(super) fn new(token: Box<RawValue>) -> Self {
+        Self { token, heard: Mutex::default() }
+    }
+
+    /// From now on this attempt reports, and no other.
+    pub(super) fn begin(&self, attempt: &Id) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.attempt = Some(attempt.key().clone());
+        heard.floor = heard.furthest;
+    }
+
+    /// Gives `send` the report as the client may hear it, if it may. No later
+    /// report overtakes it.
+    pub(super) fn report(&self, attempt: &Id, report: Message, send: impl FnOnce(Message)) {
+        let params = report.get("params").and_then(|params| Members::parse(params).ok());
+        let progress = params.and_then(|params| params.get("progress")?.get().parse::<f64>().ok());
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.attempt.as_ref() != Some(attempt.key()) {
+            return;
+        }
+        // What is no number cannot be compared; the client judges it.
+        if let Some(progress) = progress {
+            if heard.floor.is_some_and(|floor| progress <= floor) {
+                return;
+            }
+            heard.furthest = Some(heard.furthest.map_or(progress, |most| most.max(progress)));
+        }
+        send(report.with_param("progressToken", self.token.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_pass_while_their_attempt_lives_and_is_further_than_the_ones_before() {
+        let progress = Progress::new(serde_json::from_str("7").expect("JSON"));
+        let (first, second) = (Id::text("a"), Id::text("b"));
+        let told = |attempt: &Id, value: &str| {
+            let report = format!(
+                r#"{{"method":"notifications/progress","params":{{"progressToken":"x","progress":{value},"z":1e1}}}}"#
+            );
+            let report: Box<RawValue> = serde_json::from_str(&report).expect("JSON");
+            let mut told = None;
+            let report = Message::parse(&report).expect("a notification");
+            progress.report(attempt, report, |message| told = Some(message));
+            let told = told.map(|told| serde_json::to_string(&told).expect("JSON"));
+            if let Some(told) = &told {
+                let expected =
+                    format!(r#""params":{{"progressToken":7,"progress":{value},"z":1e1}}"#);
+                assert!(told.contains(&expected), "{told}");
+            }
+            told.is_some()
+        };
+        progress.begin(&first);
+        assert!(!told(&second, "1"));
+        // An upstream that repeats itself is its own business.
+        for value in ["0", "0", "0.50", "1e0", "null"] {
+            assert!(told(&first, value), "{value}");
+        }
+        progress.begin(&second);
+        assert!(!told(&first, "9"));
+        for value in ["0", "1", "0.999"] {
+            assert!(!told(&second, value), "{value}");
+        }
+        for value in ["1.5", "1.25", "2"] {
+            assert!(told(&second, value), "{value}");
+        }
+    }
+}

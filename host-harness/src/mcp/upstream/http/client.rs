@@ -1,0 +1,107 @@
+//! One HTTP request to the server.
+
+use std::{error::Error as _, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, Uri};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as HyperClient, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use crate::mcp::reply::Loss;
+
+/// How long it may take to reach the server.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// What the server answers with.
+pub(super) type Body = hyper::body::Incoming;
+
+/// A URL that no upstream can have.
+#[derive(Debug, thiserror::Error)]
+#[error("`{url}` is no URL of an MCP server: {problem}")]
+pub struct BadUrl {
+    /// As the operator wrote it.
+    pub url: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Sends requests to one URL, and keeps the connections.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    url: Uri,
+    /// The operator's own headers.
+    headers: HeaderMap,
+}
+
+impl Client {
+    pub(super) fn new(url: &str, headers: HeaderMap) -> Result<Self, BadUrl> {
+        let bad = |problem: &str| BadUrl { url: url.to_owned(), problem: problem.to_owned() };
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(bad("it must begin with `http://` or `https://`"));
+        }
+        let uri: Uri = url.parse().map_err(|error| bad(&format!("{error}")))?;
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(bad("a name and a password belong into a header"));
+        }
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let http = HyperClient::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Ok(Self { http, url: uri, headers })
+    }
+
+    /// Sends one request; redirects are not followed. `headers` give way to the operator's own.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Response<Body>, Loss> {
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.url.clone();
+        *request.headers_mut() = headers;
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        self.http.request(request).await.map_err(|error| {
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(%error, cause, "no HTTP answer from the upstream");
+            if error.is_connect() { Loss::Unreachable } else { Loss::Interrupted }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_cannot_be_is_refused_with_the_reason() {
+        let refusal = |url| Client::new(url, HeaderMap::new()).expect_err("a bad URL").to_string();
+        for (url, problem) in [
+            ("localhost:1/mcp", "it must begin with `http://` or `https://`"),
+            ("ftp://localhost/", "it must begin with `http://` or `https://`"),
+            ("/mcp", "it must begin with `http://` or `https://`"),
+            ("http://a:b@localhost/", "a name and a password belong into a header"),
+        ] {
+            let expected = format!("`{url}` is no URL of an MCP server: {problem}");
+            assert_eq!(refusal(url), expected);
+        }
+        assert!(refusal("http://a b/").starts_with("`http://a b/` is no URL of an MCP server: "));
+        assert!(Client::new("https://localhost/mcp", HeaderMap::new()).is_ok());
+    }
+}

@@ -1,0 +1,117 @@
+//! The events of an answer that is a stream.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body::{Body, Frame, SizeHint};
+use serde_json::value::RawValue;
+use sse_stream::SseStream;
+
+use crate::mcp::{
+    lines::MAX_LINE,
+    upstream::http::client,
+    wire::{Message, NotAMessage},
+};
+
+/// A pause that a server asks for before a stream is taken up again is cut to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Reads the messages of a stream, and remembers where it can be taken up again.
+#[derive(Default)]
+pub(super) struct Cursor {
+    /// The id of the last event that had one.
+    pub(super) last_event: Option<String>,
+    /// How long the server wants to be left alone before that.
+    pub(super) pause: Option<Duration>,
+}
+
+/// The events of one HTTP answer.
+pub(super) struct Events {
+    stream: SseStream<Bounded>,
+    since_last: Arc<AtomicUsize>,
+}
+
+impl Events {
+    pub(super) fn new(body: client::Body) -> Self {
+        let since_last = Arc::new(AtomicUsize::new(0));
+        let bounded = Bounded { body, since_last: since_last.clone() };
+        Self { stream: SseStream::new(bounded), since_last }
+    }
+
+    /// The next message, or JSON that is none; nothing once the stream has
+    /// ended, broken off, or sent an event that is too long. Events without
+    /// data and data that is not JSON are skipped. Cancel-safe.
+    pub(super) async fn next(
+        &mut self,
+        cursor: &mut Cursor,
+    ) -> Option<Result<Message, NotAMessage>> {
+        loop {
+            let event = match self.stream.next().await? {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::debug!(%error, "a stream of the upstream broke off");
+                    return None;
+                }
+            };
+            self.since_last.store(0, Ordering::Relaxed);
+            if let Some(id) = event.id {
+                cursor.last_event = Some(id).filter(|id| !id.is_empty());
+            }
+            if let Some(retry) = event.retry {
+                cursor.pause = Some(Duration::from_millis(retry).min(LONGEST_PAUSE));
+            }
+            // Other events than messages have names of their own.
+            let is_message = event.event.is_none_or(|name| name.is_empty() || name == "message");
+            let data = event.data.filter(|data| is_message && !data.is_empty());
+            let Some(data) = data else { continue };
+            match serde_json::from_str::<Box<RawValue>>(&data) {
+                Ok(raw) => return Some(Message::parse(&raw)),
+                // Only where it is broken: a message may hold secrets.
+                Err(error) => {
+                    tracing::warn!(column = error.column(), "skipped an event that is not JSON");
+                }
+            }
+        }
+    }
+}
+
+/// A body that breaks off when an event in it becomes longer than a message may be.
+struct Bounded {
+    body: client::Body,
+    since_last: Arc<AtomicUsize>,
+}
+
+impl Body for Bounded {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame.map_err(io::Error::other)?;
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let before = self.since_last.fetch_add(length, Ordering::Relaxed);
+            if before.saturating_add(length) > MAX_LINE {
+                return Err(io::Error::other(format!("an event is longer than {MAX_LINE} bytes")));
+            }
+            Ok(frame)
+        }))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,86 @@
+//! Streams that the server is asked for: what it says by itself, and what
+//! follows after an answer broke off.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use tokio::time::sleep;
+
+use super::{
+    answer::is_stream,
+    events::{Cursor, Events},
+    exchange::Exchange,
+};
+use crate::mcp::headers::LAST_EVENT_ID;
+
+/// The pause before a stream is taken up again if the server names none; it doubles.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Exchange {
+    /// Hears what the server says by itself, from now on.
+    pub(super) fn listen(self: &Arc<Self>) {
+        let listening = self.ended.child_token();
+        let before = {
+            let mut current = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, listening.clone())
+        };
+        before.cancel();
+        let exchange = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = listening.cancelled() => {}
+                () = exchange.hear() => {}
+            }
+        });
+    }
+
+    /// Hears the server until it says that there is nothing to hear.
+    async fn hear(&self) {
+        let mut cursor = Cursor::default();
+        let mut pause = PAUSE;
+        loop {
+            match self.open_stream(cursor.last_event.as_deref()).await {
+                Err(Refused::ForGood) => return,
+                Err(Refused::ForNow) => {}
+                Ok(mut events) => {
+                    while let Some(line) = events.next(&mut cursor).await {
+                        pause = PAUSE;
+                        self.session.upstream_said(line, None).await;
+                    }
+                }
+            }
+            sleep(cursor.pause.unwrap_or(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Asks for a stream, from the beginning or from where it broke off.
+    pub(super) async fn open_stream(&self, last_event: Option<&str>) -> Result<Events, Refused> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        self.memory.sign(&mut headers);
+        if let Some(id) = last_event.and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        let response = self.client.send(Method::GET, headers, Vec::new()).await;
+        let response = response.map_err(|_| Refused::ForNow)?;
+        if response.status().is_client_error() {
+            return Err(Refused::ForGood);
+        }
+        if !response.status().is_success() || !is_stream(response.headers()) {
+            return Err(Refused::ForNow);
+        }
+        Ok(Events::new(response.into_body()))
+    }
+}
+
+/// Why there is no stream.
+pub(super) enum Refused {
+    /// The server has none to give.
+    ForGood,
+    ForNow,
+}

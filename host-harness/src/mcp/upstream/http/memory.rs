@@ -1,0 +1,78 @@
+//! What is remembered of a session of 2025-11-25 and before.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::mcp::{
+    headers::{PROTOCOL_VERSION, SESSION_ID},
+    upstream::ToUpstream,
+    wire::Message,
+};
+
+/// The session with the server, from its `initialize` on.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    known: Mutex<Known>,
+    /// Held by the one who renews the session.
+    pub(super) renewal: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The client's own words, to say again when the session has expired.
+    greeting: Option<ToUpstream>,
+    /// What the server named it; not every server does.
+    id: Option<HeaderValue>,
+    /// The version that the server chose.
+    version: Option<HeaderValue>,
+}
+
+impl Memory {
+    /// The server has answered `greeting`.
+    pub(super) fn begin(&self, greeting: ToUpstream, headers: &HeaderMap, response: &Message) {
+        let version = response
+            .get("result")
+            .and_then(|result| crate::mcp::members::Members::parse(result).ok())
+            .and_then(|result| {
+                serde_json::from_str::<String>(result.get("protocolVersion")?.get()).ok()
+            });
+        let Some(version) = version else { return };
+        let mut known = self.known();
+        known.greeting = Some(greeting);
+        known.id = headers.get(SESSION_ID).cloned();
+        known.version = HeaderValue::from_str(&version).ok();
+    }
+
+    /// Adds what every request of the session says.
+    pub(super) fn sign(&self, headers: &mut HeaderMap) {
+        let known = self.known();
+        if let Some(id) = &known.id {
+            headers.insert(SESSION_ID, id.clone());
+        }
+        if let Some(version) = &known.version {
+            headers.entry(PROTOCOL_VERSION).or_insert(version.clone());
+        }
+    }
+
+    /// The name of the session, if it has one.
+    pub(super) fn id(&self) -> Option<HeaderValue> {
+        self.known().id.clone()
+    }
+
+    /// Whether there was an `initialize`.
+    pub(super) fn is_begun(&self) -> bool {
+        self.known().greeting.is_some()
+    }
+
+    /// The client's `initialize`.
+    pub(super) fn greeting(&self) -> Option<ToUpstream> {
+        let known = self.known();
+        let ToUpstream { message, headers } = known.greeting.as_ref()?;
+        Some(ToUpstream { message: message.clone(), headers: headers.clone() })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,279 @@
+//! A server as a child process, which is started again when it crashes.
+
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    io,
+    process::ExitStatus,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    process::{ChildStdin, ChildStdout},
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::mcp::{
+    child::{Server, StartError},
+    lines::{self, Reader},
+    live::MAX_LIVE_CALLS,
+    reply::{Answer, Loss},
+    session::Session,
+    upstream::{Link, Outbox},
+    wire::{Id, IdKey, Kind, Message},
+};
+
+/// How long a child may go on once its input is closed.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long a fresh child may take to answer the client's `initialize` again.
+const GREETING: Duration = Duration::from_secs(60);
+/// The rest after the second crash in a row; it doubles with each further one.
+const FIRST_REST: Duration = Duration::from_millis(100);
+/// A child that lives this long before it crashes is no crash in a row.
+const GOOD_LIFE: Duration = Duration::from_secs(30);
+/// Crashes in a row after which there is no other child.
+const MOST_CRASHES: u32 = 5;
+
+/// How the last child ended; nothing while it runs. None within if it had to be told.
+pub type EndStatus = Arc<Mutex<Option<io::Result<Option<ExitStatus>>>>>;
+
+/// A command that is running, and is started again when it crashes.
+///
+/// A child that ends before it has answered anything is not started again: it
+/// would do the same. The client's `initialize` is said to each further child,
+/// so that the session goes on; what the child remembered of it is lost.
+/// Requests that were on their way are sent to the next child, those that the
+/// crashed one had got are lost: it may have done what they say.
+pub struct Supervised {
+    command: Vec<OsString>,
+    first: Life,
+    end: EndStatus,
+}
+
+/// One child.
+struct Life {
+    server: Server,
+    from: Reader<ChildStdout>,
+    /// None once it is over.
+    to: Option<ChildStdin>,
+}
+
+impl Life {
+    fn start(command: &[OsString]) -> Result<Self, StartError> {
+        let nothing = OsString::new();
+        let (program, arguments) = command.split_first().unwrap_or((&nothing, &[]));
+        let (server, (from, to)) = Server::start(program, arguments)?;
+        Ok(Self { server, from: Reader::new(from, "upstream"), to: Some(to) })
+    }
+}
+
+/// What outlives a child.
+#[derive(Default)]
+struct Account {
+    /// The client's `initialize`.
+    greeting: Option<(Id, Message)>,
+    /// Whether a child has ever answered anything.
+    answered: bool,
+    /// Requests that the child has got, and perhaps not answered.
+    sent: HashSet<IdKey>,
+    ids: Vec<Id>,
+    /// What is being written.
+    in_hand: Option<Message>,
+}
+
+/// Why a life is over.
+enum Over {
+    Crashed,
+    Finished,
+}
+
+impl Supervised {
+    /// Starts a command.
+    ///
+    /// # Errors
+    /// The operating system does not start it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(command: Vec<OsString>) -> Result<Self, StartError> {
+        let first = Life::start(&command)?;
+        Ok(Self { command, first, end: EndStatus::default() })
+    }
+
+    /// The command's name, as the operator wrote it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.first.server.command().to_owned()
+    }
+
+    /// Where to learn how the last child ended.
+    #[must_use]
+    pub fn end_status(&self) -> EndStatus {
+        self.end.clone()
+    }
+}
+
+impl Link for Supervised {
+    /// A child has 2 s to say the rest, 2 s to end, and 2 s to hear SIGTERM.
+    const GRACE: Duration = Duration::from_secs(8);
+
+    async fn run(self, session: Arc<Session>, mut outbox: Outbox, finish: CancellationToken) {
+        let Self { command, first, end } = self;
+        let mut account = Account::default();
+        let mut life = first;
+        let mut crashes = 0;
+        loop {
+            let born = Instant::now();
+            let over = account.live(&mut life, &session, &mut outbox, &finish).await;
+            let name = life.server.command().to_owned();
+            let status = goodbye(life).await;
+            if matches!(over, Over::Finished) || !account.answered {
+                *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+                break;
+            }
+            account.settle(&session).await;
+            crashes = if born.elapsed() > GOOD_LIFE { 1 } else { crashes + 1 };
+            tracing::warn!(server = name, ?status, crashes, "the server crashed");
+            let next = tokio::select! {
+                () = finish.cancelled() => None,
+                next = account.next_life(&command, &session, &mut crashes) => next,
+            };
+            match next {
+                Some(next) => life = next,
+                None => {
+                    *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+                    break;
+                }
+            }
+        }
+        session.lose_upstream().await;
+    }
+}
+
+impl Account {
+    /// Carries messages while a child lives.
+    async fn live(
+        &mut self,
+        life: &mut Life,
+        session: &Arc<Session>,
+        outbox: &mut Outbox,
+        finish: &CancellationToken,
+    ) -> Over {
+        let Life { from, to, .. } = life;
+        let Some(mut to) = to.take() else { return Over::Crashed };
+        let answered = &mut self.answered;
+        let reading = async {
+            while let Some(line) = from.next().await {
+                *answered |=
+                    line.as_ref().is_ok_and(|line| matches!(line.kind(), Kind::Response { .. }));
+                session.upstream_said(line, None).await;
+            }
+        };
+        let (greeting, in_hand) = (&mut self.greeting, &mut self.in_hand);
+        let (sent, ids) = (&mut self.sent, &mut self.ids);
+        let writing = async move {
+            loop {
+                let message = match in_hand.take() {
+                    Some(message) => message,
+                    // In this order: a cancellation follows the request that it speaks of.
+                    None => tokio::select! {
+                        biased;
+                        Some(sent) = outbox.queue.recv() => sent.message,
+                        Some(message) = outbox.last_words.recv() => message,
+                        () = finish.cancelled() => break,
+                    },
+                };
+                let message = in_hand.insert(message);
+                if lines::write(&mut to, message).await.is_err() {
+                    // The end of what it says comes next.
+                    std::future::pending::<()>().await;
+                }
+                if let Kind::Request { method, id } = message.kind() {
+                    if method == "initialize" {
+                        *greeting = Some((id.clone(), message.clone()));
+                    }
+                    if sent.insert(id.key().clone()) {
+                        ids.push(id.clone());
+                    }
+                    if ids.len() > 4 * MAX_LIVE_CALLS {
+                        ids.retain(|id| session.is_waiting(id));
+                        *sent = ids.iter().map(|id| id.key().clone()).collect();
+                    }
+                }
+                *in_hand = None;
+            }
+            // Dropped here, which is what closes a pipe.
+            drop(to);
+        };
+        let both = async {
+            tokio::pin!(reading, writing);
+            tokio::select! {
+                () = &mut reading => return,
+                () = &mut writing => {}
+            }
+            // What it still has to say is passed on.
+            let _ = timeout(GRACE, reading).await;
+        };
+        both.await;
+        if finish.is_cancelled() { Over::Finished } else { Over::Crashed }
+    }
+
+    /// Tells all who wait for the child that crashed.
+    async fn settle(&mut self, session: &Session) {
+        self.sent.clear();
+        for id in self.ids.drain(..) {
+            session.unanswered(&id, Answer::Lost(Loss::Closed)).await;
+        }
+    }
+
+    /// Another child that knows of the session; none after too many crashes.
+    async fn next_life(
+        &mut self,
+        command: &[OsString],
+        session: &Arc<Session>,
+        crashes: &mut u32,
+    ) -> Option<Life> {
+        while *crashes < MOST_CRASHES {
+            if let Some(doublings) = crashes.checked_sub(2) {
+                sleep(FIRST_REST * 2_u32.saturating_pow(doublings)).await;
+            }
+            match Life::start(command) {
+                Ok(mut life) => match timeout(GREETING, self.greet(&mut life, session)).await {
+                    Ok(Some(())) => return Some(life),
+                    Ok(None) | Err(_) => drop(goodbye(life).await),
+                },
+                Err(error) => tracing::warn!(%error, "the server is not started again"),
+            }
+            *crashes += 1;
+        }
+        tracing::error!(crashes, "the server crashed too often; it is not started again");
+        None
+    }
+
+    /// Says the client's `initialize` to a fresh child. None if it does not like it.
+    async fn greet(&self, life: &mut Life, session: &Arc<Session>) -> Option<()> {
+        let Some((_, greeting)) = &self.greeting else { return Some(()) };
+        let id = Id::text(&session.unique("again"));
+        let to = life.to.as_mut()?;
+        lines::write(to, &greeting.clone().with_id(&id)).await.ok()?;
+        loop {
+            match life.from.next().await? {
+                Ok(message) if message.answers(&id) => {
+                    message.get("result")?;
+                    break;
+                }
+                line => session.upstream_said(line, None).await,
+            }
+        }
+        let told = Message::notification("notifications/initialized", &serde_json::json!({}));
+        lines::write(to, &told).await.ok()
+    }
+}
+
+/// Closes a child's input and waits for its end.
+async fn goodbye(life: Life) -> io::Result<Option<ExitStatus>> {
+    drop(life.to);
+    life.server.end().await
+}

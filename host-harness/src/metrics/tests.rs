@@ -1,0 +1,118 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{Measured, Metrics};
+use crate::{
+    contract::{Invocation, Known, Outcome, Reason, TransportFailure, Verdict},
+    gateway::{
+        Attempt, Background, CallContext, Hook, LogicalCall, Observer, RetryHook, Step, Stop,
+    },
+    sandbox::{Breakage, HookFailure},
+};
+
+fn verdict(retry_delay_ms: u64, reason: Reason) -> Verdict {
+    let delay_ceiling_ms = retry_delay_ms;
+    Verdict { retry_delay_ms, reason, failures: 1, delay_ceiling_ms, metadata: None }
+}
+
+fn call() -> LogicalCall {
+    let context = CallContext { upstream: Some("up".to_owned()), ..CallContext::default() };
+    LogicalCall { context: Arc::new(context), ..LogicalCall::new("a tool", "id") }
+}
+
+/// The lines that hold a number.
+fn numbers(metrics: &Metrics) -> Vec<String> {
+    let text = metrics.text();
+    assert!(text.ends_with("# EOF\n") && !text.contains("a tool"), "{text}");
+    text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn calls_and_attempts_are_counted_apart() {
+    let metrics = Metrics::new();
+    let call = call();
+    let attempt = Attempt::FIRST;
+    let lost = Outcome::TransportFailed(TransportFailure::BeforeDispatch);
+    let took = Duration::from_millis(3);
+    let again = verdict(5, Reason::TransportFailed);
+    metrics.observe(&call, &Step::AttemptStarted(attempt));
+    metrics.observe(&call, &Step::AttemptEnded { attempt, outcome: &lost, took });
+    metrics.observe(&call, &Step::Waiting { after: attempt, verdict: &again });
+    let asleep = numbers(&metrics);
+    for line in ["mcp_gateway_sleeping_retries 1", "mcp_gateway_calls_in_flight 1"] {
+        assert!(asleep.iter().any(|one| one == line), "{line} in {asleep:#?}");
+    }
+    let attempt = attempt.next();
+    metrics.observe(&call, &Step::AttemptStarted(attempt));
+    metrics.observe(&call, &Step::AttemptEnded { attempt, outcome: &lost, took });
+    let stop = Stop::Ceiling(again);
+    metrics.observe(&call, &Step::Finished { attempts: attempt, stop: &stop, took });
+    let ended = numbers(&metrics);
+    for line in [
+        r#"mcp_gateway_calls_total{upstream="up",hook="tool_post_invoke",end="ceiling"} 1"#,
+        r#"mcp_gateway_attempts_total{upstream="up",hook="tool_post_invoke",retry="false",outcome="not_sent"} 1"#,
+        r#"mcp_gateway_attempts_total{upstream="up",hook="tool_post_invoke",retry="true",outcome="not_sent"} 1"#,
+        r#"mcp_gateway_decisions_total{retry="true",reason="transport_failed"} 2"#,
+        "mcp_gateway_attempt_duration_seconds_count 2",
+        r#"mcp_gateway_attempt_duration_seconds_bucket{le="0.004"} 2"#,
+        "mcp_gateway_sleeping_retries 0",
+        "mcp_gateway_calls_in_flight 0",
+    ] {
+        assert!(ended.iter().any(|one| one == line), "{line} in {ended:#?}");
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_in_its_sleep_sleeps_no_more() {
+    let metrics = Metrics::new();
+    let (call, attempts) = (call(), Attempt::FIRST);
+    metrics.observe(&call, &Step::AttemptStarted(attempts));
+    let again = verdict(5, Reason::ToolError);
+    metrics.observe(&call, &Step::Waiting { after: attempts, verdict: &again });
+    let took = Duration::ZERO;
+    metrics.observe(&call, &Step::Finished { attempts, stop: &Stop::Cancelled, took });
+    assert!(numbers(&metrics).contains(&"mcp_gateway_sleeping_retries 0".to_owned()));
+}
+
+#[test]
+fn a_plugins_time_and_its_failures_are_counted_by_kind() {
+    struct Broken;
+    impl RetryHook for Broken {
+        fn judge(
+            &self,
+            _: Hook,
+            _: Invocation<'_>,
+            _: &Outcome,
+            _: Background,
+        ) -> Result<Verdict, HookFailure> {
+            Err(HookFailure::Broke(Breakage::Trapped("on purpose".to_owned())))
+        }
+        fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
+            Ok(0)
+        }
+        fn forget(&self, _: Hook, _: &str, _: &str) {}
+    }
+    let metrics = Metrics::new();
+    let (name, plugin) = ("mine".to_owned(), Arc::new(Broken));
+    let measured = Measured { name, plugin, metrics: metrics.clone() };
+    let invocation = Invocation {
+        target: "a tool",
+        request_id: "id",
+        attempt: 1,
+        now_ms: 0,
+        time_left_ms: None,
+        known: Known::empty(),
+    };
+    let outcome = Outcome::TimedOut;
+    measured
+        .judge(Hook::ToolPostInvoke, invocation, &outcome, Background::none())
+        .expect_err("broken");
+    metrics.reloaded(true);
+    let numbers = numbers(&metrics);
+    for line in [
+        r#"mcp_gateway_plugin_failures_total{plugin="mine",kind="trapped"} 1"#,
+        r#"mcp_gateway_plugin_duration_seconds_count{plugin="mine"} 1"#,
+        r#"mcp_gateway_config_reloads_total{ok="true"} 1"#,
+    ] {
+        assert!(numbers.iter().any(|one| one == line), "{line} in {numbers:#?}");
+    }
+}

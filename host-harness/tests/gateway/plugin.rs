@@ -1,0 +1,73 @@
+//! The bundled component, compiled once, in a gateway that hardly waits.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use host_harness::{
+    bundled,
+    gateway::{Gateway, Limits, LogicalCall, Observer, Step, SystemClock, Unobserved},
+    sandbox::{Component, Entropy, Options, Plugin},
+};
+
+static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
+    Component::from_bytes(bundled::NAME, bundled::COMPONENT).expect("the bundled component")
+});
+
+/// The real plugin with this configuration, a JSON object, and delays of 1 ms.
+pub fn plugin(config: &str) -> Arc<Plugin> {
+    let mut config: serde_json::Value = serde_json::from_str(config).expect("JSON");
+    config["backoff_base_ms"] = 1.into();
+    config["max_backoff_ms"] = 1.into();
+    let mut options = Options {
+        config: config.to_string(),
+        shards: NonZeroUsize::MIN,
+        entropy: Entropy::Seeded(42),
+        ..Options::default()
+    };
+    // A test machine that is busy elsewhere is not what is tested here.
+    options.limits.call_time = Duration::from_secs(60);
+    Arc::new(Plugin::start(&COMPONENT, options).expect("a good configuration"))
+}
+
+/// A gateway with the real plugin.
+pub fn gateway(config: &str, limits: Limits) -> Arc<Gateway> {
+    Arc::new(Gateway {
+        hook: Some(plugin(config)),
+        limits,
+        clock: Arc::new(SystemClock::new()),
+        observer: Arc::new(Unobserved),
+    })
+}
+
+/// Counts the attempts of a gateway.
+#[derive(Default)]
+pub struct Watch(std::sync::atomic::AtomicU32);
+
+impl Watch {
+    pub fn attempts(&self) -> u32 {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+impl Observer for Watch {
+    fn observe(&self, _: &LogicalCall, step: &Step<'_>) {
+        if let Step::AttemptStarted(_) = step {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+}
+
+/// A gateway whose attempts are counted.
+pub fn watched(config: &str) -> (Arc<Watch>, Arc<Gateway>) {
+    let watch = Arc::new(Watch::default());
+    let gateway = Arc::new(Gateway {
+        hook: Some(plugin(config)),
+        limits: Limits::default(),
+        clock: Arc::new(SystemClock::new()),
+        observer: watch.clone(),
+    });
+    (watch, gateway)
+}
