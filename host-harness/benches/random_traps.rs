@@ -160,7 +160,7 @@ fn run(gateway: &Gateway, count: u64) -> BTreeMap<&'static str, u64> {
 fn main() {
     let options = Options {
         shards: NonZeroUsize::new(8).expect("8"),
-        entropy: Entropy::Seeded(1),
+        entropy: Entropy::Os,
         // It is asked again however often it traps: that is what is tried here.
         replacement: Replacement { strikes: usize::MAX, ..Replacement::default() },
         ..Options::default()

@@ -8,6 +8,7 @@ use host_harness::{
         GatewayLimits, HookError, Invocation, Outcome, OuterAttempts, RetryPlugin, Scalar,
         ToolAnnotations, Verdict, content, context, types,
     },
+    gateway::Background,
 };
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
@@ -16,8 +17,12 @@ use wasmtime::{
     component::{Component, HasSelf, Linker},
 };
 
-/// A host that has nothing to tell but randomness.
-struct Host(Pcg64);
+/// A host that is told about the attempt in question, as the sandbox is, and
+/// that has nothing to tell but randomness.
+struct Host {
+    random: Pcg64,
+    background: Option<Background>,
+}
 
 impl types::Host for Host {}
 
@@ -67,9 +72,10 @@ impl Unlimited {
         RetryPlugin::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host).expect("new");
         let mut random = linker.instance("wasi:random/random@0.2.0").expect("a new name");
         random
-            .func_wrap("get-random-u64", |mut store, ()| Ok((store.data_mut().0.next_u64(),)))
+            .func_wrap("get-random-u64", |mut store, ()| Ok((store.data_mut().random.next_u64(),)))
             .expect("a new name");
-        let mut store = Store::new(&engine, Host(Pcg64::seed_from_u64(1)));
+        let host = Host { random: Pcg64::seed_from_u64(1), background: None };
+        let mut store = Store::new(&engine, host);
         store.set_hostcall_fuel(usize::MAX);
         store.set_max_component_handles(usize::MAX);
         let plugin = RetryPlugin::instantiate(&mut store, &component, &linker).expect("it starts");
@@ -85,8 +91,13 @@ impl Unlimited {
         &self,
         invocation: Invocation<'_>,
         outcome: &Outcome,
+        background: Background,
     ) -> Result<std::result::Result<Verdict, HookError>> {
         let (store, plugin) = &mut *self.0.lock().expect("nobody panics");
-        plugin.mcp_gateway_hooks_tool_post_invoke().call_handle(store, invocation, *outcome)
+        store.data_mut().background = Some(background);
+        let hook = plugin.mcp_gateway_hooks_tool_post_invoke();
+        let answer = hook.call_handle(&mut *store, invocation, *outcome);
+        store.data_mut().background = None;
+        answer
     }
 }

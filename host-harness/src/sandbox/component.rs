@@ -163,7 +163,7 @@ impl Loader {
             [0, b'a', b's', b'm', ..] => {}
             _ => return Err(LoadProblem::NotWasm),
         }
-        let engine = engine(self.limits.stack_bytes)?;
+        let engine = engine(&self.limits)?;
         let component = self.code(&engine, &digest, bytes)?;
         imports::check(&component)?;
         let wrong_shape = |error| LoadProblem::WrongShape(one_line(&error));

@@ -12,30 +12,34 @@ use super::{LoadLimits, error::LoadProblem};
 /// Length of an epoch: how exactly a guest's time is measured.
 const EPOCH: Duration = Duration::from_millis(5);
 
-/// By the stack that guests get: all that tells one engine from another.
-static ENGINES: Mutex<Vec<(usize, Engine)>> = Mutex::new(Vec::new());
+/// All that tells one engine from another: the stack that guests get, and
+/// whether they can be interrupted.
+type Key = (usize, bool);
 
-/// The engine for guests with a stack of so many bytes. It serves all plugins
-/// of a process: it holds compiled code and the epoch counter, nothing that
-/// belongs to a plugin.
-pub(super) fn engine(stack_bytes: usize) -> Result<Engine, LoadProblem> {
+static ENGINES: Mutex<Vec<(Key, Engine)>> = Mutex::new(Vec::new());
+
+/// The engine for these limits. It serves all plugins of a process: it holds
+/// compiled code and the epoch counter, nothing that belongs to a plugin.
+pub(super) fn engine(limits: &LoadLimits) -> Result<Engine, LoadProblem> {
+    let &LoadLimits { stack_bytes, interruptible, .. } = limits;
+    let key = (stack_bytes, interruptible);
     let most = LoadLimits::MOST_STACK_BYTES;
     if !(1..=most).contains(&stack_bytes) {
         return Err(LoadProblem::WrongStack { bytes: stack_bytes, most });
     }
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, engine)) = engines.iter().find(|(stack, _)| *stack == stack_bytes) {
+    if let Some((_, engine)) = engines.iter().find(|(known, _)| *known == key) {
         return Ok(engine.clone());
     }
-    let engine = start(stack_bytes);
-    engines.push((stack_bytes, engine.clone()));
+    let engine = start(key);
+    engines.push((key, engine.clone()));
     Ok(engine)
 }
 
-fn start(stack_bytes: usize) -> Engine {
+fn start((stack_bytes, interruptible): Key) -> Engine {
     let mut config = Config::new();
     config
-        .epoch_interruption(true)
+        .epoch_interruption(interruptible)
         .max_wasm_stack(stack_bytes)
         .wasm_component_model(true)
         // Nobody calls guests concurrently within one store, and the machinery for it costs.

@@ -17,6 +17,9 @@ use crate::contract::{GatewayLimits, Issue, RetryPlugin};
 pub(super) struct Instance {
     pub(super) store: Store<GuestState>,
     pub(super) exports: RetryPlugin,
+    /// [`Limits::call_time`](super::Limits::call_time), counted out once: the
+    /// division is dear beside a decision.
+    epochs: u64,
 }
 
 impl Instance {
@@ -32,17 +35,18 @@ impl Instance {
         store.limiter(|state| &mut state.resources);
         store.set_max_component_handles(limits.handles);
         store.set_hostcall_fuel(limits.hook_result_bytes);
-        store.set_epoch_deadline(epochs(limits.call_time));
+        let epochs = epochs(limits.call_time);
+        store.set_epoch_deadline(epochs);
         let exports = component
             .pre
             .instantiate(&mut store)
             .map_err(|error| breakage(&error, limits.call_time))?;
-        Ok(Box::new(Self { store, exports }))
+        Ok(Box::new(Self { store, exports, epochs }))
     }
 
     /// Configures it. Ok is what it accepted but adjusted.
     pub(super) fn configure(&mut self, options: &Options) -> Result<Vec<Issue>, StartError> {
-        self.begin(options.limits.call_time, options.limits.lifecycle_result_bytes);
+        self.begin(options.limits.lifecycle_result_bytes);
         let answer = self
             .call_configure(options)
             .map_err(|error| breakage(&error, options.limits.call_time))?;
@@ -60,8 +64,8 @@ impl Instance {
     }
 
     /// Arms the bounds of one call.
-    pub(super) fn begin(&mut self, time: Duration, result_bytes: usize) {
-        self.store.set_epoch_deadline(epochs(time));
+    pub(super) fn begin(&mut self, result_bytes: usize) {
+        self.store.set_epoch_deadline(self.epochs);
         self.store.set_hostcall_fuel(result_bytes);
         self.store.data_mut().begin();
     }

@@ -83,6 +83,10 @@ pub struct LoadLimits {
     /// Stack, in bytes, that the guest may use; default 256 KiB, at most
     /// [`LoadLimits::MOST_STACK_BYTES`].
     pub stack_bytes: usize,
+    /// Whether a call can be stopped when its time is over; default true. If
+    /// not, a guest that never returns keeps its shard, and a thread, for ever:
+    /// only for measuring what it costs to be able to.
+    pub interruptible: bool,
 }
 
 impl LoadLimits {
@@ -93,6 +97,11 @@ impl LoadLimits {
 
 impl Default for LoadLimits {
     fn default() -> Self {
-        Self { wasm_bytes: 16 << 20, compile_time: Duration::from_secs(30), stack_bytes: 256 << 10 }
+        Self {
+            wasm_bytes: 16 << 20,
+            compile_time: Duration::from_secs(30),
+            stack_bytes: 256 << 10,
+            interruptible: true,
+        }
     }
 }

@@ -64,14 +64,14 @@ impl Plugin {
         let limits = &options.limits;
         let mut instance = Instance::new(component, options, 0)?;
         let broke = |error| breakage(&error, limits.call_time);
-        instance.begin(limits.call_time, limits.lifecycle_result_bytes);
+        instance.begin(limits.lifecycle_result_bytes);
         let manifest = instance
             .exports
             .mcp_gateway_hooks_lifecycle()
             .call_describe(&mut instance.store)
             .map_err(broke)?;
         boundary::manifest(&manifest, &options.expected)?;
-        instance.begin(limits.call_time, limits.lifecycle_result_bytes);
+        instance.begin(limits.lifecycle_result_bytes);
         let schema = instance
             .exports
             .mcp_gateway_hooks_lifecycle()

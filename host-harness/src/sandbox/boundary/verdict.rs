@@ -90,8 +90,8 @@ pub(in crate::sandbox) fn check(
 /// Checks a verdict that asks for a retry.
 fn check_retry(verdict: &Verdict, judged: &Judged<'_>, limits: &Limits) -> Result<(), Violation> {
     let &Verdict { retry_delay_ms: delay_ms, delay_ceiling_ms: ceiling_ms, .. } = verdict;
-    let most_ms = u64::try_from(limits.max_delay.as_millis()).unwrap_or(u64::MAX);
     if Duration::from_millis(delay_ms) > limits.max_delay {
+        let most_ms = u64::try_from(limits.max_delay.as_millis()).unwrap_or(u64::MAX);
         return Err(Violation::DelayTooLong { delay_ms, most_ms });
     }
     if delay_ms > ceiling_ms {

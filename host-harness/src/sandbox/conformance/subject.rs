@@ -89,7 +89,7 @@ impl Trial {
         question: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
     ) -> Result<T, String> {
         let limits = &self.options.limits;
-        self.instance.begin(limits.call_time, limits.lifecycle_result_bytes);
+        self.instance.begin(limits.lifecycle_result_bytes);
         question(&mut self.instance)
             .map_err(|error| format!("it broke: {}", breakage(&error, limits.call_time)))
     }

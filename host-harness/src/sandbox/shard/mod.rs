@@ -75,12 +75,11 @@ impl Shard {
         result_bytes: usize,
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
     ) -> Result<T, Breakage> {
-        let call_time = self.options.limits.call_time;
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => self.fresh()?,
         };
-        instance.begin(call_time, result_bytes);
+        instance.begin(result_bytes);
         match call(&mut instance) {
             Ok(answer) => {
                 self.strikes.good();
@@ -89,7 +88,7 @@ impl Shard {
             }
             Err(error) => {
                 drop(instance);
-                Err(self.broke(breakage(&error, call_time)))
+                Err(self.broke(breakage(&error, self.options.limits.call_time)))
             }
         }
     }
