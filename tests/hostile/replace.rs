@@ -14,7 +14,7 @@ use host_harness::{
 };
 
 use super::{
-    attack::{judge, options, start},
+    attack::{impatient, judge, options, start, start_with},
     guest::Guest,
 };
 
@@ -102,7 +102,7 @@ fn a_component_that_does_not_start_leaves_the_old_one_at_work() {
 #[test]
 fn a_component_that_hangs_when_it_is_shut_down_does_not_hold_up_its_successor() {
     let hanging = Guest { shutdown: "(loop $for_ever (br $for_ever))", ..generation(1) };
-    let plugin = start(&hanging);
+    let plugin = start_with(&hanging, impatient());
     plugin.replace(&generation(2).component(), "null").expect("it starts");
     assert_eq!(asked(&plugin, "target"), 2);
     assert!(plugin.faults().is_empty(), "its end is nobody's fault: {:?}", plugin.faults());
