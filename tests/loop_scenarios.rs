@@ -97,7 +97,7 @@ impl RetryHook for Scripted {
         Ok(3)
     }
 
-    fn forget(&self, _: Hook, _: &str, _: &str) {
+    fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {
         *self.forgotten.lock().expect("one thread") += 1;
     }
 }

@@ -8,7 +8,7 @@
 
 use host_harness::{
     contract::{Invocation, Issue, Known, Outcome, Returned, Structured, TraceMetadata},
-    gateway::{Hook, RetryHook},
+    gateway::{CallContext, Hook, RetryHook},
     sandbox::Plugin,
 };
 use serde_json::{Value, json};
@@ -304,9 +304,9 @@ fn an_error_that_blames_the_request_is_not_retried_and_others_are() {
 fn a_forgotten_call_begins_anew() {
     let plugin = start(r#"{"jitter": false}"#);
     fail(&plugin, "t", "1");
-    plugin.forget(Hook::ToolPostInvoke, "t", "1");
-    plugin.forget(Hook::ToolPostInvoke, "t", "1");
-    plugin.forget(Hook::ToolPostInvoke, "unknown", "1");
+    plugin.forget(Hook::ToolPostInvoke, "t", "1", &CallContext::default());
+    plugin.forget(Hook::ToolPostInvoke, "t", "1", &CallContext::default());
+    plugin.forget(Hook::ToolPostInvoke, "unknown", "1", &CallContext::default());
     assert_eq!((metric(&plugin, "calls.tracked"), metric(&plugin, "calls.forgotten")), (0, 1));
     assert_eq!(fail(&plugin, "t", "1"), 200);
 }

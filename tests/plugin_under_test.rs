@@ -21,10 +21,24 @@ static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
 
 /// The plugin with this configuration and this ceiling, one shard, a fixed seed.
 pub fn try_start(config: &str, ceiling: u32) -> Result<Plugin, StartError> {
+    try_start_shards(config, ceiling, NonZeroUsize::MIN)
+}
+
+/// A good configuration in several shards.
+pub fn start_shards(config: &str, shards: usize) -> Plugin {
+    let shards = NonZeroUsize::new(shards).expect("at least one");
+    try_start_shards(config, 10, shards).expect("a good configuration")
+}
+
+fn try_start_shards(
+    config: &str,
+    ceiling: u32,
+    shards: NonZeroUsize,
+) -> Result<Plugin, StartError> {
     let mut options = Options {
         config: config.to_owned(),
         max_tool_retries: ceiling,
-        shards: NonZeroUsize::MIN,
+        shards,
         entropy: Entropy::Seeded(42),
         ..Options::default()
     };

@@ -78,8 +78,8 @@ impl RetryHook for Timed {
         retries
     }
 
-    fn forget(&self, hook: Hook, target: &str, request_id: &str) {
-        self.plugin.forget(hook, target, request_id);
+    fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext) {
+        self.plugin.forget(hook, target, request_id, context);
     }
 }
 

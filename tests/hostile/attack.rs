@@ -11,8 +11,8 @@ use futures::executor::block_on;
 use host_harness::{
     contract::{Invocation, Known, Outcome, Returned, Verdict},
     gateway::{
-        Attempt, Background, Content, Finished, Gateway, Hook, Limits, LogicalCall, Reply,
-        RetryHook, Stop, Unobserved,
+        Attempt, Background, CallContext, Content, Finished, Gateway, Hook, Limits, LogicalCall,
+        Reply, RetryHook, Stop, Unobserved,
     },
     sandbox::{Breakage, HookFailure, Options, Plugin},
 };
@@ -120,9 +120,11 @@ pub fn run(plugin: &Arc<Plugin>, target: &str, content: Option<Arc<dyn Content>>
 
 /// A target of another shard than the target `bad`, or of the same one.
 pub fn target(plugin: &Plugin, same_shard: bool) -> String {
-    let bad = plugin.shard_of(BAD);
+    let bad = plugin.shard_of(BAD, &CallContext::default());
     let mut names = (0..).map(|n| format!("target-{n}"));
-    names.find(|name| (plugin.shard_of(name) == bad) == same_shard).expect("one of many")
+    names
+        .find(|name| (plugin.shard_of(name, &CallContext::default()) == bad) == same_shard)
+        .expect("one of many")
 }
 
 /// Lets a guest be hostile and returns how it failed, after it was made sure

@@ -2,14 +2,16 @@
 
 use host_harness::{
     contract::{HttpError, Invocation, Outcome, Reason},
-    gateway::Background,
+    gateway::{Background, Hook, RetryHook},
     sandbox::Plugin,
 };
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::{forget, of_upstream, told};
-use crate::plugin_under_test::{FAILED, OK, invocation, judge_outcome, judge_with, metric, start};
+use crate::plugin_under_test::{
+    FAILED, OK, invocation, judge_outcome, judge_with, metric, start, start_shards,
+};
 
 const THROTTLED: Outcome = Outcome::HttpError(HttpError { status: 429, pushback_ms: None });
 
@@ -91,6 +93,23 @@ fn the_tools_of_an_upstream_share_a_bucket_unless_an_override_says_otherwise() {
     assert!(fails("e", None), "a tool of no upstream");
     assert!(fails("own", Some("u")), "a bucket of its own");
     assert!(!fails("own", Some("u")), "and of its own size");
+}
+
+#[test]
+fn the_tools_of_an_upstream_share_one_bucket_however_many_instances_there_are() {
+    let config = r#"{"budget": {"enabled": true, "max_tokens": 20, "token_ratio": 0}}"#;
+    let plugin = start_shards(config, 8);
+    let mut retried = 0;
+    for tool in 0..40 {
+        let tool = tool.to_string();
+        let background = of_upstream("u");
+        let context = background.context.clone();
+        let verdict = judge_with(&plugin, invocation(&tool, "1"), &FAILED, background);
+        retried += u32::from(verdict.retry_delay_ms > 0);
+        plugin.forget(Hook::ToolPostInvoke, &tool, "1", &context);
+    }
+    assert_eq!(retried, 9, "19 to 11 tokens are more than half of 20");
+    assert_eq!((metric(&plugin, "budget.buckets"), metric(&plugin, "calls.tracked")), (1, 0));
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn first(plugin: &Plugin, (outcome, background): (Outcome, Background)) -> Verdi
 
 fn forget(plugin: &Plugin, tool: &str, request_id: &str) {
     use host_harness::gateway::{Hook, RetryHook};
-    plugin.forget(Hook::ToolPostInvoke, tool, request_id);
+    plugin.forget(Hook::ToolPostInvoke, tool, request_id, &CallContext::default());
 }
 
 /// The reason of a verdict, and whether it asks for a retry.

@@ -2,7 +2,7 @@
 
 use host_harness::{
     contract::{HookError, Invocation, Known, Outcome, Reason, Verdict},
-    gateway::{Background, Hook, RetryHook},
+    gateway::{Background, CallContext, Hook, RetryHook},
     sandbox::{HookFailure, Plugin},
 };
 
@@ -58,7 +58,7 @@ fn a_resource_and_a_tool_of_one_name_and_request_id_are_two_calls() {
     assert_eq!(judge_outcome(&plugin, invocation("file:///a", "1"), &FAILED).failures, 1);
     assert_eq!(read(&plugin, "1", &FAILED).failures, 2);
     assert_eq!(metric(&plugin, "calls.tracked"), 2);
-    plugin.forget(READ, "file:///a", "1");
+    plugin.forget(READ, "file:///a", "1", &CallContext::default());
     assert_eq!(metric(&plugin, "calls.tracked"), 1);
     assert_eq!(judge_outcome(&plugin, invocation("file:///a", "1"), &FAILED).failures, 2);
 }
@@ -79,7 +79,7 @@ fn the_safe_profile_retries_them_within_the_budget_of_all() {
     let retried = (0..20).filter(|call| {
         let id = call.to_string();
         let verdict = read(&plugin, &id, &FAILED);
-        plugin.forget(READ, "file:///a", &id);
+        plugin.forget(READ, "file:///a", &id, &CallContext::default());
         verdict.retry_delay_ms > 0
     });
     assert_eq!(retried.count(), 4);

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use host_harness::{
     contract::Invocation,
-    gateway::{Background, Content, Hook, RetryHook},
+    gateway::{Background, CallContext, Content, Hook, RetryHook},
     mcp::{ResultContent, outcome_of_result},
     sandbox::Plugin,
 };
@@ -54,7 +54,7 @@ fn first_and_last(effort: Effort) -> anyhow::Result<Vec<Figure>> {
     let mut native = Native::start(&config(false))?;
     let first = nanoseconds("sandbox/first failure, then forgotten", effort, |number| {
         judge(id(number), 1, number);
-        sandboxed.forget(Hook::ToolPostInvoke, "search", id(number));
+        sandboxed.forget(Hook::ToolPostInvoke, "search", id(number), &CallContext::default());
     });
     let first_native = nanoseconds("native/first failure, then forgotten", effort, |number| {
         native.judge(id(number), 1, number, &failed);

@@ -131,10 +131,10 @@ impl RetryHook for Chain {
         }
     }
 
-    fn forget(&self, hook: Hook, target: &str, request_id: &str) {
+    fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext) {
         // Whoever was not asked has nothing to forget.
         for member in self.0.iter().filter(|member| member.hooks.contains(&hook)) {
-            member.plugin.forget(hook, target, request_id);
+            member.plugin.forget(hook, target, request_id, context);
         }
     }
 }

@@ -31,7 +31,7 @@ impl RetryHook for Says {
         Ok(u32::try_from(self.0.map_or(0, |(delay, _)| delay)).expect("small"))
     }
 
-    fn forget(&self, _: Hook, _: &str, _: &str) {
+    fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {
         self.1.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -82,7 +82,7 @@ fn a_shadow_among_refusals_counts_so_that_its_state_is_seen_to() {
     let chain = Chain::new(members.into());
     let verdict = judge(&chain, Hook::ToolPostInvoke, "t").expect("a verdict");
     assert_eq!(verdict, (0, Reason::Shadow));
-    chain.forget(Hook::ToolPostInvoke, "t", "1");
+    chain.forget(Hook::ToolPostInvoke, "t", "1", &CallContext::default());
     assert_eq!(shadow.1.load(Ordering::SeqCst), 1);
 }
 

@@ -90,7 +90,12 @@ impl<'a> Live<'a> {
 
     fn release(&mut self, stop: &Stop) {
         if let (Some(hook), true) = (self.gateway.hook.as_deref(), self.held) {
-            hook.forget(self.call.hook, &self.call.target, &self.call.request_id);
+            hook.forget(
+                self.call.hook,
+                &self.call.target,
+                &self.call.request_id,
+                &self.call.context,
+            );
         }
         let took = self.gateway.clock.now().saturating_sub(self.started);
         self.gateway.watch(self.call, &Step::Finished { attempts: self.attempt, stop, took });

@@ -42,7 +42,7 @@ pub trait RetryHook: Send + Sync {
     }
 
     /// The call ends without a further verdict: its state can go.
-    fn forget(&self, hook: Hook, target: &str, request_id: &str);
+    fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext);
 }
 
 /// Bounds that the gateway sets and no plugin can exceed.

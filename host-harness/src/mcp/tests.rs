@@ -44,7 +44,7 @@ impl RetryHook for OnceMore {
         Ok(1)
     }
 
-    fn forget(&self, _: Hook, _: &str, _: &str) {}
+    fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {}
 }
 
 /// One side of the relay, speaking in lines.

@@ -52,8 +52,8 @@ impl RetryHook for Measured {
         self.plugin.fail_policy()
     }
 
-    fn forget(&self, hook: Hook, target: &str, request_id: &str) {
-        self.plugin.forget(hook, target, request_id);
+    fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext) {
+        self.plugin.forget(hook, target, request_id, context);
     }
 }
 

@@ -89,7 +89,7 @@ fn a_plugins_time_and_its_failures_are_counted_by_kind() {
         fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
             Ok(0)
         }
-        fn forget(&self, _: Hook, _: &str, _: &str) {}
+        fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {}
     }
     let metrics = Metrics::new();
     let (name, plugin) = ("mine".to_owned(), Arc::new(Broken));

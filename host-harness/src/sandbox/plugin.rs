@@ -157,20 +157,21 @@ impl Plugin {
         (0..self.shards.len()).map(|index| self.lock(index).memory_bytes()).sum()
     }
 
-    /// The number of the shard that serves a target: always the same one, so
-    /// that what the plugin remembers of the target is in one place.
+    /// The number of the shard that serves a target: the same one for all
+    /// targets of a named upstream, so that its retry budget is in one place,
+    /// and otherwise always the same one for the target.
     #[must_use]
-    pub fn shard_of(&self, target: &str) -> usize {
+    pub fn shard_of(&self, target: &str, context: &CallContext) -> usize {
         if self.shards.len() == 1 {
             return 0;
         }
         let mut hasher = DefaultHasher::new();
-        target.hash(&mut hasher);
+        context.upstream.as_deref().unwrap_or(target).hash(&mut hasher);
         (hasher.finish() % self.shards.len() as u64) as usize
     }
 
-    fn shard(&self, target: &str) -> MutexGuard<'_, Shard> {
-        self.lock(self.shard_of(target))
+    fn shard(&self, target: &str, context: &CallContext) -> MutexGuard<'_, Shard> {
+        self.lock(self.shard_of(target, context))
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
@@ -210,7 +211,8 @@ impl RetryHook for Plugin {
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, HookFailure> {
-        self.shard(invocation.target).judge(hook, invocation, outcome, background)
+        self.shard(invocation.target, &background.context)
+            .judge(hook, invocation, outcome, background)
     }
 
     fn retries(
@@ -219,15 +221,15 @@ impl RetryHook for Plugin {
         target: &str,
         context: &Arc<CallContext>,
     ) -> Result<u32, HookFailure> {
-        self.shard(target).retries(hook, target, context)
+        self.shard(target, context).retries(hook, target, context)
     }
 
     fn fail_policy(&self) -> FailPolicy {
         self.fail_policy
     }
 
-    fn forget(&self, hook: Hook, target: &str, request_id: &str) {
-        if let Err(breakage) = self.shard(target).forget(hook, target, request_id) {
+    fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext) {
+        if let Err(breakage) = self.shard(target, context).forget(hook, target, request_id) {
             tracing::warn!(%breakage, "the plugin broke while it forgot a call");
         }
     }

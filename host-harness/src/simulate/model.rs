@@ -89,7 +89,7 @@ impl RetryHook for Model {
         Ok(u32::try_from(self.terms.max_retries.0).unwrap_or(u32::MAX))
     }
 
-    fn forget(&self, _: Hook, _: &str, _: &str) {}
+    fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {}
 }
 
 /// What an outcome of the simulated server is a failure for.
