@@ -2,16 +2,18 @@
 //!
 //! Everything runs in one process, so compare the figures of one run with each other.
 
+mod classic;
 mod floor;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
+use classic::{classic_cases, invocation};
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
 use host_harness::{
     bundled,
-    contract::{Invocation, Known, Outcome, Returned, Structured},
+    contract::{Invocation, Outcome},
     gateway::{Background, Content, Hook, RetryHook},
     mcp::{ResultContent, outcome_of_result},
     sandbox::{Component, Entropy, Options, Plugin},
@@ -19,7 +21,7 @@ use host_harness::{
 use retry_with_backoff::{
     Millis, RetryPlugin,
     config::Retries,
-    context::{self, Annotations, Context, OuterAttempts},
+    context::{self, Silent},
     decide, detect,
     state::Kind,
 };
@@ -44,32 +46,6 @@ fn sandboxed(config: &str) -> Plugin {
     Plugin::start(&component, options).expect("a good configuration")
 }
 
-fn invocation(now_ms: u64) -> Invocation<'static> {
-    Invocation {
-        target: "search",
-        request_id: "0123456789abcdef",
-        attempt: 1,
-        now_ms,
-        time_left_ms: None,
-        known: Known::empty(),
-    }
-}
-
-fn returned(is_error: bool, status_code: Option<i32>) -> Outcome {
-    let structured = status_code.map(|_| Structured { is_error: false, status_code });
-    Outcome::Returned(Returned { is_error, structured })
-}
-
-/// The four cases that the original plugin's benchmark has.
-fn classic_cases() -> [(&'static str, Outcome); 4] {
-    [
-        ("isError", returned(true, None)),
-        ("status 500", returned(false, Some(500))),
-        ("no error", returned(false, None)),
-        ("status 200", returned(false, Some(200))),
-    ]
-}
-
 fn judged_by_sandbox(
     group: &mut BenchmarkGroup<'_, WallTime>,
     kind: &str,
@@ -91,41 +67,6 @@ fn judged_by_sandbox(
             )
         });
     });
-}
-
-/// A gateway that knows nothing more than it was told.
-struct Silent;
-
-impl detect::Content for Silent {
-    fn text_count(&self) -> u32 {
-        0
-    }
-
-    fn text(&self, _: u32) -> Option<String> {
-        None
-    }
-
-    fn field(&self, _: &str) -> Option<detect::Scalar> {
-        None
-    }
-}
-
-impl Context for Silent {
-    fn upstream(&self) -> Option<String> {
-        None
-    }
-
-    fn annotations(&self) -> Option<Annotations> {
-        None
-    }
-
-    fn took(&self) -> Millis {
-        Millis(0)
-    }
-
-    fn outer(&self) -> Option<OuterAttempts> {
-        None
-    }
 }
 
 fn native_outcome(outcome: &Outcome) -> detect::Outcome {

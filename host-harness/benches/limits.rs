@@ -10,6 +10,7 @@
 //! cargo bench --package host-harness --bench limits
 //! ```
 
+mod classic;
 mod unlimited;
 
 use std::{
@@ -18,9 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use classic::{classic_cases, invocation};
 use host_harness::{
     bundled,
-    contract::{Invocation, Known, Outcome, Returned, Structured},
+    contract::Invocation,
     gateway::{Background, Hook, RetryHook},
     sandbox::{Entropy, Limits, LoadLimits, Loader, Options, Plugin},
 };
@@ -69,17 +71,6 @@ fn out_of_reach() -> Plugin {
     sandboxed(limits, LoadLimits { interruptible: false, ..LoadLimits::default() })
 }
 
-fn invocation(now_ms: u64) -> Invocation<'static> {
-    Invocation {
-        target: "search",
-        request_id: "0123456789abcdef",
-        attempt: 1,
-        now_ms,
-        time_left_ms: None,
-        known: Known::empty(),
-    }
-}
-
 /// Nanoseconds a call of one turn.
 fn turn(now: &mut u64, mut call: impl FnMut(Invocation<'static>)) -> f64 {
     let started = Instant::now();
@@ -96,18 +87,9 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    let returned = |is_error, status_code: Option<i32>| {
-        let structured = status_code.map(|_| Structured { is_error: false, status_code });
-        Outcome::Returned(Returned { is_error, structured })
-    };
     println!("nanoseconds a decision, median of {TURNS} turns of {CALLS} calls");
     println!("{:>12} {:>10} {:>10} {:>8} {:>10}", "", "no limit", "all limits", "price", "bare");
-    for (name, outcome) in [
-        ("isError", returned(true, None)),
-        ("status 500", returned(false, Some(500))),
-        ("no error", returned(false, None)),
-        ("status 200", returned(false, Some(200))),
-    ] {
+    for (name, outcome) in classic_cases() {
         let sandboxes = [out_of_reach(), sandboxed(Limits::default(), LoadLimits::default())];
         let bare = Unlimited::start(CONFIG, CEILING);
         let background = Background::none();

@@ -2,7 +2,10 @@
 
 use alloc::string::String;
 
-use crate::Millis;
+use crate::{
+    Millis,
+    detect::{Content, Scalar},
+};
 
 /// What the gateway can tell of an attempt if it is asked. To ask in vain costs
 /// as much as to be told.
@@ -48,4 +51,41 @@ pub struct OuterAttempts {
     pub attempt: u32,
     /// How many they make at the most.
     pub most: u32,
+}
+
+/// A gateway that has nothing to tell beyond the call itself: for those who
+/// run the policy natively.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Content for Silent {
+    fn text_count(&self) -> u32 {
+        0
+    }
+
+    fn text(&self, _: u32) -> Option<String> {
+        None
+    }
+
+    fn field(&self, _: &str) -> Option<Scalar> {
+        None
+    }
+}
+
+impl Context for Silent {
+    fn upstream(&self) -> Option<String> {
+        None
+    }
+
+    fn annotations(&self) -> Option<Annotations> {
+        None
+    }
+
+    fn took(&self) -> Millis {
+        Millis(0)
+    }
+
+    fn outer(&self) -> Option<OuterAttempts> {
+        None
+    }
 }

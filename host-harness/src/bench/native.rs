@@ -5,47 +5,12 @@ use host_harness::contract::{Outcome, Returned};
 use retry_with_backoff::{
     Millis, RetryPlugin,
     config::Retries,
-    context::{self, Annotations, Context, OuterAttempts},
+    context::{self, Silent},
     decide, detect,
     state::Kind,
 };
 
 use super::cases::RETRIES;
-
-/// A gateway that knows nothing more than it was told.
-struct Silent;
-
-impl detect::Content for Silent {
-    fn text_count(&self) -> u32 {
-        0
-    }
-
-    fn text(&self, _: u32) -> Option<String> {
-        None
-    }
-
-    fn field(&self, _: &str) -> Option<detect::Scalar> {
-        None
-    }
-}
-
-impl Context for Silent {
-    fn upstream(&self) -> Option<String> {
-        None
-    }
-
-    fn annotations(&self) -> Option<Annotations> {
-        None
-    }
-
-    fn took(&self) -> Millis {
-        Millis(0)
-    }
-
-    fn outer(&self) -> Option<OuterAttempts> {
-        None
-    }
-}
 
 /// The policy, natively.
 pub struct Native(RetryPlugin);
