@@ -62,10 +62,8 @@ impl Shard {
             read_content,
             max_retries: self.options.max_tool_retries,
         };
-        match boundary::verdict(&verdict, &judged, &self.options.limits) {
-            Ok(()) => Ok(verdict),
-            Err(violation) => Err(self.rejected(violation)),
-        }
+        let check = boundary::verdict(&verdict, &judged, &self.options.limits);
+        self.checked(verdict, check)
     }
 
     /// The most retries that a call to this target may get.
@@ -80,10 +78,8 @@ impl Shard {
             instance.retries(hook, target, background)
         })?;
         let retries = answer.map_err(HookFailure::Refused)?;
-        match boundary::retries(retries, self.options.max_tool_retries) {
-            Ok(()) => Ok(retries),
-            Err(violation) => Err(self.rejected(violation)),
-        }
+        let check = boundary::retries(retries, self.options.max_tool_retries);
+        self.checked(retries, check)
     }
 
     /// The policy that it advises for resources.
@@ -94,10 +90,8 @@ impl Shard {
             hook.call_policy(&mut instance.store)
         })?;
         let policy = answer.map_err(HookFailure::Refused)?;
-        match boundary::policy(&policy, self.options.max_tool_retries, &limits) {
-            Ok(()) => Ok(policy),
-            Err(violation) => Err(self.rejected(violation)),
-        }
+        let check = boundary::policy(&policy, self.options.max_tool_retries, &limits);
+        self.checked(policy, check)
     }
 
     /// Drops the state of a call. A shard without an instance has none.

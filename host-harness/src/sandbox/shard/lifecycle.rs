@@ -21,10 +21,8 @@ impl Shard {
         let metrics = self.call(self.options.limits.lifecycle_result_bytes, |instance| {
             instance.exports.mcp_gateway_hooks_lifecycle().call_stats(&mut instance.store)
         })?;
-        match boundary::metrics(&metrics) {
-            Ok(()) => Ok(metrics),
-            Err(violation) => Err(self.rejected(violation)),
-        }
+        let check = boundary::metrics(&metrics);
+        self.checked(metrics, check)
     }
 
     /// Who it says it is.
@@ -32,10 +30,8 @@ impl Shard {
         let manifest = self.call(self.options.limits.lifecycle_result_bytes, |instance| {
             instance.exports.mcp_gateway_hooks_lifecycle().call_describe(&mut instance.store)
         })?;
-        match boundary::manifest(&manifest, &self.options.expected) {
-            Ok(()) => Ok(manifest),
-            Err(violation) => Err(self.rejected(violation)),
-        }
+        let check = boundary::manifest(&manifest, &self.options.expected);
+        self.checked(manifest, check)
     }
 
     /// The JSON Schema of its configuration.
@@ -44,10 +40,8 @@ impl Shard {
         let schema = self.call(limits.lifecycle_result_bytes, |instance| {
             instance.exports.mcp_gateway_hooks_lifecycle().call_config_schema(&mut instance.store)
         })?;
-        match boundary::schema(&schema, &limits) {
-            Ok(()) => Ok(schema),
-            Err(violation) => Err(self.rejected(violation)),
-        }
+        let check = boundary::schema(&schema, &limits);
+        self.checked(schema, check)
     }
 
     /// The end, politely. Whether the guest takes it well matters to nobody any more.

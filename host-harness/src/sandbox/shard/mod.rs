@@ -124,6 +124,14 @@ impl Shard {
         breakage
     }
 
+    /// What the instance said, if it passed its check.
+    fn checked<T>(&mut self, said: T, check: Result<(), Violation>) -> Result<T, HookFailure> {
+        match check {
+            Ok(()) => Ok(said),
+            Err(violation) => Err(self.rejected(violation)),
+        }
+    }
+
     /// The instance lives, but what it said is not to be used.
     fn rejected(&mut self, violation: Violation) -> HookFailure {
         self.count(violation.name());
