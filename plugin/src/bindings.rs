@@ -7,7 +7,7 @@ use rand_core::TryRng;
 
 use crate::{
     Metric, Millis, Reason, RetryPlugin, Verdict,
-    config::{self, Retries},
+    config::{self, Affinity, Retries},
     context::{Annotations, Context, Known, OuterAttempts},
     decide,
     detect::{self, Content, Scalar},
@@ -144,19 +144,27 @@ impl lifecycle::Guest for Component {
     fn configure(
         config: String,
         limits: lifecycle::GatewayLimits,
-    ) -> Result<Vec<lifecycle::Issue>, Vec<lifecycle::Issue>> {
+    ) -> Result<lifecycle::Configured, Vec<lifecycle::Issue>> {
         let ceiling = Retries(limits.max_retries);
         let mut life = INSTANCE.0.borrow_mut();
-        let notices = match &mut *life {
-            Life::Running(plugin) => plugin.reconfigure(&config, ceiling),
+        let (affinity, notices) = match &mut *life {
+            Life::Running(plugin) => {
+                let notices = plugin.reconfigure(&config, ceiling).map_err(issues)?;
+                (plugin.affinity(), notices)
+            }
             Life::Unconfigured | Life::ShutDown => {
-                RetryPlugin::new(&config, ceiling, seed()).map(|(plugin, notices)| {
-                    *life = Life::Running(plugin);
-                    notices
-                })
+                let (plugin, notices) =
+                    RetryPlugin::new(&config, ceiling, seed()).map_err(issues)?;
+                let affinity = plugin.affinity();
+                *life = Life::Running(plugin);
+                (affinity, notices)
             }
         };
-        notices.map(issues).map_err(issues)
+        let affinity = match affinity {
+            Affinity::Upstream => lifecycle::Affinity::Upstream,
+            Affinity::Call => lifecycle::Affinity::Call,
+        };
+        Ok(lifecycle::Configured { notices: issues(notices), affinity })
     }
 
     fn stats() -> Vec<lifecycle::Metric> {

@@ -6,7 +6,7 @@ use rand_core::SeedableRng;
 use rand_pcg::Pcg32;
 
 use crate::{
-    config::{self, Accepted, Config, Issue, Policy, Retries},
+    config::{self, Accepted, Affinity, Config, Issue, Policy, Retries},
     context::Context,
     decide::{Invocation, Rules, decide, retries},
     detect::{Content, Outcome, detect},
@@ -57,6 +57,12 @@ impl RetryPlugin {
         self.state.rebound(calls, reads, config.state_ttl());
         self.config = config;
         Ok(notices)
+    }
+
+    /// Which calls one instance has to judge, where a gateway runs several.
+    #[must_use]
+    pub fn affinity(&self) -> Affinity {
+        self.config.affinity()
     }
 
     /// Judges one attempt; `gateway` answers what the policy asks. None if

@@ -1,6 +1,7 @@
 //! What this plugin does beyond the one that it replaces, feature by feature,
 //! as the component shows it across the boundary.
 
+mod affinity;
 mod budget;
 mod classification;
 mod deadline_fit;

@@ -37,7 +37,11 @@ fn hints(
     idempotent: Option<bool>,
 ) -> Background {
     let annotations = Some(ToolAnnotations { read_only, destructive, idempotent });
-    around(CallContext { upstream: Some("github".to_owned()), annotations, outer: None })
+    around(CallContext {
+        upstream: Some("github".to_owned()),
+        annotations,
+        ..CallContext::default()
+    })
 }
 
 fn assert_retried(plugin: &Plugin, background: &Background, retried: bool) {
@@ -91,7 +95,7 @@ fn the_hints_of_an_upstream_that_is_not_trusted_count_for_nothing() {
     let everybody = start(r#"{"replay_safety": "annotated", "trusted_upstreams": ["*"]}"#);
     let annotations =
         Some(ToolAnnotations { read_only: Some(true), destructive: None, idempotent: Some(true) });
-    let nameless = around(CallContext { upstream: None, annotations, outer: None });
+    let nameless = around(CallContext { annotations, ..CallContext::default() });
     assert_retried(&everybody, &nameless, false);
     assert_retried(&everybody, &hints(Some(true), None, None), true);
 }

@@ -106,6 +106,7 @@ fn play(plugins: &[Arc<Plugin>], calls: &Arc<Vec<Call>>, rounds: usize) -> anyho
 
 /// All decisions of a call: how many they were.
 fn decide(plugin: &Plugin, call: &Call) -> u64 {
+    let background = Background::none();
     let outcomes: &[bool] = if call.fails { &[true, false] } else { &[false] };
     for (attempt, fails) in (1..).zip(outcomes) {
         let invocation = Invocation {
@@ -117,7 +118,7 @@ fn decide(plugin: &Plugin, call: &Call) -> u64 {
             known: Known::empty(),
         };
         let outcome = returned(*fails, None);
-        let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &outcome, Background::none());
+        let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &outcome, background.clone());
         let retries = verdict.expect("a verdict").retry_delay_ms > 0;
         assert_eq!(retries, *fails, "{}", call.request);
     }

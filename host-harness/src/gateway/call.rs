@@ -4,6 +4,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
+use super::Home;
 use crate::contract::{Known, Outcome, OuterAttempts, Scalar, ToolAnnotations};
 
 /// Which hook of the contract judges a call.
@@ -106,6 +107,8 @@ pub struct CallContext {
     pub annotations: Option<ToolAnnotations>,
     /// What layers before this gateway do about the same call.
     pub outer: Option<OuterAttempts>,
+    /// Where plugins remember the call.
+    pub home: Home,
 }
 
 /// What a plugin may ask about an attempt, beyond what it is told.
@@ -123,7 +126,7 @@ impl Background {
     /// What there is for a plugin to ask.
     #[must_use]
     pub fn known(&self, traced: bool) -> Known {
-        let CallContext { upstream, annotations, outer } = &*self.context;
+        let CallContext { upstream, annotations, outer, home: _ } = &*self.context;
         let fields = self.content.as_ref().is_some_and(|content| content.has_fields());
         let mut known = Known::default();
         for (flag, is_known) in [

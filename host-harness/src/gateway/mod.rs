@@ -7,6 +7,7 @@
 mod call;
 mod clock;
 mod event;
+mod home;
 mod live;
 mod marker;
 mod pushback;
@@ -15,6 +16,7 @@ mod retry_loop;
 pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Reply};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use event::{Observer, Step, Stop, Unobserved};
+pub use home::Home;
 pub use marker::marker;
 pub use pushback::pushback_ms;
 pub use retry_loop::{Finished, Gateway, Limits, RetryHook};

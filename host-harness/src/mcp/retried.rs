@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
-    gateway::{CallContext, Finished, Hook, LogicalCall, Stop, marker},
+    gateway::{CallContext, Finished, Home, Hook, LogicalCall, Stop, marker},
     mcp::{
         attempt::{Origin, attempt},
         attempt_marker,
@@ -49,6 +49,7 @@ impl Session {
                     Hook::ResourcePostFetch => None,
                 },
                 outer,
+                home: Home::default(),
             };
             let logical = LogicalCall {
                 hook: call.hook,

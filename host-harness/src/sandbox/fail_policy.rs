@@ -21,8 +21,8 @@ pub enum FailPolicy {
 /// There is a successor at once after the first break. Breaks in a row, without
 /// a good answer in between, are followed by rests. And each failure, in a row
 /// or not, is a strike: too many within a window set the shard aside. Shards
-/// are set aside one by one, so that a target that makes a plugin fail costs
-/// the targets of other shards nothing.
+/// are set aside one by one: where calls meet by their upstream or target, one
+/// that makes a plugin fail costs the targets of other shards nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replacement {
     /// The rest after the second break in a row; it doubles with each further

@@ -11,7 +11,7 @@ use super::{
     error::{Breakage, Exceeded, StartError},
     state::GuestState,
 };
-use crate::contract::{GatewayLimits, Issue, RetryPlugin};
+use crate::contract::{Configured, GatewayLimits, Issue, RetryPlugin};
 
 /// An instance and its store, which live and die together.
 pub(super) struct Instance {
@@ -44,8 +44,8 @@ impl Instance {
         Ok(Box::new(Self { store, exports, epochs }))
     }
 
-    /// Configures it. Ok is what it accepted but adjusted.
-    pub(super) fn configure(&mut self, options: &Options) -> Result<Vec<Issue>, StartError> {
+    /// Configures it.
+    pub(super) fn configure(&mut self, options: &Options) -> Result<Configured, StartError> {
         self.begin(options.limits.lifecycle_result_bytes);
         let answer = self
             .call_configure(options)
@@ -57,7 +57,7 @@ impl Instance {
     pub(super) fn call_configure(
         &mut self,
         options: &Options,
-    ) -> wasmtime::Result<Result<Vec<Issue>, Vec<Issue>>> {
+    ) -> wasmtime::Result<Result<Configured, Vec<Issue>>> {
         let limits = GatewayLimits { max_retries: options.max_tool_retries };
         let lifecycle = self.exports.mcp_gateway_hooks_lifecycle();
         lifecycle.call_configure(&mut self.store, &options.config, limits)
@@ -72,9 +72,11 @@ impl Instance {
 }
 
 /// What the answer to a configuration comes to.
-pub(super) fn accepted(answer: Result<Vec<Issue>, Vec<Issue>>) -> Result<Vec<Issue>, StartError> {
+pub(super) fn accepted(answer: Result<Configured, Vec<Issue>>) -> Result<Configured, StartError> {
     match answer {
-        Ok(notices) => Ok(boundary::issues(notices)),
+        Ok(Configured { notices, affinity }) => {
+            Ok(Configured { notices: boundary::issues(notices), affinity })
+        }
         Err(issues) if issues.is_empty() => Err(Violation::RefusedWithoutIssue.into()),
         Err(issues) => Err(StartError::Config(boundary::issues(issues))),
     }

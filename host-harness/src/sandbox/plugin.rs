@@ -1,5 +1,6 @@
 //! A running plugin: its shards, and which of them a call goes to.
 
+mod affinity;
 mod change;
 
 use std::{
@@ -15,7 +16,9 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    contract::{Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
+    contract::{
+        Affinity, Configured, Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict,
+    },
     gateway::{Background, CallContext, Hook, RetryHook},
 };
 
@@ -25,6 +28,7 @@ use crate::{
 /// under a microsecond, and never longer than [`Limits::call_time`](super::Limits::call_time).
 pub struct Plugin {
     shards: Vec<Mutex<Shard>>,
+    affinity: affinity::InForce,
     /// What is in force. Held while a configuration or the component is being changed.
     options: Mutex<Arc<Options>>,
     /// The digest of what is at work.
@@ -41,9 +45,10 @@ impl Plugin {
     /// expect, refuses its configuration, or breaks.
     pub fn start(component: &Component, options: Options) -> Result<Self, StartError> {
         let options = Arc::new(options);
-        let (shards, notices) = staged(component, &options)?;
+        let (shards, Configured { notices, affinity }) = staged(component, &options)?;
         Ok(Self {
             shards: shards.into_iter().map(Mutex::new).collect(),
+            affinity: affinity::InForce::new(affinity),
             component: Mutex::new(component.digest()),
             fail_policy: options.fail_policy,
             options: Mutex::new(options),
@@ -157,17 +162,25 @@ impl Plugin {
         (0..self.shards.len()).map(|index| self.lock(index).memory_bytes()).sum()
     }
 
-    /// The number of the shard that serves a target: the same one for all
-    /// targets of a named upstream, so that its retry budget is in one place,
-    /// and otherwise always the same one for the target.
+    /// The number of the shard that serves a call. If the plugin says that
+    /// calls have something in common, it is the same one for all targets of a
+    /// named upstream, so that its retry budget is in one place, and otherwise
+    /// always the same one for the target. If not, it is that of the thread
+    /// which was the first to have the call judged.
     #[must_use]
     pub fn shard_of(&self, target: &str, context: &CallContext) -> usize {
-        if self.shards.len() == 1 {
+        let shards = self.shards.len();
+        if shards == 1 {
             return 0;
         }
-        let mut hasher = DefaultHasher::new();
-        context.upstream.as_deref().unwrap_or(target).hash(&mut hasher);
-        (hasher.finish() % self.shards.len() as u64) as usize
+        match self.affinity.get() {
+            Affinity::Call => context.home.number() % shards,
+            Affinity::Upstream => {
+                let mut hasher = DefaultHasher::new();
+                context.upstream.as_deref().unwrap_or(target).hash(&mut hasher);
+                (hasher.finish() % shards as u64) as usize
+            }
+        }
     }
 
     fn shard(&self, target: &str, context: &CallContext) -> MutexGuard<'_, Shard> {
@@ -185,18 +198,16 @@ impl Plugin {
 fn staged(
     component: &Component,
     options: &Arc<Options>,
-) -> Result<(Vec<Shard>, Vec<Issue>), StartError> {
+) -> Result<(Vec<Shard>, Configured), StartError> {
     component.needs.check(&options.limits)?;
-    let mut shards = Vec::new();
-    let mut notices = Vec::new();
-    for number in 0..options.shards.get() as u64 {
-        let (shard, said) = Shard::start(component, options, number)?;
-        shards.push(shard);
-        notices = said;
-    }
     // All run the same code: one speaks for them.
+    let (first, configured) = Shard::start(component, options, 0)?;
+    let mut shards = vec![first];
+    for number in 1..options.shards.get() as u64 {
+        shards.push(Shard::start(component, options, number)?.0);
+    }
     match shards[0].describe() {
-        Ok(_) => Ok((shards, notices)),
+        Ok(_) => Ok((shards, configured)),
         Err(HookFailure::Broke(breakage)) => Err(breakage.into()),
         Err(HookFailure::Rejected(violation)) => Err(violation.into()),
         Err(HookFailure::Refused(_)) => unreachable!("`describe` has no error of the contract"),
@@ -211,6 +222,7 @@ impl RetryHook for Plugin {
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, HookFailure> {
+        background.context.home.settle();
         self.shard(invocation.target, &background.context)
             .judge(hook, invocation, outcome, background)
     }

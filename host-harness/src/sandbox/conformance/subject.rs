@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    contract::{HookError, Invocation, Issue, Known, Outcome, Verdict},
+    contract::{Configured, HookError, Invocation, Issue, Known, Outcome, Verdict},
     gateway::{Background, Content, Hook},
     sandbox::{
         Component, Options, boundary,
@@ -98,14 +98,14 @@ impl Trial {
     pub(super) fn configure(
         &mut self,
         config: &str,
-    ) -> Result<Result<Vec<Issue>, Vec<Issue>>, String> {
+    ) -> Result<Result<Configured, Vec<Issue>>, String> {
         let options = Options { config: config.to_owned(), ..self.options.clone() };
         let answer = self.ask(|instance| instance.call_configure(&options))?;
         match answer {
             Err(issues) if issues.is_empty() => {
                 Err("it refuses a configuration without saying why".to_owned())
             }
-            answer => Ok(answer.map(boundary::issues).map_err(boundary::issues)),
+            answer => Ok(answer.map_err(boundary::issues)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Plugin, staged};
 use crate::{
-    contract::Issue,
+    contract::{Configured, Issue},
     sandbox::{Component, Options, error::StartError},
 };
 
@@ -18,10 +18,10 @@ impl Plugin {
     pub fn reconfigure(&self, config: &str) -> Result<Vec<Issue>, StartError> {
         let mut in_force = self.options.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = Arc::new(Options { config: config.to_owned(), ..(**in_force).clone() });
-        let mut notices = Vec::new();
+        let mut configured = None;
         for index in 0..self.shards.len() {
             match self.lock(index).reconfigure(&wanted) {
-                Ok(said) => notices = said,
+                Ok(accepted) => configured = Some(accepted),
                 Err(error) => {
                     // All shards run the same code, so a refusal is the first
                     // one's; only one that broke can leave others to be set back.
@@ -35,6 +35,8 @@ impl Plugin {
             }
         }
         *in_force = wanted;
+        let Configured { notices, affinity } = configured.expect("there is at least one shard");
+        self.affinity.set(affinity);
         Ok(notices)
     }
 
@@ -53,7 +55,7 @@ impl Plugin {
     pub fn replace(&self, component: &Component, config: &str) -> Result<Vec<Issue>, StartError> {
         let mut in_force = self.options.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = Arc::new(Options { config: config.to_owned(), ..(**in_force).clone() });
-        let (mut shards, notices) = staged(component, &wanted)?;
+        let (mut shards, Configured { notices, affinity }) = staged(component, &wanted)?;
         {
             // Always in this order, and nobody else holds more than one.
             let mut at_work: Vec<_> =
@@ -61,6 +63,7 @@ impl Plugin {
             for (old, new) in at_work.iter_mut().zip(&mut shards) {
                 old.change_places(new);
             }
+            self.affinity.set(affinity);
             *self.component.lock().unwrap_or_else(PoisonError::into_inner) = component.digest();
         }
         *in_force = wanted;

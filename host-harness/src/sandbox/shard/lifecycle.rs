@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use crate::{
-    contract::{Issue, Manifest, Metric},
+    contract::{Configured, Manifest, Metric},
     sandbox::{
         Options, boundary,
         error::{HookFailure, StartError},
@@ -59,17 +59,16 @@ impl Shard {
     }
 
     /// Puts another configuration into force, also for the instances to come.
-    /// Ok is what was adjusted. If the plugin refuses it or breaks over it, the
-    /// old one stays; a fresh instance, if one is needed, starts with the old one.
+    /// If the plugin refuses it or breaks over it, the old one stays; a fresh instance, if one is needed, starts with the old one.
     pub(in crate::sandbox) fn reconfigure(
         &mut self,
         options: &Arc<Options>,
-    ) -> Result<Vec<Issue>, StartError> {
+    ) -> Result<Configured, StartError> {
         let answer = self.call(options.limits.lifecycle_result_bytes, |instance| {
             instance.call_configure(options)
         })?;
-        let notices = accepted(answer)?;
+        let configured = accepted(answer)?;
         self.options = options.clone();
-        Ok(notices)
+        Ok(configured)
     }
 }

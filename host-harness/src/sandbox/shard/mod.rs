@@ -11,7 +11,7 @@ use super::{
     instance::{Instance, breakage},
     strikes::Strikes,
 };
-use crate::contract::Issue;
+use crate::contract::Configured;
 
 pub(super) struct Shard {
     component: Component,
@@ -26,14 +26,14 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// A shard with a running instance, and what was adjusted in its configuration.
+    /// A shard with a running instance, and what came of its configuration.
     pub(super) fn start(
         component: &Component,
         options: &Arc<Options>,
         number: u64,
-    ) -> Result<(Self, Vec<Issue>), StartError> {
+    ) -> Result<(Self, Configured), StartError> {
         let mut instance = Instance::new(component, options, number)?;
-        let notices = instance.configure(options)?;
+        let configured = instance.configure(options)?;
         let shard = Self {
             component: component.clone(),
             options: options.clone(),
@@ -43,7 +43,7 @@ impl Shard {
             faults: BTreeMap::new(),
             now: Duration::ZERO,
         };
-        Ok((shard, notices))
+        Ok((shard, configured))
     }
 
     /// `successor` is at work here from now on, with a clean record; the faults
