@@ -139,7 +139,7 @@ fn the_configurations_in_the_readme_are_taken() {
         let block = block.split("```").next().expect("an end");
         let value: Value = serde_json::from_str(block).expect("JSON");
         // The others are configurations of clients.
-        if value.get("mcpServers").is_none() {
+        if value.get("mcpServers").or(value.get("servers")).is_none() {
             try_start(block, 10).unwrap_or_else(|error| panic!("{error}\n{block}"));
             taken += 1;
         }

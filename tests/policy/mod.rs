@@ -14,6 +14,7 @@ mod reconfigure;
 mod replay_safety;
 mod resources;
 mod shadow;
+mod situations;
 mod stats;
 
 use std::sync::Arc;
