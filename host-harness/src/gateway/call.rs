@@ -3,6 +3,7 @@
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::Home;
 use crate::contract::{Known, Outcome, OuterAttempts, Scalar, ToolAnnotations};
@@ -31,6 +32,8 @@ pub struct LogicalCall {
     pub context: Arc<CallContext>,
     /// Ends the call, in the middle of an attempt or of a sleep.
     pub cancel: CancellationToken,
+    /// What those who trace see of it; its attempts and decisions go into it.
+    pub span: Span,
 }
 
 impl LogicalCall {
@@ -45,6 +48,7 @@ impl LogicalCall {
             traced: false,
             context: Arc::default(),
             cancel: CancellationToken::new(),
+            span: Span::none(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     contract::{Invocation, Outcome, Reason, Verdict},
-    gateway::{Attempt, Background, Gateway, LogicalCall, Step, Stop},
+    gateway::{Attempt, Background, Gateway, LogicalCall, Step, Stop, span},
     sandbox::{FailPolicy, HookFailure},
 };
 
@@ -60,8 +60,11 @@ impl<'a> Live<'a> {
             known: background.known(self.call.traced),
         };
         self.held = true;
-        let answer = hook.judge(self.call.hook, invocation, outcome, background);
-        let verdict = answer.map_err(|failure| match (&failure, hook.fail_policy()) {
+        let span = span::decision(self.call, self.attempt);
+        let answer =
+            span.in_scope(|| hook.decide(self.call.hook, invocation, outcome, background));
+        span::decided(&span, answer.as_ref().map_err(|(failure, _)| failure));
+        let verdict = answer.map_err(|(failure, policy)| match (&failure, policy) {
             (HookFailure::Broke(_) | HookFailure::Rejected(_), FailPolicy::Closed) => {
                 Stop::FailedClosed(failure)
             }
@@ -98,6 +101,7 @@ impl<'a> Live<'a> {
             );
         }
         let took = self.gateway.clock.now().saturating_sub(self.started);
+        span::call_ended(self.call, self.attempt, stop);
         self.gateway.watch(self.call, &Step::Finished { attempts: self.attempt, stop, took });
         self.ended = true;
     }

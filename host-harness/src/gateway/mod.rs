@@ -8,10 +8,12 @@ mod call;
 mod clock;
 mod event;
 mod home;
+pub(crate) mod label;
 mod live;
 mod marker;
 mod pushback;
 mod retry_loop;
+pub(crate) mod span;
 
 pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Reply};
 pub use clock::{Clock, Sleep, SystemClock};

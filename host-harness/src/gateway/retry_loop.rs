@@ -2,11 +2,13 @@
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
+use tracing::Instrument;
+
 use crate::{
     contract::{Invocation, Outcome, Verdict},
     gateway::{
         Attempt, Background, CallContext, Clock, Hook, LogicalCall, Observer, Reply, Step, Stop,
-        live::Live,
+        live::Live, span,
     },
     sandbox::{FailPolicy, HookFailure},
 };
@@ -39,6 +41,23 @@ pub trait RetryHook: Send + Sync {
     /// What becomes of a call for which there is no verdict that can be used.
     fn fail_policy(&self) -> FailPolicy {
         FailPolicy::Open
+    }
+
+    /// As [`judge`](Self::judge), and with a failure what becomes of its call.
+    /// Where several plugins stand behind this one, that is for the one that
+    /// failed to say.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    fn decide(
+        &self,
+        hook: Hook,
+        invocation: Invocation<'_>,
+        outcome: &Outcome,
+        background: Background,
+    ) -> Result<Verdict, (HookFailure, FailPolicy)> {
+        self.judge(hook, invocation, outcome, background)
+            .map_err(|failure| (failure, self.fail_policy()))
     }
 
     /// The call ends without a further verdict: its state can go.
@@ -97,6 +116,7 @@ pub struct Gateway {
 impl Gateway {
     /// Runs one logical call to its end. `invoke` makes one attempt upstream;
     /// its future is dropped when the attempt times out or the call is cancelled.
+    /// Both run within the attempt's span.
     ///
     /// Upstream calls never exceed 1 + [`Limits::max_tool_retries`].
     pub async fn run<R, F, Fut>(&self, call: &LogicalCall, mut invoke: F) -> Finished<R>
@@ -109,11 +129,16 @@ impl Gateway {
         let (reply, stop) = loop {
             self.watch(call, &Step::AttemptStarted(live.attempt));
             let sent = self.clock.now();
-            let Some(reply) = self.attempt(&live, invoke(live.attempt)).await else {
+            let span = span::attempt(call, live.attempt);
+            let invoked = span.in_scope(|| invoke(live.attempt)).instrument(span.clone());
+            let Some(reply) = self.attempt(&live, invoked).await else {
+                span::attempt_ended(&span, None);
                 break (None, Stop::Cancelled);
             };
             let (attempt, outcome) = (live.attempt, reply.outcome());
             let took = self.clock.now().saturating_sub(sent);
+            span::attempt_ended(&span, Some(&outcome));
+            drop(span);
             self.watch(call, &Step::AttemptEnded { attempt, outcome: &outcome, took });
 
             let background =

@@ -19,7 +19,7 @@ pub(super) struct Origin<'a> {
     /// The client's words when it cancels.
     pub(super) notice: &'a OnceLock<Message>,
     /// What came with it over HTTP.
-    pub(super) headers: &'a Headers,
+    pub(super) headers: Headers,
     /// Where progress goes, if the client wants to hear of it.
     pub(super) progress: Option<&'a Arc<Progress>>,
 }
@@ -40,7 +40,7 @@ pub(super) async fn attempt(
         request = request.with_meta("progressToken", id.raw());
     }
     let mut flight = InFlight { upstream, id: &id, notice: origin.notice, sent: false };
-    if upstream.send(request.with_id(&id), origin.headers.clone()).await.is_err() {
+    if upstream.send(request.with_id(&id), origin.headers).await.is_err() {
         return AttemptReply::Lost(Loss::NotSent);
     }
     flight.sent = true;

@@ -39,11 +39,6 @@ impl Call {
         let meta = meta.and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
         Some(Self { hook, target, meta, progress_token })
     }
-
-    /// Whether it carries a trace id.
-    pub(super) fn traced(&self) -> bool {
-        self.meta.get("traceparent").is_some_and(Value::is_string)
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@
 //!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * [`upstream`]: the servers: [`child`] processes and URLs.
-//! * `headers`: what travels with a message over HTTP.
+//! * `headers`: what travels with a message over HTTP; `trace_context`: the
+//!   trace that a call belongs to, whichever way it came.
 
 mod attempt;
 mod attempt_marker;
@@ -45,6 +46,7 @@ pub mod reply;
 mod retried;
 mod session;
 mod task;
+mod trace_context;
 pub mod upstream;
 pub mod wire;
 

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
-    gateway::{CallContext, Finished, Home, Hook, LogicalCall, Stop, marker},
+    gateway::{CallContext, Finished, Home, Hook, LogicalCall, Stop, marker, span},
     mcp::{
         attempt::{Origin, attempt},
         attempt_marker,
@@ -17,6 +17,7 @@ use crate::{
         progress::Progress,
         reply::{AttemptReply, Loss},
         session::Session,
+        trace_context,
         wire::{Id, Message},
     },
 };
@@ -34,12 +35,9 @@ impl Session {
         let cancel = Cancel { token: self.client_gone.child_token(), ..Cancel::default() };
         let entered = self.live.enter(&id, cancel.clone());
         let session = self.clone();
-        let span = tracing::debug_span!(
-            "call",
-            target = call.target,
-            upstream = session.options.upstream_name,
-            traced = call.traced(),
-        );
+        let span = span::call(call.hook, &call.target, session.options.upstream_name.as_deref());
+        let traced = trace_context::adopt(&span, &call.meta, &headers);
+        let called = span.clone();
         let work = async move {
             let outer = attempt_marker::read(&call.meta);
             let context = CallContext {
@@ -53,11 +51,12 @@ impl Session {
             };
             let logical = LogicalCall {
                 hook: call.hook,
-                traced: call.traced(),
+                traced,
                 target: call.target,
                 request_id: session.upstream.pending.unique("call"),
                 context: Arc::new(context),
                 cancel: cancel.token,
+                span: called,
             };
             // A marker that came passes on unchanged if none of ours takes its place.
             let retries = if session.options.mark_attempts {
@@ -71,14 +70,14 @@ impl Session {
                     Some(marker) => attempt_marker::write(request.clone(), marker),
                     None => request.clone(),
                 };
+                let (request, headers) = trace_context::hand_on(request, headers.clone());
                 let origin = Origin {
                     client: &id,
                     notice: &cancel.notice,
-                    headers: &headers,
+                    headers,
                     progress: progress.as_ref(),
                 };
-                let span = tracing::debug_span!("attempt", retry_attempt = number.number());
-                attempt(&session.upstream, request, origin).instrument(span)
+                attempt(&session.upstream, request, origin)
             };
             let response = tokio::select! {
                 biased;

@@ -2,18 +2,14 @@
 
 use super::{AttemptLabels, CallLabels, DecisionLabels, Metrics};
 use crate::{
-    contract::{HookError, Outcome, Reason, Returned, Structured, TransportFailure, Verdict},
-    gateway::{Attempt, Hook, LogicalCall, Observer, Step, Stop},
-    sandbox::HookFailure,
+    contract::Verdict,
+    gateway::{Attempt, LogicalCall, Observer, Step, Stop, label},
 };
 
 impl Observer for Metrics {
     fn observe(&self, call: &LogicalCall, step: &Step<'_>) {
         let upstream = || call.context.upstream.clone().unwrap_or_default();
-        let hook = match call.hook {
-            Hook::ToolPostInvoke => "tool_post_invoke",
-            Hook::ResourcePostFetch => "resource_post_fetch",
-        };
+        let hook = label::hook(call.hook);
         match step {
             Step::AttemptStarted(attempt) => {
                 if *attempt == Attempt::FIRST {
@@ -23,7 +19,7 @@ impl Observer for Metrics {
             }
             Step::AttemptEnded { attempt, outcome, took } => {
                 let retry = if *attempt == Attempt::FIRST { "false" } else { "true" };
-                let outcome = outcome_label(outcome);
+                let outcome = label::outcome(outcome);
                 let labels = AttemptLabels { upstream: upstream(), hook, retry, outcome };
                 self.attempts.get_or_create(&labels).inc();
                 self.attempt_seconds.observe(took.as_secs_f64());
@@ -42,7 +38,7 @@ impl Observer for Metrics {
                 }
                 self.woken(call);
                 self.calls_in_flight.dec();
-                let labels = CallLabels { upstream: upstream(), hook, end: end_label(stop) };
+                let labels = CallLabels { upstream: upstream(), hook, end: label::end(stop) };
                 self.calls.get_or_create(&labels).inc();
             }
         }
@@ -58,67 +54,7 @@ impl Metrics {
 
     fn decided(&self, verdict: &Verdict) {
         let retry = if verdict.retry_delay_ms > 0 { "true" } else { "false" };
-        let labels = DecisionLabels { retry, reason: reason_label(verdict.reason) };
+        let labels = DecisionLabels { retry, reason: label::reason(verdict.reason) };
         self.decisions.get_or_create(&labels).inc();
-    }
-}
-
-fn end_label(stop: &Stop) -> &'static str {
-    match stop {
-        Stop::Plugin(verdict) => reason_label(verdict.reason),
-        Stop::Ceiling(_) => "ceiling",
-        Stop::Deadline(_) => "deadline",
-        Stop::PluginFailed(HookFailure::Refused(HookError::Unsupported)) => "not_judged",
-        Stop::PluginFailed(_) => "plugin_failed",
-        Stop::FailedClosed(_) => "failed_closed",
-        Stop::NoPlugin => "no_plugin",
-        Stop::Cancelled => "cancelled",
-    }
-}
-
-/// As the plugin's own statistics call them.
-const fn reason_label(reason: Reason) -> &'static str {
-    match reason {
-        Reason::ToolError => "tool_error",
-        Reason::StructuredError => "structured_error",
-        Reason::TextError => "text_error",
-        Reason::RetryableStatus => "retryable_status",
-        Reason::TimedOut => "timed_out",
-        Reason::TransportFailed => "transport_failed",
-        Reason::RpcError => "rpc_error",
-        Reason::Succeeded => "succeeded",
-        Reason::StatusNotRetryable => "status_not_retryable",
-        Reason::RpcCodeNotRetryable => "rpc_code_not_retryable",
-        Reason::RetriesExhausted => "retries_exhausted",
-        Reason::DeadlineTooClose => "deadline_too_close",
-        Reason::AttemptWouldNotFit => "attempt_would_not_fit",
-        Reason::NotReplaySafe => "not_replay_safe",
-        Reason::PushbackTooLong => "pushback_too_long",
-        Reason::PushbackStop => "pushback_stop",
-        Reason::BudgetExhausted => "budget_exhausted",
-        Reason::OuterLayerRetries => "outer_layer_retries",
-        Reason::Unfinished => "unfinished",
-        Reason::Cancelled => "cancelled",
-        Reason::Refused => "refused",
-        Reason::Shadow => "shadow",
-    }
-}
-
-/// Kinds only: statuses and codes are the upstream's to choose.
-fn outcome_label(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Returned(Returned { is_error: true, .. })
-        | Outcome::Returned(Returned {
-            structured: Some(Structured { is_error: true, .. }), ..
-        }) => "error_result",
-        Outcome::Returned(_) => "result",
-        Outcome::TimedOut => "timed_out",
-        Outcome::TransportFailed(TransportFailure::BeforeDispatch) => "not_sent",
-        Outcome::TransportFailed(TransportFailure::AfterDispatch) => "connection_lost",
-        Outcome::RpcError(_) => "rpc_error",
-        Outcome::HttpError(_) => "http_error",
-        Outcome::Unfinished(_) => "unfinished",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Refused => "refused",
     }
 }
