@@ -94,7 +94,11 @@ pub fn judge_at(plugin: &Plugin, target: &str, now_ms: u64) -> Result<Verdict, H
 
 /// Runs one call of an upstream that always fails. Returns the number of
 /// attempts and why there was no other. The reply is the last attempt's own.
-pub fn run(plugin: &Arc<Plugin>, target: &str, content: Option<Arc<dyn Content>>) -> (u32, Stop) {
+pub fn run(
+    plugin: &Arc<impl RetryHook + 'static>,
+    target: &str,
+    content: Option<Arc<dyn Content>>,
+) -> (u32, Stop) {
     let gateway = Gateway {
         hook: Some(plugin.clone()),
         limits: Limits::default(),

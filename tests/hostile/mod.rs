@@ -2,6 +2,7 @@
 //! upstream's own result, the next call works, and nobody else notices.
 
 mod attack;
+mod chain;
 mod conformance;
 mod fail_policy;
 mod files;
@@ -9,6 +10,7 @@ mod floods;
 pub mod guest;
 mod handles;
 mod lies;
+mod looked_at;
 mod memory;
 mod realloc;
 mod repeated;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::{
     contract::{HookError, Invocation, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Hook, RetryHook},
-    sandbox::HookFailure,
+    sandbox::{FailPolicy, HookFailure},
 };
 
 /// Plugins in the order of their priority. Each that has to do with a call is
-/// asked; the largest delay wins, and one that breaks is left out.
+/// asked; the largest delay wins, and one that breaks is left out, unless its
+/// calls are to fail with it ([`FailPolicy::Closed`]).
 pub struct Chain(Vec<Member>);
 
 /// One plugin of a [`Chain`].
@@ -88,25 +89,50 @@ impl RetryHook for Chain {
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, HookFailure> {
+        self.decide(hook, invocation, outcome, background).map_err(|(failure, _)| failure)
+    }
+
+    fn decide(
+        &self,
+        hook: Hook,
+        invocation: Invocation<'_>,
+        outcome: &Outcome,
+        background: Background,
+    ) -> Result<Verdict, (HookFailure, FailPolicy)> {
         let context = background.context.clone();
         let mut strongest: Option<Verdict> = None;
         let mut failure = HookFailure::Refused(HookError::Unsupported);
         for member in self.asked(hook, invocation.target, &context) {
-            match member.plugin.judge(hook, invocation.clone(), outcome, background.clone()) {
+            match member.plugin.decide(hook, invocation.clone(), outcome, background.clone()) {
                 Ok(verdict) => {
                     strongest = Some(match strongest {
                         Some(before) => stronger(before, verdict),
                         None => verdict,
                     });
                 }
-                Err(HookFailure::Refused(HookError::Unsupported)) => {}
-                Err(failed) => {
+                Err((HookFailure::Refused(HookError::Unsupported), _)) => {}
+                // Calls must not get past it, whatever the others say.
+                Err((
+                    failed @ (HookFailure::Broke(_) | HookFailure::Rejected(_)),
+                    FailPolicy::Closed,
+                )) => {
+                    tracing::warn!(plugin = member.name, failure = %failed, "the call fails with it");
+                    return Err((failed, FailPolicy::Closed));
+                }
+                Err((failed, _)) => {
                     tracing::warn!(plugin = member.name, failure = %failed, "left out");
                     failure = failed;
                 }
             }
         }
-        strongest.ok_or(failure)
+        strongest.ok_or((failure, FailPolicy::Open))
+    }
+
+    /// The strictest of all. Which one counts for a call is for the plugin to
+    /// say that fails it; see [`RetryHook::decide`].
+    fn fail_policy(&self) -> FailPolicy {
+        let closed = |member: &Member| member.plugin.fail_policy() == FailPolicy::Closed;
+        if self.0.iter().any(closed) { FailPolicy::Closed } else { FailPolicy::Open }
     }
 
     fn retries(

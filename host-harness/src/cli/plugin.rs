@@ -47,15 +47,26 @@ impl Source {
     }
 
     /// Reads the configuration, and the component if its file has changed, and
-    /// puts them into force. Returns what was read.
-    pub(super) fn reload(&self, plugin: &Plugin) -> anyhow::Result<&'static str> {
+    /// puts them into force. Returns what was read. `replaced` hears whether a
+    /// component that had changed is at work now.
+    pub(super) fn reload(
+        &self,
+        plugin: &Plugin,
+        replaced: impl Fn(bool),
+    ) -> anyhow::Result<&'static str> {
         let json = self.json()?;
         let changed = match &self.file {
-            Some(file) => self.loader.changed_file(file, &plugin.digest())?,
+            Some(file) => {
+                self.loader.changed_file(file, &plugin.digest()).inspect_err(|_| replaced(false))?
+            }
             None => None,
         };
         let (what, notices) = match changed {
-            Some(component) => ("the plugin", plugin.replace(&component, &json)),
+            Some(component) => {
+                let notices = plugin.replace(&component, &json);
+                replaced(notices.is_ok());
+                ("the plugin", notices)
+            }
             None => ("the configuration", plugin.reconfigure(&json)),
         };
         self.tell(&notices.map_err(|error| self.complaint(error))?);

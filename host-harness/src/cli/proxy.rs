@@ -33,6 +33,9 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let plugin =
         if options.no_plugin { None } else { Some(source.start(options.limits.max_tool_retries)?) };
     let metrics = Metrics::new();
+    if let Some(plugin) = &plugin {
+        metrics.watch(bundled::NAME, plugin.clone());
+    }
     let measured =
         |plugin| Measured { name: bundled::NAME.to_owned(), plugin, metrics: metrics.clone() };
     let clock = Arc::new(SystemClock::new());
@@ -59,7 +62,9 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(signals::interruption(stop.clone()));
     let reloads = plugin.map(|plugin| {
-        let reload = move || source.reload(&plugin);
+        let counted = metrics.clone();
+        let reload =
+            move || source.reload(&plugin, |ok| counted.plugin_reloaded(bundled::NAME, ok));
         tokio::spawn(reload::on_request(triggers, metrics.clone(), reload))
     });
     let result = match options.front.listen {

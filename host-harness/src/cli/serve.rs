@@ -39,6 +39,9 @@ pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
     for entry in &plugins {
         running.push(start(&file, entry, limits.max_tool_retries)?);
     }
+    for (entry, plugin) in plugins.iter().zip(&running) {
+        metrics.watch(&entry.name, plugin.clone());
+    }
     let members = plugins.iter().zip(&running).map(|(entry, plugin)| Member {
         name: entry.name.clone(),
         hooks: entry.hooks.clone(),
@@ -104,8 +107,13 @@ fn start(file: &Path, entry: &PluginEntry, max_tool_retries: u32) -> anyhow::Res
         Code::File(path) => Component::from_file(path),
     };
     let component = component.with_context(|| format!("{}.kind", place()))?;
-    let config = entry.config.clone();
-    let options = Options { config, max_tool_retries, ..Options::default() };
+    let options = Options {
+        config: entry.config.clone(),
+        max_tool_retries,
+        fail_policy: entry.on_error.fail_policy(),
+        replacement: entry.on_error.replacement(),
+        ..Options::default()
+    };
     let plugin = Plugin::start(&component, options).map_err(|error| refused(file, entry, error))?;
     tell(file, entry, plugin.notices());
     Ok(Arc::new(plugin))
@@ -120,8 +128,8 @@ fn reload(
 ) -> anyhow::Result<&'static str> {
     let entries = read(file)?.plugins;
     let same = |one: &PluginEntry, other: &PluginEntry| {
-        (&one.name, &one.code, &one.hooks, &one.conditions)
-            == (&other.name, &other.code, &other.hooks, &other.conditions)
+        (&one.name, &one.code, &one.hooks, &one.conditions, one.on_error)
+            == (&other.name, &other.code, &other.hooks, &other.conditions, other.on_error)
     };
     if entries.len() != before.len() || !entries.iter().zip(before).all(|(one, old)| same(one, old))
     {

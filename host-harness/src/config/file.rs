@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU64, time::Duratio
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{gateway, mcp::front::http::FrontLimits};
+use crate::{
+    gateway,
+    mcp::front::http::FrontLimits,
+    sandbox::{FailPolicy, Replacement},
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +104,8 @@ pub(super) struct RawPlugin {
     pub(super) hooks: Option<Vec<String>>,
     #[serde(default)]
     pub(super) mode: Mode,
+    #[serde(default)]
+    pub(super) on_error: OnError,
     pub(super) priority: Option<i64>,
     #[serde(default)]
     pub(super) conditions: Vec<RawCondition>,
@@ -115,17 +121,67 @@ pub(super) struct RawPlugin {
     _tags: Vec<String>,
 }
 
-/// How the original framework treats a plugin. A hook that can only ask for a
-/// delay has nothing to enforce, so the first three are the same here.
+/// How the original framework treats a plugin, by its present and by its former
+/// names. A hook that can only ask for a delay has nothing to enforce and
+/// nothing to change, so all that are waited for are the same here.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Mode {
     #[default]
-    Enforce,
-    EnforceIgnoreError,
-    Permissive,
+    #[serde(
+        alias = "enforce",
+        alias = "enforce_ignore_error",
+        alias = "permissive",
+        alias = "transform",
+        alias = "audit",
+        alias = "concurrent"
+    )]
+    Sequential,
+    FireAndForget,
     Disabled,
 }
+
+/// What becomes of a call whose plugin breaks or answers outside of the
+/// contract. The words but the last are the original's.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The plugin is left out; the call ends with the upstream's own result at
+    /// the worst. (The original fails it by default. Here no result is lost to
+    /// a plugin unless the operator says so.)
+    #[default]
+    Ignore,
+    /// The call fails with an error that carries the upstream's own result.
+    Fail,
+    /// As `ignore`, and the plugin is set aside at its first failure, for an hour.
+    Disable,
+    /// A fresh instance is asked once; then as `ignore`.
+    Reload,
+}
+
+impl OnError {
+    /// What becomes of the call.
+    #[must_use]
+    pub fn fail_policy(self) -> FailPolicy {
+        match self {
+            Self::Ignore | Self::Disable => FailPolicy::Open,
+            Self::Fail => FailPolicy::Closed,
+            Self::Reload => FailPolicy::Reload,
+        }
+    }
+
+    /// What becomes of the plugin.
+    #[must_use]
+    pub fn replacement(self) -> Replacement {
+        let by_default = Replacement::default();
+        match self {
+            Self::Disable => Replacement { strikes: 1, cool_down: HOUR, ..by_default },
+            Self::Ignore | Self::Fail | Self::Reload => by_default,
+        }
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

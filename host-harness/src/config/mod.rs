@@ -27,7 +27,7 @@ pub mod upstreams;
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use crate::contract::Issue;
-pub use file::General;
+pub use file::{General, OnError};
 pub use plugins::{Code, PluginEntry};
 pub use upstreams::Upstream;
 

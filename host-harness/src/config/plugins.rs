@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{
-    file::{Mode, RawCondition, RawPlugin},
+    file::{Mode, OnError, RawCondition, RawPlugin},
     issue,
 };
 use crate::{chain::Condition, contract::Issue, gateway::Hook};
@@ -23,6 +23,8 @@ pub struct PluginEntry {
     pub hooks: Vec<Hook>,
     /// When it is asked: if any of them holds, or always if there are none.
     pub conditions: Vec<Condition>,
+    /// What becomes of a call when it fails.
+    pub on_error: OnError,
     /// Its own configuration, as JSON.
     pub config: String,
 }
@@ -42,12 +44,19 @@ const LAST: i64 = i64::MAX;
 /// The entries that are not disabled, by priority, and what is wrong with any of them.
 pub(super) fn check(raw: Vec<RawPlugin>, folder: &Path) -> (Vec<PluginEntry>, Vec<Issue>) {
     let mut issues = Vec::new();
-    let mut entries = Vec::new();
+    let mut entries: Vec<(i64, PluginEntry)> = Vec::new();
     for (index, plugin) in raw.into_iter().enumerate() {
         let path = format!("plugins[{index}]");
         let (mode, priority) = (plugin.mode, plugin.priority.unwrap_or(LAST));
         match entry(path, plugin, folder) {
-            Ok(entry) if mode != Mode::Disabled => entries.push((priority, entry)),
+            Ok(entry) if mode != Mode::Disabled => {
+                // Metrics and logs tell them apart by it.
+                if let Some((_, other)) = entries.iter().find(|(_, one)| one.name == entry.name) {
+                    let told = format!("`{}` is the name of {} as well", entry.name, other.path);
+                    issues.push(issue(format!("{}.name", entry.path), told));
+                }
+                entries.push((priority, entry));
+            }
             Ok(_) => {}
             Err(found) => issues.extend(found),
         }
@@ -96,9 +105,15 @@ fn entry(path: String, raw: RawPlugin, folder: &Path) -> Result<PluginEntry, Vec
             }
         }
     }
+    if raw.mode == Mode::FireAndForget {
+        let told = "nobody waits for the answer of such a plugin, so it can retry nothing; give \
+                    `sequential`, or `disabled`";
+        issues.push(issue(format!("{path}.mode"), told));
+    }
     let config = raw.config.map_or(Value::Null, Value::Object).to_string();
     if issues.is_empty() {
-        Ok(PluginEntry { path, name: raw.name, code, hooks, conditions, config })
+        let on_error = raw.on_error;
+        Ok(PluginEntry { path, name: raw.name, code, hooks, conditions, on_error, config })
     } else {
         Err(issues)
     }

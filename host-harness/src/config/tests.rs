@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Code, Config, ConfigError};
-use crate::{chain::Condition, gateway::Hook, mcp::Target};
+use crate::{chain::Condition, gateway::Hook, mcp::Target, sandbox::FailPolicy};
 
 fn read(text: &str) -> Result<Config, ConfigError> {
     let environment = |name: &str| (name == "TOKEN").then(|| "secret".to_owned());
@@ -54,6 +54,48 @@ plugins:
     assert_eq!(original.config, expected);
     let (upstreams, tools) = (vec!["search".to_owned()], vec!["find".to_owned()]);
     assert_eq!(original.conditions, [Condition { upstreams, tools, resources: vec![] }]);
+}
+
+#[test]
+fn what_becomes_of_a_call_is_for_the_operator_to_say_and_nothing_is_lost_by_default() {
+    let config = read(
+        r#"
+upstreams: { a: { command: [x] } }
+plugins:
+  - { name: enforce, kind: retry-with-backoff, mode: enforce }
+  - { name: former, kind: retry-with-backoff, mode: enforce_ignore_error, on_error: fail }
+  - { name: present, kind: retry-with-backoff, mode: sequential, on_error: ignore }
+  - { name: transform, kind: retry-with-backoff, mode: transform, on_error: disable }
+  - { name: audit, kind: retry-with-backoff, mode: audit, on_error: reload }
+"#,
+    )
+    .expect("a good configuration");
+    let told = config
+        .plugins
+        .iter()
+        .map(|plugin| (plugin.on_error.fail_policy(), plugin.on_error.replacement().strikes));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            (FailPolicy::Open, 10),
+            (FailPolicy::Closed, 10),
+            (FailPolicy::Open, 10),
+            (FailPolicy::Open, 1),
+            (FailPolicy::Reload, 10),
+        ]
+    );
+    let told = complaint(
+        r#"
+upstreams: { a: { command: [x] } }
+plugins:
+  - { name: one, kind: retry-with-backoff, mode: fire_and_forget }
+  - { name: two, kind: retry-with-backoff }
+  - { name: two, kind: retry-with-backoff, mode: disabled }
+  - { name: two, kind: retry-with-backoff }
+"#,
+    );
+    let paths: Vec<_> = told.lines().map(|line| line.split(": ").next().expect("a path")).collect();
+    assert_eq!(paths, ["plugins[0].mode", "plugins[3].name"], "{told}");
 }
 
 #[test]
@@ -114,7 +156,7 @@ fn a_wrong_shape_is_told_with_its_place() {
         ("listen: 8080", "1:9: listen: invalid socket address syntax"),
         (
             "plugins: [{ name: x, kind: y, mode: strict }]",
-            "1:37: plugins[0].mode: unknown variant `strict`, expected one of enforce, enforce_ignore_error, permissive, disabled",
+            "1:37: plugins[0].mode: unknown variant `strict`, expected one of audit, concurrent, enforce, enforce_ignore_error, permissive, sequential, transform, fire_and_forget, disabled",
         ),
     ] {
         assert_eq!(complaint(text), told);

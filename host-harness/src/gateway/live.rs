@@ -61,8 +61,7 @@ impl<'a> Live<'a> {
         };
         self.held = true;
         let span = span::decision(self.call, self.attempt);
-        let answer =
-            span.in_scope(|| hook.decide(self.call.hook, invocation, outcome, background));
+        let answer = span.in_scope(|| hook.decide(self.call.hook, invocation, outcome, background));
         span::decided(&span, answer.as_ref().map_err(|(failure, _)| failure));
         let verdict = answer.map_err(|(failure, policy)| match (&failure, policy) {
             (HookFailure::Broke(_) | HookFailure::Rejected(_), FailPolicy::Closed) => {

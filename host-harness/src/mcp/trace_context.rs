@@ -45,7 +45,8 @@ pub(super) fn adopt(call: &Span, meta: &Value, headers: &HeaderMap) -> bool {
         let of = |carrier: &dyn Extractor| {
             TraceContextPropagator::new().extract_with_context(&Context::new(), carrier)
         };
-        let parent = Some(of(&meta)).filter(Context::has_active_span).unwrap_or_else(|| of(&headers));
+        let parent =
+            Some(of(&meta)).filter(Context::has_active_span).unwrap_or_else(|| of(&headers));
         // It fails where nothing is exported, and then there is nothing to do.
         let _ = call.set_parent(parent);
     }

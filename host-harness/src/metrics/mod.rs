@@ -6,9 +6,11 @@
 //!
 //! * `calls`: the watcher of the retry loop.
 //! * `plugin`: a plugin whose time and failures are measured.
+//! * `watched`: what plugins count themselves.
 
 mod calls;
 mod plugin;
+mod watched;
 
 use std::{
     collections::HashSet,
@@ -22,6 +24,9 @@ use prometheus_client::{
 };
 
 pub use plugin::Measured;
+
+use crate::sandbox::Plugin;
+use watched::Watched;
 
 /// The media type of what [`Metrics::text`] returns.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -38,6 +43,8 @@ pub struct Metrics {
     plugin_seconds: Family<PluginLabels, Histogram>,
     plugin_failures: Family<FailureLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
+    plugin_reloads: Family<PluginReloadLabels, Counter>,
+    watched: Watched,
     /// The calls that sleep, by their request ids.
     asleep: Mutex<HashSet<String>>,
 }
@@ -79,6 +86,12 @@ struct ReloadLabels {
     ok: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginReloadLabels {
+    plugin: String,
+    ok: &'static str,
+}
+
 impl Metrics {
     /// Numbers that start at 0.
     #[must_use]
@@ -96,6 +109,8 @@ impl Metrics {
             plugin_seconds: Family::new_with_constructor(plugin_seconds as fn() -> Histogram),
             plugin_failures: Family::default(),
             reloads: Family::default(),
+            plugin_reloads: Family::default(),
+            watched: Watched::default(),
             asleep: Mutex::default(),
         };
         metrics.register();
@@ -121,6 +136,9 @@ impl Metrics {
         told.register("plugin_failures", help, self.plugin_failures.clone());
         let help = "Times that the configuration was read again";
         told.register("config_reloads", help, self.reloads.clone());
+        let help = "Times that the component of a plugin had changed and was loaded again";
+        told.register("plugin_reloads", help, self.plugin_reloads.clone());
+        told.register_collector(Box::new(self.watched.clone()));
     }
 
     /// The configuration was read again, or refused.
@@ -129,7 +147,21 @@ impl Metrics {
         self.reloads.get_or_create(&ReloadLabels { ok }).inc();
     }
 
-    /// All numbers as text.
+    /// The component of a plugin had changed; it was loaded again, or refused.
+    pub fn plugin_reloaded(&self, plugin: &str, ok: bool) {
+        let (plugin, ok) = (plugin.to_owned(), if ok { "true" } else { "false" });
+        self.plugin_reloads.get_or_create(&PluginReloadLabels { plugin, ok }).inc();
+    }
+
+    /// From now on [`Metrics::text`] also asks this plugin how it is. `name` is
+    /// the operator's for it, and no other plugin's.
+    pub fn watch(&self, name: &str, plugin: Arc<Plugin>) {
+        self.watched.add(name, plugin);
+    }
+
+    /// All numbers as text. Plugins that are watched are asked, each instance
+    /// once and within the limits of any call; an instance that is busy is
+    /// waited for.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

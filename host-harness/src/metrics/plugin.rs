@@ -19,6 +19,25 @@ pub struct Measured {
     pub metrics: Arc<Metrics>,
 }
 
+impl Measured {
+    fn measured<E>(
+        &self,
+        ask: impl FnOnce() -> Result<Verdict, E>,
+        failure: impl FnOnce(&E) -> &HookFailure,
+    ) -> Result<Verdict, E> {
+        let begun = Instant::now();
+        let answer = ask();
+        let took = begun.elapsed().as_secs_f64();
+        let labels = PluginLabels { plugin: self.name.clone() };
+        self.metrics.plugin_seconds.get_or_create(&labels).observe(took);
+        if let Some(kind) = answer.as_ref().err().map(failure).and_then(label::failure) {
+            let labels = FailureLabels { plugin: self.name.clone(), kind };
+            self.metrics.plugin_failures.get_or_create(&labels).inc();
+        }
+        answer
+    }
+}
+
 impl RetryHook for Measured {
     fn judge(
         &self,
@@ -27,16 +46,19 @@ impl RetryHook for Measured {
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, HookFailure> {
-        let begun = Instant::now();
-        let answer = self.plugin.judge(hook, invocation, outcome, background);
-        let took = begun.elapsed().as_secs_f64();
-        let labels = PluginLabels { plugin: self.name.clone() };
-        self.metrics.plugin_seconds.get_or_create(&labels).observe(took);
-        if let Some(kind) = answer.as_ref().err().and_then(label::failure) {
-            let labels = FailureLabels { plugin: self.name.clone(), kind };
-            self.metrics.plugin_failures.get_or_create(&labels).inc();
-        }
-        answer
+        let judge = || self.plugin.judge(hook, invocation, outcome, background);
+        self.measured(judge, |failure| failure)
+    }
+
+    fn decide(
+        &self,
+        hook: Hook,
+        invocation: Invocation<'_>,
+        outcome: &Outcome,
+        background: Background,
+    ) -> Result<Verdict, (HookFailure, FailPolicy)> {
+        let decide = || self.plugin.decide(hook, invocation, outcome, background);
+        self.measured(decide, |(failure, _)| failure)
     }
 
     fn retries(

@@ -8,21 +8,31 @@ use crate::{
     sandbox::{
         Options, boundary,
         error::{HookFailure, StartError},
-        instance::accepted,
+        instance::{accepted, breakage},
     },
 };
 
 impl Shard {
     /// The counters of the instance; a shard without one has none.
+    ///
+    /// Who only looks changes nothing: a good answer forgives no breaks, and a
+    /// failure, though it is counted, is no strike. (What broke is gone all the same.)
     pub(in crate::sandbox) fn stats(&mut self) -> Result<Vec<Metric>, HookFailure> {
-        if self.instance.is_none() {
-            return Ok(Vec::new());
-        }
-        let metrics = self.call(self.options.limits.lifecycle_result_bytes, |instance| {
-            instance.exports.mcp_gateway_hooks_lifecycle().call_stats(&mut instance.store)
+        let Some(mut instance) = self.instance.take() else { return Ok(Vec::new()) };
+        let limits = self.options.limits;
+        instance.begin(limits.lifecycle_result_bytes);
+        let lifecycle = instance.exports.mcp_gateway_hooks_lifecycle();
+        let metrics = lifecycle.call_stats(&mut instance.store).map_err(|error| {
+            let breakage = breakage(&error, limits.call_time);
+            self.count(breakage.name());
+            breakage
         })?;
-        let check = boundary::metrics(&metrics);
-        self.checked(metrics, check)
+        self.instance = Some(instance);
+        boundary::metrics(&metrics).map_err(|violation| {
+            self.count(violation.name());
+            violation
+        })?;
+        Ok(metrics)
     }
 
     /// Who it says it is.

@@ -220,7 +220,12 @@ async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) 
 async fn numbers(State(shared): State<Arc<Shared>>) -> Response {
     match &shared.metrics {
         Some(metrics) => {
-            ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], metrics.text()).into_response()
+            let metrics = metrics.clone();
+            // It asks the plugins; who waits for them is not to hold up calls.
+            match tokio::task::spawn_blocking(move || metrics.text()).await {
+                Ok(text) => ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
+                Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            }
         }
         None => StatusCode::NOT_FOUND.into_response(),
     }
