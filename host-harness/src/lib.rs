@@ -5,7 +5,7 @@
 //! * [`contract`]: the Rust face of the WIT package in `wit/`.
 //! * [`sandbox`]: loads a component and calls it without trusting it.
 //! * [`gateway`]: the retry loop.
-//! * [`metrics`]: numbers for operators.
+//! * [`metrics`]: numbers for operators; [`otlp`]: spans for a collector.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
 //! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
 //! * [`mod@advise`]: what other policies would have made of calls that were logged.
@@ -17,8 +17,10 @@ pub mod chain;
 pub mod config;
 pub mod contract;
 pub mod gateway;
+mod https;
 pub mod mcp;
 pub mod metrics;
+pub mod otlp;
 pub mod report;
 pub mod sandbox;
 pub mod simulate;

@@ -10,7 +10,6 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    cli::log_to_stderr(&arguments);
     cli::run(arguments).unwrap_or_else(|error| {
         // Lines that name the place of each problem, and never a backtrace:
         // whoever reads them gave a command or wrote a file, and can mend it.

@@ -4,7 +4,9 @@ mod advise;
 mod bench;
 mod call_log;
 mod check;
+mod exporting;
 mod inspect;
+mod logs;
 pub mod plugin;
 mod proxy;
 mod reload;
@@ -29,7 +31,6 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use host_harness::gateway;
-use tracing_subscriber::EnvFilter;
 
 /// An MCP gateway that retries tool calls as a sandboxed plugin decides.
 #[derive(Debug, Parser)]
@@ -48,6 +49,8 @@ enum Command {
         /// The configuration; see `host_harness::config`. Plugins read theirs again on SIGHUP.
         #[arg(value_name = "FILE.yaml")]
         file: PathBuf,
+        #[command(flatten)]
+        exporting: exporting::Exporting,
     },
     /// Print the JSON Schema of the plugin's configuration.
     Schema {
@@ -133,6 +136,8 @@ struct Proxy {
     )]
     server: Vec<OsString>,
     #[command(flatten)]
+    exporting: exporting::Exporting,
+    #[command(flatten)]
     sandbox: sandbox_options::SandboxOptions,
 }
 
@@ -185,10 +190,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
+    match arguments.command {
+        // They may export spans, and say so first.
+        Command::Proxy(_) | Command::Serve { .. } => {}
+        // Its failures are no news.
+        Command::FlakyServer => logs::to_stderr("error", None),
+        _ => logs::to_stderr(logs::NORMAL, None),
+    }
     let result = runtime.block_on(async {
         match arguments.command {
             Command::Proxy(options) => proxy::run(*options).await,
-            Command::Serve { file } => serve::run(file).await,
+            Command::Serve { file, exporting } => serve::run(file, exporting).await,
             Command::Schema { plugin } => {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
@@ -205,31 +217,4 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Not dropped: a blocked read of stdin cannot be cancelled, and would keep us until its next line.
     runtime.shutdown_background();
     result
-}
-
-/// Logs go to stderr: stdout belongs to the protocol. `RUST_LOG` says how much.
-pub fn log_to_stderr(arguments: &Arguments) {
-    let by_default = match arguments.command {
-        Command::Proxy(_)
-        | Command::Serve { .. }
-        | Command::Demo { .. }
-        | Command::Schema { .. }
-        | Command::Simulate(_)
-        | Command::Bench(_)
-        | Command::Advise(_)
-        | Command::Inspect { .. }
-        | Command::Check { .. } => "warn,host_harness=info",
-        // Its failures are no news.
-        Command::FlakyServer => "error",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(by_default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        // It would tell stderr that stderr is gone, and panic over it.
-        .log_internal_errors(false)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && words::colour_allowed())
-        .without_time()
-        .with_target(false)
-        .init();
 }

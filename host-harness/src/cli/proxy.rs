@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{
     Proxy,
     call_log::CallLog,
+    exporting,
     plugin::Source,
     reload::{self, Triggers},
     serving, signals,
@@ -23,6 +24,14 @@ use crate::cli::{
 };
 
 pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
+    let metrics = Metrics::new();
+    let export = options.exporting.start(None, &metrics)?;
+    let result = relay(options, metrics).await;
+    exporting::finish(export, FrontLimits::default().drain).await;
+    result
+}
+
+async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
     let source = Source {
         file: options.plugin,
         config: options.config,
@@ -32,7 +41,6 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
     let triggers = Triggers::new(options.sandbox.watch.then(|| source.files()));
     let plugin =
         if options.no_plugin { None } else { Some(source.start(options.limits.max_tool_retries)?) };
-    let metrics = Metrics::new();
     if let Some(plugin) = &plugin {
         metrics.watch(bundled::NAME, plugin.clone());
     }

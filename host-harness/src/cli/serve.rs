@@ -25,16 +25,26 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{
     call_log::CallLog,
+    exporting::{self, Exporting},
     reload::{self, Triggers},
     serving, signals,
     watchers::Watchers,
 };
 
-pub(super) async fn run(file: PathBuf) -> anyhow::Result<ExitCode> {
-    let triggers = Triggers::new(None);
-    let Config { general, upstreams, plugins } = read(&file)?;
-    let limits = general.limits.of_calls();
+pub(super) async fn run(file: PathBuf, exporting: Exporting) -> anyhow::Result<ExitCode> {
+    let config = read(&file)?;
     let metrics = Metrics::new();
+    let export = exporting.start(config.general.otlp.as_ref(), &metrics)?;
+    let drain = config.general.limits.of_the_front().drain;
+    let result = serve(file, config, metrics).await;
+    exporting::finish(export, drain).await;
+    result
+}
+
+async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
+    let triggers = Triggers::new(None);
+    let Config { general, upstreams, plugins } = config;
+    let limits = general.limits.of_calls();
     let mut running = Vec::new();
     for entry in &plugins {
         running.push(start(&file, entry, limits.max_tool_retries)?);

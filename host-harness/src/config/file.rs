@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     gateway,
     mcp::front::http::FrontLimits,
+    otlp::Endpoint,
     sandbox::{FailPolicy, Replacement},
 };
 
@@ -21,6 +22,7 @@ pub(super) struct File {
     pub(super) allow_origins: Vec<String>,
     #[serde(default)]
     pub(super) limits: Limits,
+    pub(super) otlp: Option<Otlp>,
     #[serde(default)]
     pub(super) upstreams: BTreeMap<String, UpstreamEntry>,
     #[serde(default)]
@@ -39,6 +41,16 @@ pub struct General {
     pub allow_origins: Vec<String>,
     /// What the gateway allows at the most.
     pub limits: Limits,
+    /// Whether spans are exported, and where to, if that is not for the
+    /// environment to say.
+    pub otlp: Option<Option<Endpoint>>,
+}
+
+/// That spans are exported.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Otlp {
+    pub(super) endpoint: Option<String>,
 }
 
 /// What the gateway allows at the most. Times are in milliseconds.

@@ -26,7 +26,7 @@ pub mod upstreams;
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use crate::contract::Issue;
+use crate::{contract::Issue, otlp::Endpoint};
 pub use file::{General, OnError};
 pub use plugins::{Code, PluginEntry};
 pub use upstreams::Upstream;
@@ -105,11 +105,18 @@ impl Config {
             let path = "listen";
             issues.push(issue(path, "is needed with several upstreams, such as 127.0.0.1:8080"));
         }
+        let otlp = file.otlp.map(|file::Otlp { endpoint }| {
+            let endpoint = endpoint.map(|url| url.parse::<Endpoint>());
+            endpoint.transpose().unwrap_or_else(|error| {
+                issues.push(issue("otlp.endpoint", error.to_string()));
+                None
+            })
+        });
         let (plugins, found) = plugins::check(file.plugins, folder);
         issues.extend(found);
         if issues.is_empty() {
             let file::File { listen, allow_hosts, allow_origins, limits, .. } = file;
-            let general = General { listen, allow_hosts, allow_origins, limits };
+            let general = General { listen, allow_hosts, allow_origins, limits, otlp };
             Ok(Self { general, upstreams, plugins })
         } else {
             Err(ConfigError::Issues(issues))

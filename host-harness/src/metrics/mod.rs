@@ -32,6 +32,7 @@ use watched::Watched;
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All numbers of a gateway.
+#[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     calls: Family<CallLabels, Counter>,
@@ -44,6 +45,7 @@ pub struct Metrics {
     plugin_failures: Family<FailureLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     plugin_reloads: Family<PluginReloadLabels, Counter>,
+    spans: Family<SpanLabels, Counter>,
     watched: Watched,
     /// The calls that sleep, by their request ids.
     asleep: Mutex<HashSet<String>>,
@@ -92,6 +94,11 @@ struct PluginReloadLabels {
     ok: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SpanLabels {
+    outcome: &'static str,
+}
+
 impl Metrics {
     /// Numbers that start at 0.
     #[must_use]
@@ -110,6 +117,7 @@ impl Metrics {
             plugin_failures: Family::default(),
             reloads: Family::default(),
             plugin_reloads: Family::default(),
+            spans: Family::default(),
             watched: Watched::default(),
             asleep: Mutex::default(),
         };
@@ -138,6 +146,8 @@ impl Metrics {
         told.register("config_reloads", help, self.reloads.clone());
         let help = "Times that the component of a plugin had changed and was loaded again";
         told.register("plugin_reloads", help, self.plugin_reloads.clone());
+        let help = "Spans that the collector took or that were lost on the way to it";
+        told.register("spans", help, self.spans.clone());
         told.register_collector(Box::new(self.watched.clone()));
     }
 
@@ -151,6 +161,11 @@ impl Metrics {
     pub fn plugin_reloaded(&self, plugin: &str, ok: bool) {
         let (plugin, ok) = (plugin.to_owned(), if ok { "true" } else { "false" });
         self.plugin_reloads.get_or_create(&PluginReloadLabels { plugin, ok }).inc();
+    }
+
+    /// So many spans were exported, or lost as `outcome` says.
+    pub(crate) fn exported(&self, outcome: &'static str, spans: usize) {
+        self.spans.get_or_create(&SpanLabels { outcome }).inc_by(spans as u64);
     }
 
     /// From now on [`Metrics::text`] also asks this plugin how it is. `name` is

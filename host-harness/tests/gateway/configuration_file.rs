@@ -1,49 +1,13 @@
 //! The built program with a configuration file.
 
-use std::{fs, net::SocketAddr, path::Path, process::Stdio};
-
 use http::{Method, StatusCode};
 use serde_json::json;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-    time::timeout,
+use tokio::process::Command;
+
+use crate::{
+    http_client::HttpClient,
+    program::{PROGRAM, Running, file},
 };
-
-use crate::{http_client::HttpClient, line_client::PATIENCE};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_host-harness");
-
-fn file(name: &str, text: &str) -> String {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, text.replace("PROGRAM", PROGRAM)).expect("a place to write");
-    path.to_str().expect("a plain path").to_owned()
-}
-
-/// Starts the gateway and waits for the address that it tells.
-async fn serve(file: &str) -> (Child, SocketAddr) {
-    let mut gateway = Command::new(PROGRAM)
-        .args(["serve", file])
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .env_remove("RUST_LOG")
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the program starts");
-    let mut lines = BufReader::new(gateway.stderr.take().expect("a pipe")).lines();
-    let told = async {
-        loop {
-            let line = lines.next_line().await.expect("text").expect("an address");
-            if let Some((_, url)) = line.split_once("listening on http://") {
-                return url.split('/').next().and_then(|at| at.parse().ok()).expect("an address");
-            }
-        }
-    };
-    let address = timeout(PATIENCE, told).await.expect("an address in time");
-    // Nobody reads on, and the gateway must not care.
-    drop(lines);
-    (gateway, address)
-}
 
 fn flaky(fail_times: u32) -> serde_json::Value {
     let arguments = json!({ "key": "k", "fail_times": fail_times, "mode": "isError" });
@@ -74,7 +38,8 @@ plugins:
     config: { max_retries: 1, backoff_base_ms: 1, max_backoff_ms: 1 }
 "#,
     );
-    let (mut gateway, address) = serve(&file).await;
+    let gateway = Running::start(&["serve", &file], &[]).await;
+    let address = gateway.address;
     let mut patient = HttpClient::at(address, "/mcp/patient");
     patient.initialize().await;
     let answer = patient.ask(flaky(3)).await;
@@ -90,6 +55,10 @@ plugins:
         r#"mcp_gateway_attempts_total{upstream="hasty",hook="tool_post_invoke",retry="true",outcome="error_result"} 1"#,
         r#"mcp_gateway_plugin_duration_seconds_count{plugin="retries"} 4"#,
         r#"mcp_gateway_plugin_duration_seconds_count{plugin="once"} 6"#,
+        // What the plugins count themselves.
+        r#"mcp_gateway_plugin_stat{plugin="retries",stat="decisions.tool_error"} 3"#,
+        r#"mcp_gateway_plugin_stat{plugin="once",stat="decisions.retries_exhausted"} 3"#,
+        r#"mcp_gateway_plugin_stat{plugin="once",stat="calls.tracked"} 0"#,
     ] {
         assert!(numbers.lines().any(|one| one == line), "{line} in {numbers}");
     }
@@ -97,13 +66,7 @@ plugins:
     assert_eq!(nowhere.status, StatusCode::NOT_FOUND, "there are two, so each has its path");
     // Told to end, it ends as it should, its servers with it.
     #[cfg(unix)]
-    {
-        let id = gateway.id().expect("it runs").to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("it starts");
-        assert!(told.success());
-        let status = timeout(PATIENCE, gateway.wait()).await.expect("an end in time");
-        assert!(status.expect("it was ours").success());
-    }
+    gateway.ended().await;
 }
 
 #[tokio::test]

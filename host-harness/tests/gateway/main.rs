@@ -1,11 +1,15 @@
 //! The gateway between played clients and servers, with the real component in it.
 
 mod attempts;
+#[cfg(unix)]
+mod collector;
 mod configuration_file;
 #[cfg(unix)]
 mod crashes;
 #[cfg(unix)]
 mod deaf_servers;
+#[cfg(unix)]
+mod export;
 mod http_client;
 mod http_front;
 mod http_front_child;
@@ -13,5 +17,6 @@ mod http_server;
 mod http_upstream;
 mod line_client;
 mod plugin;
+mod program;
 mod resources;
 mod slow_readers;

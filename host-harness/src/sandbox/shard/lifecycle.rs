@@ -28,10 +28,7 @@ impl Shard {
             breakage
         })?;
         self.instance = Some(instance);
-        boundary::metrics(&metrics).map_err(|violation| {
-            self.count(violation.name());
-            violation
-        })?;
+        boundary::metrics(&metrics).inspect_err(|violation| self.count(violation.name()))?;
         Ok(metrics)
     }
 

@@ -1,20 +1,15 @@
 //! One HTTP request to the server.
 
-use std::{error::Error as _, time::Duration};
+use std::error::Error as _;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client as HyperClient, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+
+use crate::{
+    https::{self, HttpsClient},
+    mcp::reply::Loss,
 };
-
-use crate::mcp::reply::Loss;
-
-/// How long it may take to reach the server.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// What the server answers with.
 pub(super) type Body = hyper::body::Incoming;
@@ -32,7 +27,7 @@ pub struct BadUrl {
 /// Sends requests to one URL, and keeps the connections.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: HttpsClient,
     url: Uri,
     /// The operator's own headers.
     headers: HeaderMap,
@@ -40,27 +35,9 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(url: &str, headers: HeaderMap) -> Result<Self, BadUrl> {
-        let bad = |problem: &str| BadUrl { url: url.to_owned(), problem: problem.to_owned() };
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(bad("it must begin with `http://` or `https://`"));
-        }
-        let uri: Uri = url.parse().map_err(|error| bad(&format!("{error}")))?;
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err(bad("a name and a password belong into a header"));
-        }
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let http = HyperClient::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Ok(Self { http, url: uri, headers })
+        let uri =
+            https::absolute(url).map_err(|problem| BadUrl { url: url.to_owned(), problem })?;
+        Ok(Self { http: https::client(), url: uri, headers })
     }
 
     /// Sends one request; redirects are not followed. `headers` give way to the operator's own.

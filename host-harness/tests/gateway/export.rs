@@ -1,0 +1,290 @@
+//! The spans that the built program exports.
+
+use std::fmt::Write as _;
+
+use axum::response::Response;
+use http::Method;
+use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::{
+    collector::{Collector, attribute},
+    http_client::HttpClient,
+    http_server::{Asked, HttpServer, call, json_body, manners, result, status},
+    program::{Running, file},
+};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const CLIENTS_SPAN: &str = "00f067aa0ba902b7";
+const SECRET: &str = "hunter2";
+
+fn traceparent() -> String {
+    format!("00-{TRACE}-{CLIENTS_SPAN}-01")
+}
+
+fn configuration(name: &str, upstream: &str, otlp: &str) -> String {
+    let text = format!(
+        "
+listen: 127.0.0.1:0
+limits: {{ drain_ms: 200 }}
+{otlp}
+upstreams: {{ up: {{ url: \"{upstream}\" }} }}
+plugins:
+  - name: retries
+    kind: retry-with-backoff
+    config: {{ max_retries: 3, backoff_base_ms: 1, max_backoff_ms: 1, check_text_content: true }}
+"
+    );
+    file(name, &text)
+}
+
+/// A server whose tool fails once, in a session of 2025-11-25.
+async fn flaky_server() -> HttpServer {
+    HttpServer::start(|asked, before| match asked.rpc_method() {
+        "tools/call" if before == 0 => json_body(result(asked, json!({ "isError": true }))),
+        "tools/call" => json_body(result(asked, json!({ "content": [] }))),
+        _ => manners(asked, "s"),
+    })
+    .await
+}
+
+async fn client(gateway: &Running) -> HttpClient {
+    let mut client = HttpClient::at(gateway.address, "/mcp");
+    client.initialize().await;
+    client
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn calls(server: &HttpServer) -> Vec<Asked> {
+    server.asked_for(|asked| asked.rpc_method() == "tools/call")
+}
+
+#[tokio::test]
+async fn a_call_is_a_span_of_the_clients_trace_with_its_attempts_and_decisions_in_it() {
+    let (collector, server) = (Collector::start().await, flaky_server().await);
+    let otlp = format!("otlp: {{ endpoint: \"{}\" }}", collector.url());
+    let file = configuration("exported.yaml", &server.url(), &otlp);
+    let variables = [
+        ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=k1"),
+    ];
+    let gateway = Running::start(&["serve", &file], &variables).await;
+    let mut client = client(&gateway).await;
+    client.set("traceparent", &traceparent());
+    client.set("tracestate", "vendor=1");
+    assert!(client.ask(call(1)).await["result"]["content"].is_array());
+    gateway.ended().await;
+
+    assert!(collector.exports().iter().all(|export| export.headers["x-key"] == "k1"));
+    let (resources, spans): (Vec<_>, Vec<_>) = collector.spans().into_iter().unzip();
+    let named = |name: &str| -> Vec<&Span> {
+        let mut spans: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+        spans.sort_by_key(|span| span.start_time_unix_nano);
+        spans
+    };
+    let told = |span: &Span, names: &[&str]| -> Vec<String> {
+        names.iter().map(|name| attribute(&span.attributes, name).unwrap_or_default()).collect()
+    };
+    let [call] = named("call")[..] else { panic!("one call: {spans:?}") };
+    assert_eq!(hex(&call.parent_span_id), CLIENTS_SPAN);
+    assert_eq!(call.kind(), SpanKind::Server);
+    assert_eq!(
+        told(call, &["hook", "target", "upstream", "attempts", "end"]),
+        ["tool_post_invoke", "t", "up", "2", "succeeded"]
+    );
+    let [first, second] = named("attempt")[..] else { panic!("two attempts: {spans:?}") };
+    assert_eq!(told(first, &["retry_attempt", "outcome"]), ["0", "error_result"]);
+    assert_eq!(told(second, &["retry_attempt", "outcome"]), ["1", "result"]);
+    let code = |span: &Span| span.status.as_ref().map_or(StatusCode::Unset, |status| status.code());
+    assert_eq!([first, second].map(code), [StatusCode::Error, StatusCode::Unset]);
+    let [again, enough] = named("decision")[..] else { panic!("two decisions: {spans:?}") };
+    let names = ["retry_attempt", "retry_count", "retry_delay_ms", "reason"];
+    assert_eq!(told(again, &names), ["0", "1", "1", "tool_error"]);
+    assert_eq!(told(enough, &names), ["1", "0", "0", "succeeded"]);
+    for inner in [first, second, again, enough] {
+        assert_eq!(inner.parent_span_id, call.span_id, "{inner:?}");
+    }
+    assert_eq!(spans.len(), 5, "{spans:?}");
+    for (span, resource) in spans.iter().zip(&resources) {
+        assert_eq!(hex(&span.trace_id), TRACE);
+        assert!(span.events.is_empty(), "logs are no part of it: {span:?}");
+        assert_eq!(attribute(resource, "service.name").as_deref(), Some("host-harness"));
+        assert_eq!(attribute(resource, "deployment.environment.name").as_deref(), Some("test"));
+    }
+
+    // The server's spans go below those of the attempts, whichever it reads.
+    for (asked, attempt) in calls(&server).iter().zip([first, second]) {
+        let expected = format!("00-{TRACE}-{}-01", hex(&attempt.span_id));
+        assert_eq!(asked.header("traceparent"), Some(&*expected));
+        assert_eq!(asked.body["params"]["_meta"]["traceparent"], expected);
+        assert_eq!(asked.header("tracestate"), Some("vendor=1"));
+        assert_eq!(asked.body["params"]["_meta"]["tracestate"], "vendor=1");
+    }
+}
+
+#[tokio::test]
+async fn the_trace_that_the_request_itself_names_counts_before_that_of_its_headers() {
+    let (collector, server) = (Collector::start().await, flaky_server().await);
+    let file = configuration("meta.yaml", &server.url(), "");
+    let url = format!("--otlp={}", collector.url());
+    let gateway = Running::start(&["serve", &url, &file], &[("OTEL_SERVICE_NAME", "mine")]).await;
+    let mut client = client(&gateway).await;
+    client.set("traceparent", "00-11111111111111111111111111111111-2222222222222222-01");
+    client.set("tracestate", "of=another");
+    let mut traced = call(1);
+    traced["params"]["_meta"] = json!({ "traceparent": traceparent() });
+    client.ask(traced).await;
+    // Whose trace is not sampled has no spans here, and keeps its trace id.
+    let mut unsampled = call(2);
+    unsampled["params"]["_meta"] = json!({ "traceparent": traceparent().replace("-01", "-00") });
+    client.ask(unsampled).await;
+    gateway.ended().await;
+
+    let spans = collector.spans();
+    assert_eq!(spans.len(), 5);
+    for (resource, span) in &spans {
+        assert_eq!(attribute(resource, "service.name").as_deref(), Some("mine"));
+        assert_eq!(hex(&span.trace_id), TRACE);
+    }
+    let asked = calls(&server);
+    assert_eq!(asked.len(), 3);
+    for (asked, flags) in asked.iter().zip(["01", "01", "00"]) {
+        let told = asked.header("traceparent").expect("a trace");
+        assert!(told.starts_with(&format!("00-{TRACE}-")) && told.ends_with(flags), "{told}");
+        assert!(!told.contains(CLIENTS_SPAN), "ours come between: {told}");
+        assert_eq!(asked.body["params"]["_meta"]["traceparent"], told);
+        assert_eq!(asked.header("tracestate"), None, "it is of another trace");
+    }
+}
+
+#[tokio::test]
+async fn without_an_export_the_clients_trace_passes_untouched() {
+    let server = flaky_server().await;
+    let file = configuration("untouched.yaml", &server.url(), "");
+    let gateway = Running::start(&["serve", &file], &[]).await;
+    let mut client = client(&gateway).await;
+    client.set("traceparent", &traceparent());
+    client.set("tracestate", "vendor=1");
+    let mut traced = call(1);
+    traced["params"]["_meta"] = json!({ "traceparent": "not even one" });
+    client.ask(traced).await;
+    client.headers.remove("traceparent");
+    client.ask(call(2)).await;
+    gateway.ended().await;
+    let asked = calls(&server);
+    assert_eq!(asked.len(), 3);
+    for asked in &asked[..2] {
+        assert_eq!(asked.header("traceparent"), Some(&*traceparent()));
+        assert_eq!(asked.header("tracestate"), Some("vendor=1"));
+        assert_eq!(asked.body["params"]["_meta"]["traceparent"], "not even one");
+    }
+    assert_eq!(asked[2].header("traceparent"), None);
+    assert_eq!(asked[2].body["params"]["_meta"].get("traceparent"), None);
+}
+
+/// Makes calls while the collector is no good; what `/metrics` says of spans,
+/// and the log.
+async fn exported_to(name: &str, collector: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let server = flaky_server().await;
+    let otlp = format!("otlp: {{ endpoint: \"{collector}\" }}");
+    let file = configuration(name, &server.url(), &otlp);
+    let gateway = Running::start(&["serve", &file], variables).await;
+    let client = client(&gateway).await;
+    for id in 1..=20 {
+        let answer = client.ask(call(id)).await;
+        assert!(answer["result"]["content"].is_array(), "{answer}");
+    }
+    let mut told = client.send(Method::GET, "/metrics", "").await.text();
+    told.push_str(&gateway.ended().await.join("\n"));
+    told.lines().map(str::to_owned).collect()
+}
+
+fn says(told: &[String], line: &str) -> bool {
+    told.iter().any(|one| one.contains(line))
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_there_costs_spans_and_no_calls() {
+    // A port that was free a moment ago.
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.local_addr().expect("an address")
+    };
+    let told = exported_to("nowhere.yaml", &format!("http://{address}"), &[]).await;
+    assert!(says(&told, "spans were not exported lost=62"), "{told:#?}");
+}
+
+#[tokio::test]
+async fn a_collector_that_never_answers_fills_the_queue_and_holds_up_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let taken = tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            open.push(connection);
+        }
+    });
+    let variables = [("OTEL_BSP_MAX_QUEUE_SIZE", "10"), ("OTEL_BSP_SCHEDULE_DELAY", "1")];
+    let told = exported_to("deaf.yaml", &format!("http://{address}"), &variables).await;
+    assert!(says(&told, r#"mcp_gateway_spans_total{outcome="dropped"} 52"#), "{told:#?}");
+    assert!(says(&told, "spans were not exported lost=62"), "{told:#?}");
+    taken.abort();
+}
+
+#[tokio::test]
+async fn neither_logs_nor_spans_say_what_was_asked_or_answered() {
+    let failed = |asked: &Asked, before: usize| -> Response {
+        let text = json!([{ "type": "text", "text": format!("{{\"isError\": true, \"s\": \"{SECRET}\"}}") }]);
+        match before {
+            0 => json_body(result(asked, json!({ "isError": true, "content": text }))),
+            1 => {
+                let error = json!({ "code": -32603, "message": SECRET, "data": { "s": SECRET } });
+                json_body(json!({ "jsonrpc": "2.0", "id": asked.body["id"], "error": error }))
+            }
+            2 => {
+                let mut response = status(503);
+                *response.body_mut() = SECRET.into();
+                response
+            }
+            _ => json_body(result(
+                asked,
+                json!({ "content": text, "structuredContent": { "s": SECRET } }),
+            )),
+        }
+    };
+    let server = HttpServer::start(move |asked, before| match asked.rpc_method() {
+        "tools/call" => failed(asked, before),
+        _ => manners(asked, "s"),
+    })
+    .await;
+    let collector = Collector::start().await;
+    let otlp = format!("otlp: {{ endpoint: \"{}\" }}", collector.url());
+    let file = configuration("secrets.yaml", &server.url(), &otlp);
+    let gateway = Running::start(&["serve", &file], &[("RUST_LOG", "trace")]).await;
+    let client = client(&gateway).await;
+    let mut call = call(1);
+    call["params"]["arguments"] = json!({ "password": SECRET });
+    call["params"]["_meta"] = json!({ "traceparent": traceparent(), "mine": SECRET });
+    let answer = client.ask(call).await;
+    let asked = calls(&server);
+    assert_eq!(asked.len(), 4, "{answer}");
+    let passed = |value: &Value| value.to_string().contains(SECRET);
+    assert!(passed(&answer) && asked.iter().all(|asked| passed(&asked.body)), "it was there");
+    let log = gateway.ended().await;
+    assert!(log.len() > 20, "it says all that it ever says: {log:#?}");
+    for line in &log {
+        assert!(!line.contains(SECRET), "{line}");
+    }
+    assert_eq!(collector.spans().len(), 9);
+    for export in collector.exports() {
+        let found = export.body.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes());
+        assert!(!found, "{:?}", collector.spans());
+    }
+}
