@@ -3,7 +3,6 @@
 use std::{process::ExitCode, sync::Arc};
 
 use host_harness::{
-    bundled,
     gateway::{Gateway, RetryHook, SystemClock},
     mcp::{
         HttpUpstream, RelayOptions, Target,
@@ -41,11 +40,13 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let triggers = Triggers::new(options.sandbox.watch.then(|| source.files()));
     let plugin =
         if options.no_plugin { None } else { Some(source.start(options.limits.max_tool_retries)?) };
+    // Nobody else has named it. The name stays when its component changes.
+    let name = plugin.as_ref().and_then(|plugin| plugin.describe().ok());
+    let name = name.map_or_else(|| "plugin".to_owned(), |manifest| manifest.name);
     if let Some(plugin) = &plugin {
-        metrics.watch(bundled::NAME, plugin.clone());
+        metrics.watch(&name, plugin.clone());
     }
-    let measured =
-        |plugin| Measured { name: bundled::NAME.to_owned(), plugin, metrics: metrics.clone() };
+    let measured = |plugin| Measured { name: name.clone(), plugin, metrics: metrics.clone() };
     let clock = Arc::new(SystemClock::new());
     let log = CallLog::new(options.trace.as_deref(), clock.clone())?;
     let gateway = Arc::new(Gateway {
@@ -70,9 +71,8 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(signals::interruption(stop.clone()));
     let reloads = plugin.map(|plugin| {
-        let counted = metrics.clone();
-        let reload =
-            move || source.reload(&plugin, |ok| counted.plugin_reloaded(bundled::NAME, ok));
+        let (counted, name) = (metrics.clone(), name.clone());
+        let reload = move || source.reload(&plugin, |ok| counted.plugin_reloaded(&name, ok));
         tokio::spawn(reload::on_request(triggers, metrics.clone(), reload))
     });
     let result = match options.front.listen {

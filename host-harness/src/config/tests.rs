@@ -106,6 +106,7 @@ upstreams:
   "a b": { command: [x], headers: { X: y } }
   web: { url: "ftp://x", headers: { "bad name": x, Authorization: "${NONE}" }, pass_headers: ["é"] }
   both: { url: "http://localhost/", command: [x] }
+otlp: { endpoint: "localhost:4318" }
 plugins:
   - name: other
     kind: plugins.pii_filter.PIIFilter
@@ -124,6 +125,7 @@ plugins:
             "upstreams.web.headers.bad name",
             "upstreams.web.pass_headers[0]",
             "upstreams.web.url",
+            "otlp.endpoint",
             "plugins[0].kind",
             "plugins[0].hooks[0]",
             "plugins[0].conditions[1].tenant_ids",

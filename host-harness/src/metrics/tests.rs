@@ -107,11 +107,15 @@ fn a_plugins_time_and_its_failures_are_counted_by_kind() {
         .judge(Hook::ToolPostInvoke, invocation, &outcome, Background::none())
         .expect_err("broken");
     metrics.reloaded(true);
+    metrics.plugin_reloaded("mine", false);
+    metrics.exported("dropped", 3);
     let numbers = numbers(&metrics);
     for line in [
         r#"mcp_gateway_plugin_failures_total{plugin="mine",kind="trapped"} 1"#,
         r#"mcp_gateway_plugin_duration_seconds_count{plugin="mine"} 1"#,
         r#"mcp_gateway_config_reloads_total{ok="true"} 1"#,
+        r#"mcp_gateway_plugin_reloads_total{plugin="mine",ok="false"} 1"#,
+        r#"mcp_gateway_spans_total{outcome="dropped"} 3"#,
     ] {
         assert!(numbers.iter().any(|one| one == line), "{line} in {numbers:#?}");
     }

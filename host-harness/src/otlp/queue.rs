@@ -144,3 +144,49 @@ impl<E: SpanExporter> SpanExporter for Counted<E> {
         self.exporter.set_resource(resource);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{Tracer, TracerProvider};
+    use opentelemetry_sdk::{error::OTelSdkError, trace::SdkTracerProvider};
+
+    use super::*;
+
+    /// Takes every other batch.
+    #[derive(Debug, Default)]
+    struct Moody(AtomicBool);
+
+    impl SpanExporter for Moody {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            if self.0.fetch_xor(true, Ordering::SeqCst) {
+                Ok(())
+            } else {
+                Err(OTelSdkError::InternalFailure("on purpose".to_owned()))
+            }
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_each_span_is_counted_and_leaves_room() {
+        let metrics = Metrics::new();
+        let room = Arc::new(Room { most: 2, ..Room::new(metrics.clone()) });
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(queue(Moody::default(), room.clone()))
+            .build();
+        let tracer = provider.tracer("test");
+        for _ in 0..4 {
+            for _ in 0..3 {
+                drop(tracer.start("a span"));
+            }
+            // It fails with its batch.
+            let _ = provider.force_flush();
+        }
+        assert_eq!(room.waiting.load(Ordering::SeqCst), 0);
+        assert_eq!(room.lost.load(Ordering::SeqCst), 4 + 4);
+        let told = metrics.text();
+        for (outcome, spans) in [("dropped", 4), ("failed", 4), ("exported", 4)] {
+            let line = format!("mcp_gateway_spans_total{{outcome=\"{outcome}\"}} {spans}\n");
+            assert!(told.contains(&line), "{line} in {told}");
+        }
+    }
+}

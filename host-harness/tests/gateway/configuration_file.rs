@@ -39,6 +39,7 @@ plugins:
 "#,
     );
     let gateway = Running::start(&["serve", &file], &[]).await;
+    gateway.unheard();
     let address = gateway.address;
     let mut patient = HttpClient::at(address, "/mcp/patient");
     patient.initialize().await;

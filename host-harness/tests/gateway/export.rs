@@ -165,6 +165,22 @@ async fn the_trace_that_the_request_itself_names_counts_before_that_of_its_heade
 }
 
 #[tokio::test]
+async fn a_flag_without_a_url_leaves_it_to_the_environment_to_say_where() {
+    let (collector, server) = (Collector::start().await, flaky_server().await);
+    let arguments = ["proxy", "--otlp", "--listen", "127.0.0.1:0", "--upstream-url", &server.url()];
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url())];
+    let gateway = Running::start(&arguments, &variables).await;
+    let client = client(&gateway).await;
+    client.ask(call(1)).await;
+    let numbers = client.send(Method::GET, "/metrics", "").await.text();
+    let refused = r#"plugin_stat{plugin="retry-with-backoff",stat="decisions.not_replay_safe"} 1"#;
+    assert!(numbers.contains(refused), "the safe profile repeats nothing: {numbers}");
+    gateway.ended().await;
+    let names: Vec<_> = collector.spans().into_iter().map(|(_, span)| span.name).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[tokio::test]
 async fn without_an_export_the_clients_trace_passes_untouched() {
     let server = flaky_server().await;
     let file = configuration("untouched.yaml", &server.url(), "");
@@ -231,7 +247,11 @@ async fn a_collector_that_never_answers_fills_the_queue_and_holds_up_nobody() {
             open.push(connection);
         }
     });
-    let variables = [("OTEL_BSP_MAX_QUEUE_SIZE", "10"), ("OTEL_BSP_SCHEDULE_DELAY", "1")];
+    let variables = [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000"),
+    ];
     let told = exported_to("deaf.yaml", &format!("http://{address}"), &variables).await;
     assert!(says(&told, r#"mcp_gateway_spans_total{outcome="dropped"} 52"#), "{told:#?}");
     assert!(says(&told, "spans were not exported lost=62"), "{told:#?}");

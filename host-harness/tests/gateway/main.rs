@@ -10,6 +10,8 @@ mod crashes;
 mod deaf_servers;
 #[cfg(unix)]
 mod export;
+#[cfg(unix)]
+mod hostile_plugin;
 mod http_client;
 mod http_front;
 mod http_front_child;
@@ -18,5 +20,7 @@ mod http_upstream;
 mod line_client;
 mod plugin;
 mod program;
+#[cfg(unix)]
+mod reloads;
 mod resources;
 mod slow_readers;
