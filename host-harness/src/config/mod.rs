@@ -3,6 +3,7 @@
 //! ```yaml
 //! listen: 127.0.0.1:8080            # without it: stdin and stdout, for a single upstream
 //! limits: { max_tool_retries: 3, attempt_timeout_ms: 30000, deadline_ms: 60000 }
+//! otlp: { endpoint: "http://localhost:4318" }
 //! upstreams:
 //!   search: { url: "https://example.com/mcp", headers: { Authorization: "Bearer ${TOKEN}" } }
 //!   files: { command: [npx, -y, "@modelcontextprotocol/server-filesystem", /data] }
@@ -10,7 +11,8 @@
 //!   - name: RetryWithBackoff
 //!     kind: plugins.retry_with_backoff.retry_with_backoff.RetryWithBackoffPlugin
 //!     hooks: [tool_post_invoke, resource_post_fetch]
-//!     mode: enforce
+//!     mode: sequential
+//!     on_error: ignore
 //!     priority: 50
 //!     conditions: [{ server_ids: [search], tools: [find] }]
 //!     config: { max_retries: 2 }

@@ -17,11 +17,12 @@ mod endpoint;
 mod queue;
 mod resource;
 
-use std::{sync::Arc, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{
-    ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+    ExporterBuildError, OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, Protocol,
+    SpanExporter, WithExportConfig, WithHttpConfig,
 };
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Handle;
@@ -44,10 +45,24 @@ pub struct Export {
     room: Arc<Room>,
 }
 
-/// What the environment says of the collector makes no sense.
+/// What the environment says of the collector makes no sense here.
 #[derive(Debug, thiserror::Error)]
-#[error("spans cannot be exported: {0}")]
-pub struct CannotExport(#[from] ExporterBuildError);
+pub enum CannotExport {
+    /// It is no URL, or wants what we were not built for.
+    #[error("spans cannot be exported: {0}")]
+    Environment(#[from] ExporterBuildError),
+    /// The collector that it names wants to be spoken to in another way.
+    #[error(
+        "spans cannot be exported: `{variable}` is `{value}`, and only `http/protobuf` is \
+         spoken here; give the URL of that with `--otlp=URL`"
+    )]
+    Protocol {
+        /// Where it says so.
+        variable: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
 
 impl Export {
     /// Gets ready to send to the collector at `endpoint`; where there is none,
@@ -66,8 +81,9 @@ impl Export {
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(timeout)
             .with_http_client(Client::new(Handle::current(), timeout));
-        if let Some(endpoint) = endpoint {
-            exporter = exporter.with_endpoint(endpoint.of_traces());
+        match endpoint {
+            Some(endpoint) => exporter = exporter.with_endpoint(endpoint.of_traces()),
+            None => spoken()?,
         }
         let room = Arc::new(Room::new(metrics));
         let provider = SdkTracerProvider::builder()
@@ -104,5 +120,15 @@ impl Export {
         // What was not sent is told by the room.
         let _ = ended.await;
         room.tell_losses();
+    }
+}
+
+/// Whether the collector of the environment is one that we can speak to.
+fn spoken() -> Result<(), CannotExport> {
+    let variables = [OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL];
+    let set = variables.iter().find_map(|variable| Some((*variable, env::var(variable).ok()?)));
+    match set.filter(|(_, value)| !matches!(&**value, "" | "http/protobuf")) {
+        Some((variable, value)) => Err(CannotExport::Protocol { variable, value }),
+        None => Ok(()),
     }
 }

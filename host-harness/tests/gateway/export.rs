@@ -12,7 +12,7 @@ use crate::{
     collector::{Collector, attribute},
     http_client::HttpClient,
     http_server::{Asked, HttpServer, call, json_body, manners, result, status},
-    program::{Running, file},
+    program::{PROGRAM, Running, file},
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -178,6 +178,37 @@ async fn a_flag_without_a_url_leaves_it_to_the_environment_to_say_where() {
     gateway.ended().await;
     let names: Vec<_> = collector.spans().into_iter().map(|(_, span)| span.name).collect();
     assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_exported_to_is_told_at_the_start() {
+    let file = configuration("refused.yaml", "http://127.0.0.1:9/", "");
+    for (arguments, variable, told) in [
+        (
+            vec!["serve", "--otlp", &file],
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            "error: spans cannot be exported: `OTEL_EXPORTER_OTLP_PROTOCOL` is `grpc`, and only",
+        ),
+        (
+            vec!["serve", "--otlp", &file],
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "a b"),
+            "OTEL_EXPORTER_OTLP_ENDPOINT: invalid endpoint 'a b'",
+        ),
+        (
+            vec!["serve", "--otlp=localhost:4318", &file],
+            ("X", "y"),
+            "`localhost:4318` is no URL of a collector: it must begin with `http://` or",
+        ),
+    ] {
+        let output = tokio::process::Command::new(PROGRAM)
+            .args(arguments)
+            .env(variable.0, variable.1)
+            .output()
+            .await
+            .expect("it starts");
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert!(!output.status.success() && said.contains(told), "{said}");
+    }
 }
 
 #[tokio::test]
