@@ -34,7 +34,7 @@ impl Observer for CallLog {
         if let Some(recorder) = &self.recorder {
             recorder.observe(call, step);
         }
-        let tool = call.target.as_str();
+        let tool = &*call.shown();
         match step {
             Step::AttemptStarted(attempt) => tracing::debug!(tool, %attempt, "attempt"),
             Step::AttemptEnded { attempt, outcome, took } => {

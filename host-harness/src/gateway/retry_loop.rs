@@ -171,7 +171,7 @@ impl Gateway {
         match self.hook.as_deref()?.retries(call.hook, &call.target, &call.context) {
             Ok(retries) => Some(retries.min(self.limits.max_tool_retries)),
             Err(failure) => {
-                tracing::warn!(tool = call.target, %failure, "the plugin does not say how often it retries");
+                tracing::warn!(tool = &*call.shown(), %failure, "the plugin does not say how often it retries");
                 None
             }
         }

@@ -12,19 +12,16 @@ use tracing::{Span, debug_span, field::Empty};
 
 use crate::{
     contract::{Outcome, Verdict},
-    gateway::{Attempt, Hook, LogicalCall, Stop, label},
+    gateway::{Attempt, Hook, LogicalCall, Stop, label, shown::shown},
     sandbox::HookFailure,
 };
 
 /// Where these spans, and nothing else, come from.
 pub(crate) const TARGET: &str = module_path!();
 
-/// The longest name of a target that is told, in bytes: spans wait in memory.
-const MOST_TARGET_BYTES: usize = 256;
-
 /// Of a logical call; its end is filled in later.
 pub(crate) fn call(hook: Hook, target: &str, upstream: Option<&str>) -> Span {
-    let target = &target[..target.floor_char_boundary(MOST_TARGET_BYTES)];
+    let target = &*shown(hook, target);
     debug_span!(
         "call",
         otel.kind = "server",

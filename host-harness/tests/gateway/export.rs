@@ -1,17 +1,22 @@
 //! The spans that the built program exports.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, process::Stdio};
 
 use axum::response::Response;
 use http::Method;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
+    time::timeout,
+};
 
 use crate::{
     collector::{Collector, attribute},
     http_client::HttpClient,
-    http_server::{Asked, HttpServer, call, json_body, manners, result, status},
+    http_server::{Asked, HttpServer, call, initialize, json_body, manners, result, status},
+    line_client::PATIENCE,
     program::{PROGRAM, Running, file},
 };
 
@@ -312,6 +317,7 @@ async fn neither_logs_nor_spans_say_what_was_asked_or_answered() {
     };
     let server = HttpServer::start(move |asked, before| match asked.rpc_method() {
         "tools/call" => failed(asked, before),
+        "resources/read" => failed(asked, before.min(1)),
         _ => manners(asked, "s"),
     })
     .await;
@@ -328,14 +334,49 @@ async fn neither_logs_nor_spans_say_what_was_asked_or_answered() {
     assert_eq!(asked.len(), 4, "{answer}");
     let passed = |value: &Value| value.to_string().contains(SECRET);
     assert!(passed(&answer) && asked.iter().all(|asked| passed(&asked.body)), "it was there");
+    let uri = format!("db://me:{SECRET}@host/table?key={SECRET}#{SECRET}");
+    let read = json!({ "jsonrpc": "2.0", "id": 2, "method": "resources/read",
+        "params": { "uri": uri } });
+    assert!(passed(&client.ask(read).await));
     let log = gateway.ended().await;
+    assert!(log.iter().any(|line| line.contains("db://host/table")), "{log:#?}");
     assert!(log.len() > 20, "it says all that it ever says: {log:#?}");
     for line in &log {
         assert!(!line.contains(SECRET), "{line}");
     }
-    assert_eq!(collector.spans().len(), 9);
+    let targets = collector.spans();
+    let targets = targets.iter().filter_map(|(_, span)| attribute(&span.attributes, "target"));
+    assert_eq!(targets.collect::<Vec<_>>(), ["t", "db://host/table"]);
     for export in collector.exports() {
         let found = export.body.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes());
         assert!(!found, "{:?}", collector.spans());
     }
+}
+
+#[tokio::test]
+async fn nor_do_the_logs_of_messages_on_lines() {
+    let mut gateway = tokio::process::Command::new(PROGRAM)
+        // The server would log what it hears.
+        .args(["proxy", "--", "env", "-u", "RUST_LOG", PROGRAM, "flaky-server"])
+        .env("RUST_LOG", "trace")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program starts");
+    let mut input = gateway.stdin.take().expect("a pipe");
+    let mut output = BufReader::new(gateway.stdout.take().expect("a pipe")).lines();
+    let arguments = json!({ "key": SECRET, "fail_times": 1, "mode": "isError" });
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "flaky", "arguments": arguments } });
+    for message in [initialize(), call] {
+        input.write_all(format!("{message}\n").as_bytes()).await.expect("it reads");
+        let line = timeout(PATIENCE, output.next_line()).await.expect("an answer in time");
+        assert!(line.expect("text").is_some());
+    }
+    drop(input);
+    let ended = timeout(PATIENCE, gateway.wait_with_output()).await.expect("an end in time");
+    let log = String::from_utf8(ended.expect("it was ours").stderr).expect("text");
+    assert!(log.contains("tool=\"flaky\"") && !log.contains(SECRET), "{log}");
 }
