@@ -1,74 +1,23 @@
 //! The spans that the built program exports.
 
-use std::{fmt::Write as _, process::Stdio};
+use std::fmt::Write as _;
 
-use axum::response::Response;
 use http::Method;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpListener,
-    time::timeout,
-};
+use serde_json::json;
 
 use crate::{
     collector::{Collector, attribute},
-    http_client::HttpClient,
-    http_server::{Asked, HttpServer, call, initialize, json_body, manners, result, status},
-    line_client::PATIENCE,
-    program::{PROGRAM, Running, file},
+    http_server::call,
+    program::{PROGRAM, Running},
+    traced::{CLIENTS_SPAN, TRACE, calls, client, configuration, flaky_server, traceparent},
 };
-
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const CLIENTS_SPAN: &str = "00f067aa0ba902b7";
-const SECRET: &str = "hunter2";
-
-fn traceparent() -> String {
-    format!("00-{TRACE}-{CLIENTS_SPAN}-01")
-}
-
-fn configuration(name: &str, upstream: &str, otlp: &str) -> String {
-    let text = format!(
-        "
-listen: 127.0.0.1:0
-limits: {{ drain_ms: 200 }}
-{otlp}
-upstreams: {{ up: {{ url: \"{upstream}\" }} }}
-plugins:
-  - name: retries
-    kind: retry-with-backoff
-    config: {{ max_retries: 3, backoff_base_ms: 1, max_backoff_ms: 1, check_text_content: true }}
-"
-    );
-    file(name, &text)
-}
-
-/// A server whose tool fails once, in a session of 2025-11-25.
-async fn flaky_server() -> HttpServer {
-    HttpServer::start(|asked, before| match asked.rpc_method() {
-        "tools/call" if before == 0 => json_body(result(asked, json!({ "isError": true }))),
-        "tools/call" => json_body(result(asked, json!({ "content": [] }))),
-        _ => manners(asked, "s"),
-    })
-    .await
-}
-
-async fn client(gateway: &Running) -> HttpClient {
-    let mut client = HttpClient::at(gateway.address, "/mcp");
-    client.initialize().await;
-    client
-}
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn calls(server: &HttpServer) -> Vec<Asked> {
-    server.asked_for(|asked| asked.rpc_method() == "tools/call")
 }
 
 #[tokio::test]
@@ -239,144 +188,4 @@ async fn without_an_export_the_clients_trace_passes_untouched() {
     }
     assert_eq!(asked[2].header("traceparent"), None);
     assert_eq!(asked[2].body["params"]["_meta"].get("traceparent"), None);
-}
-
-/// Makes calls while the collector is no good; what `/metrics` says of spans,
-/// and the log.
-async fn exported_to(name: &str, collector: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    let server = flaky_server().await;
-    let otlp = format!("otlp: {{ endpoint: \"{collector}\" }}");
-    let file = configuration(name, &server.url(), &otlp);
-    let gateway = Running::start(&["serve", &file], variables).await;
-    let client = client(&gateway).await;
-    for id in 1..=20 {
-        let answer = client.ask(call(id)).await;
-        assert!(answer["result"]["content"].is_array(), "{answer}");
-    }
-    let mut told = client.send(Method::GET, "/metrics", "").await.text();
-    told.push_str(&gateway.ended().await.join("\n"));
-    told.lines().map(str::to_owned).collect()
-}
-
-fn says(told: &[String], line: &str) -> bool {
-    told.iter().any(|one| one.contains(line))
-}
-
-#[tokio::test]
-async fn a_collector_that_is_not_there_costs_spans_and_no_calls() {
-    // A port that was free a moment ago.
-    let address = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        listener.local_addr().expect("an address")
-    };
-    let told = exported_to("nowhere.yaml", &format!("http://{address}"), &[]).await;
-    assert!(says(&told, "spans were not exported lost=62"), "{told:#?}");
-}
-
-#[tokio::test]
-async fn a_collector_that_never_answers_fills_the_queue_and_holds_up_nobody() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let taken = tokio::spawn(async move {
-        let mut open = Vec::new();
-        while let Ok((connection, _)) = listener.accept().await {
-            open.push(connection);
-        }
-    });
-    let variables = [
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),
-        ("OTEL_BSP_SCHEDULE_DELAY", "1"),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000"),
-    ];
-    let told = exported_to("deaf.yaml", &format!("http://{address}"), &variables).await;
-    assert!(says(&told, r#"mcp_gateway_spans_total{outcome="dropped"} 52"#), "{told:#?}");
-    assert!(says(&told, "spans were not exported lost=62"), "{told:#?}");
-    taken.abort();
-}
-
-#[tokio::test]
-async fn neither_logs_nor_spans_say_what_was_asked_or_answered() {
-    let failed = |asked: &Asked, before: usize| -> Response {
-        let text = json!([{ "type": "text", "text": format!("{{\"isError\": true, \"s\": \"{SECRET}\"}}") }]);
-        match before {
-            0 => json_body(result(asked, json!({ "isError": true, "content": text }))),
-            1 => {
-                let error = json!({ "code": -32603, "message": SECRET, "data": { "s": SECRET } });
-                json_body(json!({ "jsonrpc": "2.0", "id": asked.body["id"], "error": error }))
-            }
-            2 => {
-                let mut response = status(503);
-                *response.body_mut() = SECRET.into();
-                response
-            }
-            _ => json_body(result(
-                asked,
-                json!({ "content": text, "structuredContent": { "s": SECRET } }),
-            )),
-        }
-    };
-    let server = HttpServer::start(move |asked, before| match asked.rpc_method() {
-        "tools/call" => failed(asked, before),
-        "resources/read" => failed(asked, before.min(1)),
-        _ => manners(asked, "s"),
-    })
-    .await;
-    let collector = Collector::start().await;
-    let otlp = format!("otlp: {{ endpoint: \"{}\" }}", collector.url());
-    let file = configuration("secrets.yaml", &server.url(), &otlp);
-    let gateway = Running::start(&["serve", &file], &[("RUST_LOG", "trace")]).await;
-    let client = client(&gateway).await;
-    let mut call = call(1);
-    call["params"]["arguments"] = json!({ "password": SECRET });
-    call["params"]["_meta"] = json!({ "traceparent": traceparent(), "mine": SECRET });
-    let answer = client.ask(call).await;
-    let asked = calls(&server);
-    assert_eq!(asked.len(), 4, "{answer}");
-    let passed = |value: &Value| value.to_string().contains(SECRET);
-    assert!(passed(&answer) && asked.iter().all(|asked| passed(&asked.body)), "it was there");
-    let uri = format!("db://me:{SECRET}@host/table?key={SECRET}#{SECRET}");
-    let read = json!({ "jsonrpc": "2.0", "id": 2, "method": "resources/read",
-        "params": { "uri": uri } });
-    assert!(passed(&client.ask(read).await));
-    let log = gateway.ended().await;
-    assert!(log.iter().any(|line| line.contains("db://host/table")), "{log:#?}");
-    assert!(log.len() > 20, "it says all that it ever says: {log:#?}");
-    for line in &log {
-        assert!(!line.contains(SECRET), "{line}");
-    }
-    let targets = collector.spans();
-    let targets = targets.iter().filter_map(|(_, span)| attribute(&span.attributes, "target"));
-    assert_eq!(targets.collect::<Vec<_>>(), ["t", "db://host/table"]);
-    for export in collector.exports() {
-        let found = export.body.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes());
-        assert!(!found, "{:?}", collector.spans());
-    }
-}
-
-#[tokio::test]
-async fn nor_do_the_logs_of_messages_on_lines() {
-    let mut gateway = tokio::process::Command::new(PROGRAM)
-        // The server would log what it hears.
-        .args(["proxy", "--", "env", "-u", "RUST_LOG", PROGRAM, "flaky-server"])
-        .env("RUST_LOG", "trace")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the program starts");
-    let mut input = gateway.stdin.take().expect("a pipe");
-    let mut output = BufReader::new(gateway.stdout.take().expect("a pipe")).lines();
-    let arguments = json!({ "key": SECRET, "fail_times": 1, "mode": "isError" });
-    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-        "params": { "name": "flaky", "arguments": arguments } });
-    for message in [initialize(), call] {
-        input.write_all(format!("{message}\n").as_bytes()).await.expect("it reads");
-        let line = timeout(PATIENCE, output.next_line()).await.expect("an answer in time");
-        assert!(line.expect("text").is_some());
-    }
-    drop(input);
-    let ended = timeout(PATIENCE, gateway.wait_with_output()).await.expect("an end in time");
-    let log = String::from_utf8(ended.expect("it was ours").stderr).expect("text");
-    assert!(log.contains("tool=\"flaky\"") && !log.contains(SECRET), "{log}");
 }

@@ -43,7 +43,6 @@ async fn what_becomes_of_its_calls_is_for_the_file_to_say() {
         let text = format!(
             r#"
 listen: 127.0.0.1:0
-limits: {{ drain_ms: 2000 }}
 otlp: {{ endpoint: "{}" }}
 upstreams: {{ up: {{ url: "{}" }} }}
 plugins:

@@ -11,6 +11,8 @@ mod deaf_servers;
 #[cfg(unix)]
 mod export;
 #[cfg(unix)]
+mod failing_collectors;
+#[cfg(unix)]
 mod hostile_plugin;
 mod http_client;
 mod http_front;
@@ -23,4 +25,8 @@ mod program;
 #[cfg(unix)]
 mod reloads;
 mod resources;
+#[cfg(unix)]
+mod secrets;
 mod slow_readers;
+#[cfg(unix)]
+mod traced;
