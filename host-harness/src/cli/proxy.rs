@@ -1,6 +1,6 @@
 //! `host-harness proxy`: the gateway in front of a server.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use host_harness::{
     gateway::{Gateway, RetryHook, SystemClock},
@@ -58,6 +58,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let relaying = RelayOptions {
         upstream_name: options.name.clone(),
         mark_attempts: !options.no_attempt_marker,
+        ..RelayOptions::default()
     };
     let target = match options.upstream_url {
         Some(url) => {
@@ -67,6 +68,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     };
     let pass_headers = options.front.pass_header;
     let service = Service { gateway, relaying, target, pass_headers };
+    let services = [(options.name.unwrap_or_else(|| "server".to_owned()), service)].into();
 
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(signals::interruption(stop.clone()));
@@ -77,14 +79,13 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     });
     let result = match options.front.listen {
         Some(address) => {
-            let name = options.name.unwrap_or_else(|| "server".to_owned());
             let admission =
                 Admission { hosts: options.front.allow_host, origins: options.front.allow_origin };
             let limits = FrontLimits::default();
-            let services = [(name, service)].into();
             serving::listen(address, services, admission, limits, metrics, stop).await
         }
-        None => serving::serve_lines(service, stop).await,
+        // There is but one to wait for.
+        None => serving::serve_lines(services, Duration::MAX, stop).await,
     };
     interrupted.abort();
     if let Some(reloads) = reloads {

@@ -1,6 +1,7 @@
 //! `host-harness serve`: the gateway as its configuration file says.
 
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -72,27 +73,28 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
         clock,
     });
     let services = upstreams.into_iter().map(|(name, upstream)| {
-        let relaying =
-            RelayOptions { upstream_name: Some(name.clone()), ..RelayOptions::default() };
+        let relaying = RelayOptions {
+            upstream_name: Some(name.clone()),
+            prefixes: upstream.prefixes,
+            ..RelayOptions::default()
+        };
         let (target, pass_headers) = (upstream.target, upstream.pass_headers);
         (name, Service { gateway: gateway.clone(), relaying, target, pass_headers })
     });
-    let mut services: std::collections::BTreeMap<_, _> = services.collect();
+    let services: BTreeMap<_, _> = services.collect();
 
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(signals::interruption(stop.clone()));
     let reload = move || reload(&file, &plugins, &running);
     let reloads = tokio::spawn(reload::on_request(triggers, metrics.clone(), reload));
-    let result = match (general.listen, services.pop_first()) {
-        (None, Some((_, only))) => serving::serve_lines(only, stop).await,
-        (Some(address), Some((name, first))) => {
-            services.insert(name, first);
+    let result = match general.listen {
+        None => serving::serve_lines(services, general.limits.join_timeout(), stop).await,
+        Some(address) => {
             let admission =
                 Admission { hosts: general.allow_hosts, origins: general.allow_origins };
             let limits = general.limits.of_the_front();
             serving::listen(address, services, admission, limits, metrics, stop).await
         }
-        (_, None) => bail!("no upstream"),
     };
     interrupted.abort();
     reloads.abort();

@@ -6,12 +6,13 @@ use std::{
     net::SocketAddr,
     process::{ExitCode, ExitStatus},
     sync::{Arc, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
 use host_harness::{
     mcp::{
-        self, Ended, Supervised, Target,
+        self, Ended, Group, Supervised, Target,
         front::http::{Admission, FrontLimits, HttpFront, Service},
     },
     metrics::Metrics,
@@ -19,23 +20,34 @@ use host_harness::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Serves the client on our own stdin and stdout.
+/// Serves the client on our own stdin and stdout. Several servers have
+/// `join_timeout` to answer where all are asked.
 pub(super) async fn serve_lines(
-    service: Service,
+    mut services: BTreeMap<String, Service>,
+    join_timeout: Duration,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let Service { gateway, relaying, target, .. } = service;
     // Pipes where the client gave us pipes: no thread hand-off per message.
     let front = rmcp::transport::io::stdio_pipes();
+    if Group::needed(&services) {
+        let group = Group::new(services, join_timeout);
+        return match mcp::relay_to_several(&group, front, stop).await? {
+            Ended::ByClient => Ok(ExitCode::SUCCESS),
+            Ended::ByUpstream => bail!("all servers ended while their client was connected"),
+        };
+    }
+    let Some((_, Service { gateway, relaying, target, .. })) = services.pop_first() else {
+        bail!("no upstream")
+    };
     match target {
         Target::Url(upstream) => {
-            mcp::relay_to_http(gateway, relaying, front, upstream, stop).await;
+            mcp::relay_to(gateway, relaying, front, upstream, stop).await;
             Ok(ExitCode::SUCCESS)
         }
         Target::Command(command) => {
             let server = Supervised::start(command)?;
             let (name, end) = (server.name(), server.end_status());
-            let ended = mcp::relay_to_child(gateway, relaying, front, server, stop).await;
+            let ended = mcp::relay_to(gateway, relaying, front, server, stop).await;
             let status = end.lock().unwrap_or_else(PoisonError::into_inner).take();
             judge_end(&name, ended, status)
         }
@@ -60,9 +72,8 @@ pub(super) async fn listen(
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
-    if services.len() == 1 {
-        tracing::info!("listening on http://{address}/mcp");
-    } else {
+    tracing::info!("listening on http://{address}/mcp");
+    if services.len() > 1 {
         for name in services.keys() {
             tracing::info!("listening on http://{address}/mcp/{name}");
         }

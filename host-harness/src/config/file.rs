@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     gateway,
-    mcp::front::http::FrontLimits,
+    mcp::{front::http::FrontLimits, joined},
     otlp::Endpoint,
     sandbox::{FailPolicy, Replacement},
 };
@@ -65,6 +65,7 @@ pub struct Limits {
     max_sessions: Option<usize>,
     session_idle_ms: Option<NonZeroU64>,
     drain_ms: Option<u64>,
+    join_timeout_ms: Option<NonZeroU64>,
 }
 
 impl Limits {
@@ -80,6 +81,13 @@ impl Limits {
         }
     }
 
+    /// How long upstreams that are served as one may take to answer where all are asked.
+    #[must_use]
+    pub fn join_timeout(&self) -> Duration {
+        let millis = |ms: NonZeroU64| Duration::from_millis(ms.get());
+        self.join_timeout_ms.map_or(joined::PATIENCE, millis)
+    }
+
     /// Of the front on HTTP.
     #[must_use]
     pub fn of_the_front(&self) -> FrontLimits {
@@ -91,6 +99,7 @@ impl Limits {
             max_sessions: self.max_sessions,
             session_idle: idle.unwrap_or(by_default.session_idle),
             drain: self.drain_ms.map_or(by_default.drain, Duration::from_millis),
+            join_timeout: self.join_timeout(),
         }
     }
 }
@@ -105,6 +114,8 @@ pub(super) struct UpstreamEntry {
     pub(super) pass_headers: Vec<String>,
     #[serde(default)]
     pub(super) command: Vec<String>,
+    pub(super) tool_prefix: Option<String>,
+    pub(super) prompt_prefix: Option<String>,
 }
 
 /// An entry of `plugins`, as ContextForge has it.

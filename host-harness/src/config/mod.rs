@@ -1,12 +1,14 @@
 //! The gateway's configuration file, in YAML.
 //!
 //! ```yaml
-//! listen: 127.0.0.1:8080            # without it: stdin and stdout, for a single upstream
+//! listen: 127.0.0.1:8080            # without it: stdin and stdout
 //! limits: { max_tool_retries: 3, attempt_timeout_ms: 30000, deadline_ms: 60000 }
 //! otlp: { endpoint: "http://localhost:4318" }
 //! upstreams:
 //!   search: { url: "https://example.com/mcp", headers: { Authorization: "Bearer ${TOKEN}" } }
-//!   files: { command: [npx, -y, "@modelcontextprotocol/server-filesystem", /data] }
+//!   files:
+//!     command: [npx, -y, "@modelcontextprotocol/server-filesystem", /data]
+//!     tool_prefix: files_            # where all are served as one
 //! plugins:                          # as ContextForge writes them
 //!   - name: RetryWithBackoff
 //!     kind: plugins.retry_with_backoff.retry_with_backoff.RetryWithBackoffPlugin
@@ -103,10 +105,6 @@ impl Config {
         if upstreams.is_empty() && issues.is_empty() {
             issues.push(issue("upstreams", "must name at least one server"));
         }
-        if upstreams.len() > 1 && file.listen.is_none() {
-            let path = "listen";
-            issues.push(issue(path, "is needed with several upstreams, such as 127.0.0.1:8080"));
-        }
         let otlp = file.otlp.map(|file::Otlp { endpoint }| {
             let endpoint = endpoint.map(|url| url.parse::<Endpoint>());
             endpoint.transpose().unwrap_or_else(|error| {
@@ -114,6 +112,7 @@ impl Config {
                 None
             })
         });
+        issues.extend(upstreams::same_prefixes(&upstreams));
         let (plugins, found) = plugins::check(file.plugins, folder);
         issues.extend(found);
         if issues.is_empty() {

@@ -1,7 +1,12 @@
 use std::path::{Path, PathBuf};
 
 use super::{Code, Config, ConfigError};
-use crate::{chain::Condition, gateway::Hook, mcp::Target, sandbox::FailPolicy};
+use crate::{
+    chain::Condition,
+    gateway::Hook,
+    mcp::{Prefixes, Target},
+    sandbox::FailPolicy,
+};
 
 fn read(text: &str) -> Result<Config, ConfigError> {
     let environment = |name: &str| (name == "TOKEN").then(|| "secret".to_owned());
@@ -135,8 +140,6 @@ plugins:
     );
     assert!(told.contains("there is no variable `NONE` in the environment"), "{told}");
     assert_eq!(complaint("upstreams: {}"), "upstreams: must name at least one server");
-    let several = complaint("upstreams: { a: { command: [x] }, b: { command: [y] } }");
-    assert!(several.starts_with("listen: is needed with several upstreams"), "{several}");
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn a_wrong_shape_is_told_with_its_place() {
         ("upstreams: [", "1:12: upstreams: expected mapping start"),
         (
             "upstreams:\n  a:\n    comand: [x]\n",
-            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command",
+            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command, tool_prefix, prompt_prefix",
         ),
         (
             "upstreams:\n  a:\n    command: x\n",
@@ -165,6 +168,37 @@ fn a_wrong_shape_is_told_with_its_place() {
     }
     let unknown = complaint("upstream: {}");
     assert!(unknown.starts_with("1:1: upstream: unknown field `upstream`"), "{unknown}");
+}
+
+#[test]
+fn prefixes_are_those_of_names_and_each_upstream_has_its_own() {
+    let told = complaint(
+        r#"
+upstreams:
+  a: { command: [x], tool_prefix: "a b" }
+  b: { command: [x], tool_prefix: "", prompt_prefix: "é" }
+"#,
+    );
+    let paths: Vec<_> = told.lines().map(|line| line.split(": ").next().expect("a path")).collect();
+    assert_eq!(
+        paths,
+        ["upstreams.a.tool_prefix", "upstreams.b.tool_prefix", "upstreams.b.prompt_prefix"],
+        "{told}"
+    );
+    let same = complaint(
+        r#"
+upstreams:
+  a: { command: [x], tool_prefix: p_, prompt_prefix: a_ }
+  b: { command: [x] }
+  c: { command: [x], tool_prefix: p_, prompt_prefix: c_ }
+"#,
+    );
+    assert_eq!(same, "upstreams.c.tool_prefix: `p_` is that of `a` already; give each its own");
+    let good =
+        read("upstreams: { a: { command: [x], tool_prefix: a.b-C_1 }, b: { command: [y] } }");
+    let good = good.expect("a good configuration, also without `listen`");
+    assert_eq!(good.upstreams["a"].prefixes.tools.as_deref(), Some("a.b-C_1"));
+    assert_eq!(good.upstreams["b"].prefixes, Prefixes::default());
 }
 
 #[test]

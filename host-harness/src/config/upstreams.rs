@@ -7,8 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{file::UpstreamEntry, issue};
 use crate::{
     contract::Issue,
-    mcp::{HttpUpstream, Target},
+    mcp::{HttpUpstream, Prefixes, Target},
 };
+
+/// A name may have 128 characters, and the upstream's own is the greater part of it.
+const LONGEST_PREFIX: usize = 64;
 
 /// A server.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct Upstream {
     pub target: Target,
     /// Headers of a client's request that it is to see as well.
     pub pass_headers: Vec<HeaderName>,
+    /// What the client finds before its names where it is joined with others.
+    pub prefixes: Prefixes,
 }
 
 pub(super) fn check(
@@ -42,6 +47,14 @@ pub(super) fn check(
             )),
         }
     }
+    for (key, prefix) in
+        [("tool_prefix", &entry.tool_prefix), ("prompt_prefix", &entry.prompt_prefix)]
+    {
+        if let Some(problem) = prefix.as_deref().and_then(problem_of_prefix) {
+            issues.push(issue(format!("{path}.{key}"), problem));
+        }
+    }
+    let prefixes = Prefixes { tools: entry.tool_prefix, prompts: entry.prompt_prefix };
     let target = match (entry.url, entry.command) {
         (Some(url), command) if command.is_empty() => match HttpUpstream::new(&url, headers) {
             Ok(upstream) => Some(Target::Url(upstream)),
@@ -63,9 +76,43 @@ pub(super) fn check(
         }
     };
     match target {
-        Some(target) if issues.is_empty() => Ok(Upstream { target, pass_headers }),
+        Some(target) if issues.is_empty() => Ok(Upstream { target, pass_headers, prefixes }),
         _ => Err(issues),
     }
+}
+
+/// What is wrong with a prefix, if anything is.
+fn problem_of_prefix(prefix: &str) -> Option<String> {
+    let in_a_name = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    if prefix.is_empty() {
+        Some("is empty; leave it out if the names are to stay as they are".to_owned())
+    } else if !prefix.chars().all(in_a_name) {
+        Some(format!("must be of letters, digits, `_`, `-` and `.`, as names are, not `{prefix}`"))
+    } else if prefix.len() > LONGEST_PREFIX {
+        Some(format!("must have at most {LONGEST_PREFIX} characters, not {}", prefix.len()))
+    } else {
+        None
+    }
+}
+
+/// Upstreams that have the same prefix: their names could not be told apart.
+pub(super) fn same_prefixes(upstreams: &BTreeMap<String, Upstream>) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let mut known = BTreeMap::new();
+    for (name, Upstream { prefixes, .. }) in upstreams {
+        for (key, prefix) in
+            [("tool_prefix", &prefixes.tools), ("prompt_prefix", &prefixes.prompts)]
+        {
+            let Some(prefix) = prefix else { continue };
+            if let Some(first) = known.insert((key, prefix), name) {
+                issues.push(issue(
+                    format!("upstreams.{name}.{key}"),
+                    format!("`{prefix}` is that of `{first}` already; give each its own"),
+                ));
+            }
+        }
+    }
+    issues
 }
 
 fn headers(

@@ -13,7 +13,7 @@ mod live;
 mod marker;
 mod pushback;
 mod retry_loop;
-mod shown;
+pub(crate) mod shown;
 pub(crate) mod span;
 
 pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Reply};

@@ -18,7 +18,7 @@ pub(crate) const NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Where a message names its protocol version since 2026-07-28.
-const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+pub(crate) const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// The protocol version that a message names; none before 2026-07-28.
 pub(crate) fn version_of(message: &Message) -> Option<String> {

@@ -37,6 +37,13 @@ impl Members {
             None => self.0.push((name.to_owned(), value)),
         }
     }
+
+    /// Takes a member out. False if there is none.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(known, _)| known != name);
+        self.0.len() < before
+    }
 }
 
 impl<'de> Deserialize<'de> for Members {

@@ -15,6 +15,7 @@
 //!
 //! * [`wire`]: one JSON-RPC message, its members as the bytes that arrived; [`lines`]: one a line.
 //! * [`front`]: where it comes in; [`mod@relay`] is the front on lines.
+//! * `peer`: what the client speaks with: a session, or several that are [`joined`].
 //! * `session`: what happens to each message of one client and one upstream.
 //! * `retried`: a call that may be retried; `call`, what the gateway reads of
 //!   it; `attempt`, one attempt at it; [`reply`], what that brought back.
@@ -24,6 +25,7 @@
 //!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * [`upstream`]: the servers: [`child`] processes and URLs.
+//! * `service`: what the gateway has to know of a server; `unique`: names that nothing else has.
 //! * `headers`: what travels with a message over HTTP; `trace_context`: the
 //!   trace that a call belongs to, whichever way it came.
 
@@ -36,26 +38,31 @@ pub mod facts;
 mod failed_closed;
 pub mod front;
 mod headers;
+pub mod joined;
 pub mod lines;
 mod live;
 mod members;
+mod peer;
 pub mod pending;
 mod progress;
 pub mod relay;
 pub mod reply;
 mod retried;
+mod service;
 mod session;
 mod task;
 mod trace_context;
+mod unique;
 pub mod upstream;
 pub mod wire;
 
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
 pub use failed_closed::PLUGIN_FAILED;
 pub use front::HttpStatus;
-pub use relay::{Ended, RelayOptions, relay, relay_to_child, relay_to_http};
+pub use joined::{Group, Prefixes};
+pub use relay::{Ended, RelayOptions, relay, relay_to, relay_to_several};
 pub use reply::AttemptReply;
-pub use upstream::{EndStatus, HttpUpstream, Supervised, Target};
+pub use upstream::{Connected, EndStatus, HttpUpstream, Supervised, Target};
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,8 @@
 //! Who waits for which response of the upstream.
 
 use std::{
-    collections::{HashMap, hash_map::RandomState},
-    hash::{BuildHasher, Hasher},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::oneshot;
@@ -14,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::mcp::{
     progress::Progress,
     reply::{Answer, Loss},
+    unique::Unique,
     wire::{Id, IdKey},
 };
 
@@ -24,10 +21,9 @@ use crate::mcp::{
 /// client's. All other requests keep the client's id: the protocol quotes
 /// request ids in more places than the response (the `subscriptionId` in the
 /// `_meta` of 2026-07-28 is one), and those must stay true.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pending {
-    session: String,
-    minted: AtomicU64,
+    names: Unique,
     tables: Mutex<Tables>,
 }
 
@@ -79,19 +75,11 @@ pub(super) enum Reporter {
 /// How the ids of attempts begin.
 const ATTEMPT: &str = "attempt";
 
-impl Default for Pending {
-    fn default() -> Self {
-        // Random enough to be unlike any other session; no secret.
-        let session = format!("{:08x}", RandomState::new().build_hasher().finish() >> 32);
-        Self { session, minted: AtomicU64::new(0), tables: Mutex::default() }
-    }
-}
-
 impl Pending {
     /// A name that no other call or attempt has.
     #[must_use]
     pub fn unique(&self, what: &str) -> String {
-        format!("{what}-{}-{}", self.session, self.minted.fetch_add(1, Ordering::Relaxed))
+        self.names.name(what)
     }
 
     /// Registers an attempt of the client's request: its id, and where its response will arrive.
@@ -116,8 +104,7 @@ impl Pending {
         if let Some(attempt) = self.tables().attempts.get(token.key()) {
             return attempt.progress.clone().map_or(Reporter::Nobody, Reporter::Attempt);
         }
-        let ours = format!("\"{ATTEMPT}-{}-", self.session);
-        if token.raw().get().starts_with(&ours) { Reporter::Nobody } else { Reporter::Client }
+        if self.names.made(ATTEMPT, token.raw()) { Reporter::Nobody } else { Reporter::Client }
     }
 
     /// Registers a request that keeps the client's id.

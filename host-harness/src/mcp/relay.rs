@@ -13,12 +13,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     gateway::Gateway,
     mcp::{
+        child::StartError,
         front::ToClient,
         headers::Headers,
+        joined::{Group, Prefixes},
         lines::{self, Reader},
-        session::{Ends, Session},
+        peer::{Connection, Peer},
         task::Task,
-        upstream::{HttpUpstream, Lines, Link, Supervised},
+        upstream::{Connected, Lines},
     },
 };
 
@@ -45,11 +47,14 @@ pub struct RelayOptions {
     /// Whether a call that may be retried tells the upstream so, in its
     /// `_meta`, so that a gateway behind this one retries less; default yes.
     pub mark_attempts: bool,
+    /// What the client finds before the upstream's names where several
+    /// upstreams are joined; default nothing.
+    pub prefixes: Prefixes,
 }
 
 impl Default for RelayOptions {
     fn default() -> Self {
-        Self { upstream_name: None, mark_attempts: true }
+        Self { upstream_name: None, mark_attempts: true, prefixes: Prefixes::default() }
     }
 }
 
@@ -79,75 +84,70 @@ where
     UR: AsyncRead + Unpin + Send + 'static,
     UW: AsyncWrite + Unpin + Send + 'static,
 {
-    pump(gateway, options, front, Lines(upstream.0, upstream.1), stop).await
+    let link = Lines(upstream.0, upstream.1);
+    pump(Connection::to_one(gateway, options, link, &stop), front).await
 }
 
-/// As [`relay`], to an upstream that speaks Streamable HTTP. It ends with its
-/// client only: an upstream that cannot be reached is an error of each request.
+/// As [`relay`], to an upstream of any kind. One behind a URL ends with its
+/// client only: that it cannot be reached is an error of each request. A child
+/// is started again when it crashes; it ends the session if it ends before it
+/// has answered anything, or crashes too often.
 ///
 /// # Panics
 /// Outside of a tokio runtime with its timer and its I/O enabled.
-pub async fn relay_to_http<FR, FW>(
+pub async fn relay_to<FR, FW>(
     gateway: Arc<Gateway>,
     options: RelayOptions,
     front: (FR, FW),
-    upstream: HttpUpstream,
+    upstream: impl Into<Connected>,
     stop: CancellationToken,
 ) -> Ended
 where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
 {
-    pump(gateway, options, front, upstream, stop).await
+    pump(Connection::to_one(gateway, options, upstream.into(), &stop), front).await
 }
 
-/// As [`relay`], to a child that is started again when it crashes. It ends by
-/// the upstream if the child ends before it has answered anything, or crashes
-/// too often.
+/// As [`relay`], to several upstreams that the client sees as one. It ends by
+/// the upstream when the last of them has.
+///
+/// # Errors
+/// None of them can be started.
 ///
 /// # Panics
-/// Outside of a tokio runtime with its timer enabled.
-pub async fn relay_to_child<FR, FW>(
-    gateway: Arc<Gateway>,
-    options: RelayOptions,
+/// Outside of a tokio runtime with its timer and its I/O enabled.
+pub async fn relay_to_several<FR, FW>(
+    group: &Arc<Group>,
     front: (FR, FW),
-    upstream: Supervised,
     stop: CancellationToken,
-) -> Ended
+) -> Result<Ended, StartError>
 where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
 {
-    pump(gateway, options, front, upstream, stop).await
+    Ok(pump(group.connect(&stop)?, front).await)
 }
 
-async fn pump<FR, FW, L>(
-    gateway: Arc<Gateway>,
-    options: RelayOptions,
-    front: (FR, FW),
-    link: L,
-    stop: CancellationToken,
-) -> Ended
+async fn pump<FR, FW>(connection: Connection, front: (FR, FW)) -> Ended
 where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
-    L: Link,
 {
-    let (session, Ends { outbox, inbox }) = Session::new(gateway, options, &stop);
-    let (finish_front, finish_upstream) = (CancellationToken::new(), CancellationToken::new());
+    let Connection { peer, inbox, mut link, finish, grace } = connection;
+    let finish_front = CancellationToken::new();
     let mut writing_front = Task::spawn({
-        let (session, finish) = (session.clone(), finish_front.clone());
+        let (gone, finish) = (peer.client_gone().clone(), finish_front.clone());
         async move {
             write_front(inbox, front.1, finish).await;
-            session.client_gone.cancel();
+            gone.cancel();
         }
     });
-    let mut upstream = Task::spawn(link.run(session.clone(), outbox, finish_upstream.clone()));
 
-    let ended = serve_client(&session, Reader::new(front.0, "client")).await;
-    finish_upstream.cancel();
+    let ended = serve_client(&peer, Reader::new(front.0, "client")).await;
+    finish.cancel();
     if ended == Ended::ByClient {
-        let _ = timeout(L::GRACE, upstream.ended()).await;
+        let _ = timeout(grace, link.ended()).await;
     }
     finish_front.cancel();
     // A client that reads no more loses what it did not read.
@@ -156,22 +156,19 @@ where
 }
 
 /// Reads the client until a side ends, then sees its calls off.
-async fn serve_client<R: AsyncRead + Unpin>(
-    session: &Arc<Session>,
-    mut client: Reader<R>,
-) -> Ended {
+async fn serve_client<R: AsyncRead + Unpin>(peer: &Peer, mut client: Reader<R>) -> Ended {
     let mut calls = JoinSet::new();
     let ended = loop {
         let line = tokio::select! {
             biased;
-            () = session.upstream_gone.cancelled() => {
+            () = peer.upstream_gone().cancelled() => {
                 // A client that goes at the same moment has no complaint.
                 break match timeout(SAME_MOMENT, client.next()).await {
                     Ok(None) => Ended::ByClient,
                     _ => Ended::ByUpstream,
                 };
             }
-            () = session.client_gone.cancelled() => break Ended::ByClient,
+            () = peer.client_gone().cancelled() => break Ended::ByClient,
             Some(call) = calls.join_next() => {
                 if let Err(error) = call {
                     tracing::error!(%error, "a call broke the gateway; its client gets no answer");
@@ -183,18 +180,18 @@ async fn serve_client<R: AsyncRead + Unpin>(
         let Some(line) = line else { break Ended::ByClient };
         tokio::select! {
             biased;
-            () = session.client_said(line, Headers::default(), &mut calls) => {}
-            () = session.upstream_gone.cancelled() => break Ended::ByUpstream,
-            () = session.client_gone.cancelled() => break Ended::ByClient,
+            () = peer.client_said(line, Headers::default(), &mut calls) => {}
+            () = peer.upstream_gone().cancelled() => break Ended::ByUpstream,
+            () = peer.client_gone().cancelled() => break Ended::ByClient,
         }
     };
     if ended == Ended::ByClient {
-        session.client_gone.cancel();
+        peer.client_gone().cancel();
     } else {
         // Attempts know already. A call that sleeps would wake up to nothing,
         // but one that is about to be answered deserves the moment.
         let _ = timeout(GRACE / 2, async { while calls.join_next().await.is_some() {} }).await;
-        session.given_up.cancel();
+        peer.give_up();
     }
     let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
     ended

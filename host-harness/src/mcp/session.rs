@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-const CANCELLED: &str = "notifications/cancelled";
-const PROGRESS: &str = "notifications/progress";
+pub(super) const CANCELLED: &str = "notifications/cancelled";
+pub(super) const PROGRESS: &str = "notifications/progress";
 const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 /// JSON-RPC: well-formed JSON that is no request.
-const INVALID_REQUEST: i64 = -32600;
+pub(super) const INVALID_REQUEST: i64 = -32600;
 
 /// One client in front of one upstream.
 pub(crate) struct Session {
@@ -117,11 +117,19 @@ impl Session {
     /// come on. Nobody can come back for it, so nothing more is done for it.
     pub(crate) fn client_hung_up(&self, id: &Id) {
         let reason = serde_json::json!({ "reason": "the client closed its stream" });
-        let notice =
-            Message::notification(CANCELLED, &reason).with_param("requestId", id.raw().to_owned());
-        if !self.live.cancel(id, &notice) && self.upstream.pending.abandon(id) {
-            self.upstream.cancel(notice);
+        self.cancel(id, &Message::notification(CANCELLED, &reason));
+    }
+
+    /// Nobody waits for the answer to this request any more; `notice` has the words for the upstream.
+    pub(super) fn cancel(&self, id: &Id, notice: &Message) {
+        if !self.live.cancel(id, notice) && self.upstream.pending.abandon(id) {
+            self.upstream.cancel(notice.clone().with_param("requestId", id.raw().to_owned()));
         }
+    }
+
+    /// As [`Self::cancel`], without a word to the upstream.
+    pub(super) fn forget(&self, id: &Id) {
+        self.upstream.pending.abandon(id);
     }
 
     /// A name that nothing else in this session has.

@@ -128,6 +128,26 @@ impl Message {
         Self { members, kind: Kind::Response { id: id.cloned() } }
     }
 
+    /// A response with a result.
+    #[must_use]
+    pub fn result(id: &Id, result: &(impl Serialize + ?Sized)) -> Self {
+        let mut members = Members::default();
+        members.set("jsonrpc", raw("2.0"));
+        members.set("id", id.raw.clone());
+        members.set("result", raw(result));
+        Self { members, kind: Kind::Response { id: Some(id.clone()) } }
+    }
+
+    /// A request without parameters.
+    #[must_use]
+    pub fn request(id: &Id, method: &str) -> Self {
+        let mut members = Members::default();
+        members.set("jsonrpc", raw("2.0"));
+        members.set("id", id.raw.clone());
+        members.set("method", raw(method));
+        Self { members, kind: Kind::Request { method: method.to_owned(), id: id.clone() } }
+    }
+
     /// A notification.
     #[must_use]
     pub fn notification(method: &str, params: &serde_json::Value) -> Self {
@@ -176,6 +196,23 @@ impl Message {
         self
     }
 
+    /// The same request without a member of its `_meta`.
+    #[must_use]
+    pub fn without_meta(mut self, name: &str) -> Self {
+        let shorter = || {
+            let mut params = Members::parse(self.get("params")?).ok()?;
+            let mut meta = Members::parse(params.get("_meta")?).ok()?;
+            meta.remove(name).then(|| {
+                params.set("_meta", raw(&meta));
+                raw(&params)
+            })
+        };
+        if let Some(params) = shorter() {
+            self.members.set("params", params);
+        }
+        self
+    }
+
     /// The same message with a member of its `params` set.
     #[must_use]
     pub fn with_param(mut self, name: &str, value: Box<RawValue>) -> Self {
@@ -209,6 +246,19 @@ impl Message {
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Box<RawValue>> {
         Members::parse(self.get("params")?).ok()?.get(name).map(ToOwned::to_owned)
+    }
+
+    /// A text in the `params`.
+    #[must_use]
+    pub fn text_in_params(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.param(name)?.get()).ok()
+    }
+
+    /// The `code` of an error; none if it is no error, or its code is no 64-bit integer.
+    #[must_use]
+    pub fn error_code(&self) -> Option<i64> {
+        let error = Members::parse(self.get("error")?).ok()?;
+        serde_json::from_str(error.get("code")?.get()).ok()
     }
 
     /// An id in the `params`: the `requestId` that a `notifications/cancelled`
@@ -272,6 +322,23 @@ mod tests {
             serde_json::to_string(&read.with_param("requestId", Id::text("a").raw().to_owned()))
                 .expect("JSON");
         assert_eq!(told, text.replace(":4", r#":"a""#));
+    }
+
+    #[test]
+    fn a_member_of_meta_is_left_out_and_the_rest_stays_as_it_was() {
+        let without = |text| {
+            let read = message(text).expect("a message").without_meta("progressToken");
+            serde_json::to_string(&read).expect("JSON")
+        };
+        let text =
+            r#"{"id":1,"method":"m","params":{"a":1e1,"_meta":{"k":1.0,"progressToken":7}}}"#;
+        assert_eq!(without(text), text.replace(r#","progressToken":7"#, ""));
+        for untouched in [
+            r#"{"id":1,"method":"m"}"#,
+            r#"{"id":1,"method":"m","params":{ "a" : 1, "_meta": { "k" : 1 } }}"#,
+        ] {
+            assert_eq!(without(untouched), untouched);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     program::{PROGRAM, Running, file},
 };
 
-fn flaky(fail_times: u32) -> serde_json::Value {
+pub fn flaky(fail_times: u32) -> serde_json::Value {
     let arguments = json!({ "key": "k", "fail_times": fail_times, "mode": "isError" });
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": { "name": "flaky", "arguments": arguments } })
@@ -63,8 +63,8 @@ plugins:
     ] {
         assert!(numbers.lines().any(|one| one == line), "{line} in {numbers}");
     }
-    let nowhere = HttpClient::at(address, "/mcp").post(flaky(0)).await;
-    assert_eq!(nowhere.status, StatusCode::NOT_FOUND, "there are two, so each has its path");
+    let nowhere = HttpClient::at(address, "/mcp/other").post(flaky(0)).await;
+    assert_eq!(nowhere.status, StatusCode::NOT_FOUND);
     // Told to end, it ends as it should, its servers with it.
     #[cfg(unix)]
     gateway.ended().await;

@@ -1,6 +1,6 @@
 //! A client that speaks HTTP, and a front to speak to.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -32,11 +32,15 @@ pub struct Front {
 
 impl Front {
     pub async fn start(gateway: Arc<Gateway>, target: Target, limits: FrontLimits) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
         let relaying = RelayOptions::default();
         let service = Service { gateway, relaying, target, pass_headers: Vec::new() };
-        let services = [("played".to_owned(), service)].into();
+        Self::of([("played".to_owned(), service)].into(), limits).await
+    }
+
+    /// In front of all of these.
+    pub async fn of(services: BTreeMap<String, Service>, limits: FrontLimits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
         let front = HttpFront { services, admission: Admission::default(), limits, metrics: None };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(front.serve(listener, stop.clone()));

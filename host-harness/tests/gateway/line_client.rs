@@ -4,7 +4,7 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use host_harness::{
     gateway::Gateway,
-    mcp::{Ended, HttpUpstream, RelayOptions, Supervised, relay_to_child, relay_to_http},
+    mcp::{Ended, Group, HttpUpstream, RelayOptions, Supervised, relay_to, relay_to_several},
 };
 use serde_json::Value;
 use tokio::{
@@ -32,7 +32,7 @@ impl LineClient {
         let upstream = HttpUpstream::new(url, Default::default()).expect("a good URL");
         let (client, front) = duplex(1 << 16);
         let (options, stop) = (RelayOptions::default(), CancellationToken::new());
-        Self::new(client, relay_to_http(gateway, options, split(front), upstream, stop))
+        Self::new(client, relay_to(gateway, options, split(front), upstream, stop))
     }
 
     /// In front of a command.
@@ -40,7 +40,17 @@ impl LineClient {
         let upstream = Supervised::start(command).expect("it starts");
         let (client, front) = duplex(1 << 16);
         let (options, stop) = (RelayOptions::default(), CancellationToken::new());
-        Self::new(client, relay_to_child(gateway, options, split(front), upstream, stop))
+        Self::new(client, relay_to(gateway, options, split(front), upstream, stop))
+    }
+
+    /// In front of several servers that are joined.
+    pub fn of_several(group: Arc<Group>) -> Self {
+        let (client, front) = duplex(1 << 16);
+        let relay = async move {
+            let (front, stop) = (split(front), CancellationToken::new());
+            relay_to_several(&group, front, stop).await.expect("one of them starts")
+        };
+        Self::new(client, relay)
     }
 
     fn new(client: DuplexStream, relay: impl Future<Output = Ended> + Send + 'static) -> Self {
@@ -53,8 +63,13 @@ impl LineClient {
     }
 
     pub async fn hear(&mut self) -> Value {
+        serde_json::from_str(&self.hear_text().await).expect("JSON")
+    }
+
+    /// The next message as it was written.
+    pub async fn hear_text(&mut self) -> String {
         let line = timeout(PATIENCE, self.lines.next_line()).await.expect("a line in time");
-        serde_json::from_str(&line.expect("text").expect("not the end")).expect("JSON")
+        line.expect("text").expect("not the end")
     }
 
     pub async fn ask(&mut self, message: Value) -> Value {

@@ -19,6 +19,7 @@ mod http_front;
 mod http_front_child;
 mod http_server;
 mod http_upstream;
+mod joined;
 mod line_client;
 mod plugin;
 mod program;

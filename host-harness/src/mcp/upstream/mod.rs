@@ -72,19 +72,31 @@ pub enum Target {
 }
 
 /// A connection to a [`Target`].
-pub(crate) enum Connected {
+pub enum Connected {
+    /// To a server behind a URL.
     Url(HttpUpstream),
+    /// To one that was started.
     Child(Box<Supervised>),
+}
+
+impl From<HttpUpstream> for Connected {
+    fn from(upstream: HttpUpstream) -> Self {
+        Self::Url(upstream)
+    }
+}
+
+impl From<Supervised> for Connected {
+    fn from(child: Supervised) -> Self {
+        Self::Child(Box::new(child))
+    }
 }
 
 impl Target {
     /// Starts a child, or gets ready to talk to the URL.
     pub(crate) fn connect(&self) -> Result<Connected, StartError> {
         match self {
-            Self::Url(upstream) => Ok(Connected::Url(upstream.clone())),
-            Self::Command(command) => {
-                Ok(Connected::Child(Box::new(Supervised::start(command.clone())?)))
-            }
+            Self::Url(upstream) => Ok(upstream.clone().into()),
+            Self::Command(command) => Ok(Supervised::start(command.clone())?.into()),
         }
     }
 }

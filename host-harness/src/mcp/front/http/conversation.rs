@@ -1,4 +1,4 @@
-//! One session with the upstream.
+//! One session with what is served.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,17 +10,16 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Service,
     places::{Place, Places, QUEUE, route},
+    served::Served,
     shared,
 };
 use crate::mcp::{
     child::StartError,
     front::ToClient,
     headers::Headers,
-    session::{Ends, Session},
+    peer::{Connection, Peer},
     task::Task,
-    upstream::Link,
     wire::{Id, Kind, Message},
 };
 
@@ -37,7 +36,7 @@ pub(super) enum Clients {
 }
 
 pub(super) struct Conversation {
-    session: Arc<Session>,
+    peer: Peer,
     clients: Clients,
     calls: tokio::sync::Mutex<JoinSet<()>>,
     places: Arc<Places>,
@@ -50,19 +49,15 @@ pub(super) struct Conversation {
 impl Conversation {
     /// Connects to the server; the conversation ends with `closed`.
     pub(super) fn begin(
-        service: &Service,
+        served: &Served,
         clients: Clients,
         closed: &CancellationToken,
     ) -> Result<Arc<Self>, StartError> {
-        let link = service.target.connect()?;
-        let (gateway, relaying) = (service.gateway.clone(), service.relaying.clone());
-        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, closed);
-        let finish = CancellationToken::new();
-        let link = Task::spawn(link.run(session.clone(), outbox, finish.clone()));
+        let Connection { peer, inbox, link, finish, .. } = served.connect(closed)?;
         let places = Arc::new(Places::new(clients));
-        let routing = Task::spawn(route(session.clone(), places.clone(), inbox));
+        let routing = Task::spawn(route(peer.clone(), places.clone(), inbox));
         Ok(Arc::new(Self {
-            session,
+            peer,
             clients,
             calls: tokio::sync::Mutex::default(),
             places,
@@ -84,7 +79,7 @@ impl Conversation {
         let (message, id, names) = match self.clients {
             Clients::One => (message, own.clone(), None),
             Clients::Many => {
-                let id = Id::text(&self.session.unique("request"));
+                let id = Id::text(&self.peer.unique("request"));
                 let (message, names) = shared::rename(message, own, &id);
                 (message, id, Some(names))
             }
@@ -103,14 +98,14 @@ impl Conversation {
         let said = async {
             let mut calls = self.calls.lock().await;
             while calls.try_join_next().is_some() {}
-            self.session.client_said(Ok(message), headers, &mut calls).await;
+            self.peer.client_said(Ok(message), headers, &mut calls).await;
         };
         // An upstream that takes nothing more must not keep the end waiting.
         tokio::select! {
             biased;
             () = said => {}
-            () = self.session.client_gone.cancelled() => {}
-            () = self.session.upstream_gone.cancelled() => {}
+            () = self.peer.client_gone().cancelled() => {}
+            () = self.peer.upstream_gone().cancelled() => {}
         }
     }
 
@@ -132,7 +127,7 @@ impl Conversation {
 
     /// Ends it in order: calls are cancelled, the upstream hears of it and is closed.
     pub(super) async fn end(&self) {
-        self.session.client_gone.cancel();
+        self.peer.client_gone().cancel();
         let mut calls = self.calls.lock().await;
         let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
         self.places.close();
@@ -142,7 +137,12 @@ impl Conversation {
 
     /// Whether the client or the upstream is gone.
     pub(super) fn is_over(&self) -> bool {
-        self.session.client_gone.is_cancelled() || self.session.upstream_gone.is_cancelled()
+        self.peer.client_gone().is_cancelled() || self.peer.upstream_gone().is_cancelled()
+    }
+
+    /// Whether every upstream of the beginning is still there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.peer.is_whole()
     }
 
     /// How long the client has had nothing to do with it.
@@ -185,7 +185,7 @@ impl Drop for Answering {
         let waiting = self.conversation.places.lock().requests.remove(self.id.key()).is_some();
         self.conversation.touch();
         if waiting && self.cancellable {
-            self.conversation.session.client_hung_up(&self.id);
+            self.conversation.peer.client_hung_up(&self.id);
         }
     }
 }

@@ -20,7 +20,6 @@ use super::{
 use crate::mcp::{
     front::ToClient,
     headers::{SESSION_ID, passed_on, version_of},
-    upstream::Target,
     wire::{Id, Kind, Message},
 };
 
@@ -100,10 +99,10 @@ async fn request(
     id: &Id,
     one: Underway,
 ) -> Response {
-    let passed = passed_on(headers, &table.service.pass_headers);
+    let passed = passed_on(headers, table.served.pass_headers());
     let modern = version_of(&message).is_some();
-    let on_lines = matches!(table.service.target, Target::Command(_));
-    if let Some(mismatch) = mirror::mismatch(headers, &message).filter(|_| on_lines) {
+    let unchecked = !table.served.compares_headers();
+    if let Some(mismatch) = mirror::mismatch(headers, &message).filter(|_| unchecked) {
         let refusal = Message::error(Some(id), HEADER_MISMATCH, &mismatch, None);
         return answer::json(StatusCode::BAD_REQUEST, &refusal);
     }
@@ -136,7 +135,7 @@ async fn request(
         None => answer::refusal(StatusCode::BAD_GATEWAY, "the session ended before the response"),
         Some(said) if is_response(&said) => {
             let otherwise =
-                if modern && on_lines { status_of(&said.message) } else { StatusCode::OK };
+                if modern && unchecked { status_of(&said.message) } else { StatusCode::OK };
             answer::response(&said, otherwise)
         }
         Some(said) => {
@@ -185,7 +184,7 @@ async fn initialize(
 }
 
 async fn tell(table: &Table, headers: &HeaderMap, message: Message) -> Response {
-    let passed = passed_on(headers, &table.service.pass_headers);
+    let passed = passed_on(headers, table.served.pass_headers());
     let conversation = match session_of(headers) {
         Some(name) => match table.find(name) {
             Some(conversation) => conversation,
@@ -206,12 +205,11 @@ async fn tell(table: &Table, headers: &HeaderMap, message: Message) -> Response 
 }
 
 impl Shared {
-    /// Of the server with this name, or of the only one.
+    /// Of the server with this name, or of all.
     fn table(&self, name: Option<&String>) -> Option<&Table> {
         match name {
             Some(name) => self.tables.get(name),
-            None if self.tables.len() == 1 => self.tables.values().next(),
-            None => None,
+            None => self.all.as_ref().or_else(|| self.tables.values().next()),
         }
     }
 }

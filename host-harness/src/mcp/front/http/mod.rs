@@ -8,6 +8,7 @@
 //! * `mirror`: whether the headers say what the body says.
 //! * `table`: the sessions, and the one that all requests without one share.
 //! * `conversation`: one session, and `places`: where each message to its client goes.
+//! * `served`: the server or the servers at a path.
 //! * `shared`: what keeps requests of different clients apart in one session.
 //! * `answer`: a response in JSON, or a stream of events.
 
@@ -17,6 +18,7 @@ mod endpoint;
 mod guard;
 mod mirror;
 mod places;
+mod served;
 mod shared;
 mod table;
 
@@ -37,7 +39,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderName, StatusCode, header};
+use http::{StatusCode, header};
 use tokio::{
     net::TcpListener,
     sync::Notify,
@@ -46,30 +48,17 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use guard::Admission;
+use served::Served;
 use table::Table;
 
+pub use crate::mcp::service::Service;
 use crate::{
-    gateway::Gateway,
-    mcp::{RelayOptions, upstream::Target},
+    mcp::joined::{self, Group},
     metrics::{self, Metrics},
 };
 
 /// How long connections may take to close once all requests have ended.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// What one server behind the front needs.
-#[derive(Clone)]
-pub struct Service {
-    /// Runs its calls.
-    pub gateway: Arc<Gateway>,
-    /// How to relay.
-    pub relaying: RelayOptions,
-    /// The server.
-    pub target: Target,
-    /// Headers of a client's request that the server is to see as well, beside
-    /// those of MCP and of traces.
-    pub pass_headers: Vec<HeaderName>,
-}
 
 /// Bounds of the front.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +74,9 @@ pub struct FrontLimits {
     pub session_idle: Duration,
     /// How long requests may take to end once the front is told to stop; default 10 s.
     pub drain: Duration,
+    /// How long the servers that are served as one may take to answer where
+    /// all are asked; later ones are left out. Default 30 s.
+    pub join_timeout: Duration,
 }
 
 impl Default for FrontLimits {
@@ -95,13 +87,14 @@ impl Default for FrontLimits {
             max_sessions: None,
             session_idle: Duration::from_secs(30 * 60),
             drain: Duration::from_secs(10),
+            join_timeout: joined::PATIENCE,
         }
     }
 }
 
 /// A front, not yet listening.
 pub struct HttpFront {
-    /// Every server by its name. A single one is also at `/mcp`.
+    /// Every server by its name; all together, as one, are also at `/mcp`.
     pub services: BTreeMap<String, Service>,
     /// Who may speak.
     pub admission: Admission,
@@ -113,7 +106,10 @@ pub struct HttpFront {
 
 /// What all requests share.
 struct Shared {
+    /// Of each server.
     tables: BTreeMap<String, Table>,
+    /// Of all as one; none if it is that of the only server.
+    all: Option<Table>,
     admission: Admission,
     limits: FrontLimits,
     metrics: Option<Arc<Metrics>>,
@@ -149,8 +145,8 @@ impl Drop for Underway {
 }
 
 impl HttpFront {
-    /// Serves at `/mcp/NAME` for each server, and at `/mcp` if there is one
-    /// only, until `stop`: then new requests are refused, and those under way
+    /// Serves each server at `/mcp/NAME`, and at `/mcp` all of them as one,
+    /// until `stop`: then new requests are refused, and those under way
     /// get their time to end. `/healthz` says that the process lives,
     /// `/readyz` that it takes requests, and `/metrics` what it has done.
     ///
@@ -162,11 +158,12 @@ impl HttpFront {
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
         let closed = CancellationToken::new();
         let Self { services, admission, limits, metrics } = self;
-        let tables = services
-            .into_iter()
-            .map(|(name, service)| (name, Table::new(service, limits, closed.clone())))
-            .collect();
-        let shared = Arc::new(Shared { tables, admission, limits, metrics, load: Load::default() });
+        let table = |served| Table::new(served, limits, closed.clone());
+        let all = Group::needed(&services)
+            .then(|| table(Served::Joined(Group::new(services.clone(), limits.join_timeout))));
+        let tables = services.into_iter().map(|(name, one)| (name, table(Served::One(one))));
+        let (tables, load) = (tables.collect(), Load::default());
+        let shared = Arc::new(Shared { tables, all, admission, limits, metrics, load });
         let sweeper = tokio::spawn(sweep(shared.clone()));
         let (draining, all) = (closed.clone(), shared.clone());
         let drain = async move {
@@ -187,7 +184,7 @@ impl HttpFront {
         };
         sweeper.abort();
         closed.cancel();
-        for table in shared.tables.values() {
+        for table in shared.every_table() {
             table.end().await;
         }
         served
@@ -236,13 +233,17 @@ async fn sweep(shared: Arc<Shared>) {
     let pause = (shared.limits.session_idle / 4).max(Duration::from_millis(10));
     loop {
         sleep(pause).await;
-        for table in shared.tables.values() {
+        for table in shared.every_table() {
             table.sweep();
         }
     }
 }
 
 impl Shared {
+    fn every_table(&self) -> impl Iterator<Item = &Table> {
+        self.tables.values().chain(&self.all)
+    }
+
     /// Waits until no request is under way.
     async fn idle(&self) {
         loop {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::mcp::{
     front::ToClient,
-    session::Session,
+    peer::Peer,
     wire::{Id, IdKey, Kind},
 };
 
@@ -110,18 +110,14 @@ impl Places {
 }
 
 /// Brings each message to its place until the upstream is gone.
-pub(super) async fn route(
-    session: Arc<Session>,
-    places: Arc<Places>,
-    mut inbox: mpsc::Receiver<ToClient>,
-) {
-    let gone = session.upstream_gone.clone();
+pub(super) async fn route(peer: Peer, places: Arc<Places>, mut inbox: mpsc::Receiver<ToClient>) {
+    let gone = peer.upstream_gone().clone();
     let given_up = async {
         gone.cancelled().await;
         // A call that sleeps would wake up to nothing, but one that is about
         // to be answered deserves the moment.
         tokio::time::sleep(GRACE).await;
-        session.given_up.cancel();
+        peer.give_up();
         tokio::time::sleep(GRACE).await;
     };
     let routing = async {
@@ -137,7 +133,7 @@ pub(super) async fn route(
                             "a client does not read its answer; its request is given up"
                         );
                         places.lock().requests.remove(id.key());
-                        session.client_hung_up(&id);
+                        peer.client_hung_up(&id);
                     }
                 }
             }
@@ -146,7 +142,7 @@ pub(super) async fn route(
     tokio::select! {
         () = given_up => {}
         () = routing => {}
-        () = session.client_gone.cancelled() => {}
+        () = peer.client_gone().cancelled() => {}
     }
     places.close();
 }

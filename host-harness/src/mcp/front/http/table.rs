@@ -1,4 +1,4 @@
-//! The sessions with one server, and the one that all requests without a session share.
+//! The sessions with what is served at one path, and the one that all requests without a session share.
 
 use std::{
     collections::HashMap,
@@ -9,10 +9,11 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FrontLimits, Service,
+    FrontLimits,
     conversation::{Clients, Conversation},
+    served::Served,
 };
-use crate::mcp::{child::StartError, upstream::Target};
+use crate::mcp::child::StartError;
 
 /// Sessions at a time, if each starts a server of its own.
 const MAX_CHILDREN: usize = 64;
@@ -20,9 +21,11 @@ const MAX_SESSIONS: usize = 10_000;
 /// The pause before the shared server is started again; it doubles.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long several servers go on as one without those of them that have ended.
+const RENEWAL: Duration = Duration::from_secs(5 * 60);
 
 pub(super) struct Table {
-    pub(super) service: Service,
+    pub(super) served: Served,
     max_sessions: usize,
     idle: Duration,
     closed: CancellationToken,
@@ -49,13 +52,10 @@ pub(super) enum NoConversation {
 }
 
 impl Table {
-    pub(super) fn new(service: Service, limits: FrontLimits, closed: CancellationToken) -> Self {
-        let by_default = match service.target {
-            Target::Url(_) => MAX_SESSIONS,
-            Target::Command(_) => MAX_CHILDREN,
-        };
+    pub(super) fn new(served: Served, limits: FrontLimits, closed: CancellationToken) -> Self {
+        let by_default = if served.starts_children() { MAX_CHILDREN } else { MAX_SESSIONS };
         Self {
-            service,
+            served,
             max_sessions: limits.max_sessions.unwrap_or(by_default),
             idle: limits.session_idle,
             closed,
@@ -69,7 +69,7 @@ impl Table {
         if self.sessions().len() >= self.max_sessions {
             return Err(NoConversation::TooMany);
         }
-        Ok(Conversation::begin(&self.service, Clients::One, &self.closed)?)
+        Ok(Conversation::begin(&self.served, Clients::One, &self.closed)?)
     }
 
     /// Gives a conversation a name that nobody can guess.
@@ -101,12 +101,17 @@ impl Table {
     /// The conversation of all requests without a session.
     pub(super) fn shared(&self) -> Result<Arc<Conversation>, NoConversation> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(one) = shared.conversation.as_ref().filter(|one| !one.is_over()) {
+        let before = shared.conversation.clone().filter(|one| !one.is_over());
+        if let Some(one) = before.as_ref().filter(|one| one.is_whole()) {
             return Ok(one.clone());
         }
         if let Some(age) = shared.started.map(|started| started.elapsed()) {
-            if age < shared.pause {
-                return Err(NoConversation::Resting);
+            match before {
+                // Some servers are better than none, and those are not to be
+                // started again and again for one that always ends.
+                Some(one) if age < RENEWAL => return Ok(one),
+                None if age < shared.pause => return Err(NoConversation::Resting),
+                _ => {}
             }
             // A server that lived for a while deserves to be started at once.
             shared.pause = if age > LONGEST_PAUSE {
@@ -116,7 +121,7 @@ impl Table {
             };
         }
         shared.started = Some(Instant::now());
-        let one = Conversation::begin(&self.service, Clients::Many, &self.closed)?;
+        let one = Conversation::begin(&self.served, Clients::Many, &self.closed)?;
         shared.conversation = Some(one.clone());
         Ok(one)
     }

@@ -1,0 +1,52 @@
+//! What is served at one path.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+use tokio_util::sync::CancellationToken;
+
+use crate::mcp::{
+    child::StartError, joined::Group, peer::Connection, service::Service, upstream::Target,
+};
+
+/// One server, or several as one.
+pub(super) enum Served {
+    One(Service),
+    Joined(Arc<Group>),
+}
+
+impl Served {
+    /// Connects to it, until `closed`.
+    pub(super) fn connect(&self, closed: &CancellationToken) -> Result<Connection, StartError> {
+        match self {
+            Self::One(service) => {
+                let link = service.target.connect()?;
+                let (gateway, relaying) = (service.gateway.clone(), service.relaying.clone());
+                Ok(Connection::to_one(gateway, relaying, link, closed))
+            }
+            Self::Joined(group) => group.connect(closed),
+        }
+    }
+
+    /// Headers of a client's request that are wanted beside those of MCP and of traces.
+    pub(super) fn pass_headers(&self) -> &[HeaderName] {
+        match self {
+            Self::One(service) => &service.pass_headers,
+            Self::Joined(group) => group.pass_headers(),
+        }
+    }
+
+    /// Whether the server itself compares the headers of a request with its
+    /// body. One on lines never sees them, and several see others than the client sent.
+    pub(super) fn compares_headers(&self) -> bool {
+        matches!(self, Self::One(service) if matches!(service.target, Target::Url(_)))
+    }
+
+    /// Whether each session starts processes.
+    pub(super) fn starts_children(&self) -> bool {
+        match self {
+            Self::One(service) => matches!(service.target, Target::Command(_)),
+            Self::Joined(group) => group.starts_children(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! How a client gets to know the upstreams: `initialize`, and
+//! `server/discover` since 2026-07-28.
+
+use futures_util::future::join_all;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use super::{
+    Joined,
+    answer::INVALID_REQUEST,
+    capabilities,
+    member::{Member, Standing},
+    query::{Era, Query},
+    stateless::{self, CacheHint, server_info},
+};
+use crate::mcp::{front::ToClient, reply::NO_ANSWER, wire::Message};
+
+/// What an upstream made of a greeting.
+enum Greeted<'a> {
+    In(&'a Member, Greeting),
+    /// Its words, if there are any.
+    Not(Option<ToClient>),
+}
+
+/// What a server answers to `initialize`, or to `server/discover`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Greeting {
+    protocol_version: Option<String>,
+    supported_versions: Option<Vec<String>>,
+    #[serde(default)]
+    capabilities: Map<String, Value>,
+    instructions: Option<String>,
+    ttl_ms: Option<u64>,
+    cache_scope: Option<String>,
+}
+
+impl Greeting {
+    /// None if it does not say which version the server speaks.
+    pub(super) fn read(response: &Message, era: Era) -> Option<Self> {
+        let greeting: Self = serde_json::from_str(response.get("result")?.get()).ok()?;
+        let version = match era {
+            Era::Sessions => greeting.protocol_version.is_some(),
+            Era::Stateless => greeting.supported_versions.is_some(),
+        };
+        version.then_some(greeting)
+    }
+}
+
+impl From<&Greeting> for Standing {
+    fn from(greeting: &Greeting) -> Self {
+        Self::In {
+            capabilities: Value::Object(greeting.capabilities.clone()),
+            versions: greeting.supported_versions.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl Joined {
+    /// Begins a session with every upstream.
+    pub(super) async fn initialize(&self, query: &Query) -> ToClient {
+        let asked = self.members.iter().map(|member| self.greet(member, query));
+        let (greetings, refusal) = sorted(join_all(asked).await);
+        let lowest = greetings.iter().filter_map(|(_, one)| one.protocol_version.as_ref()).min();
+        let Some(lowest) = lowest else {
+            let nobody = || query.error(NO_ANSWER, "no upstream server has answered `initialize`");
+            return refusal.unwrap_or_else(nobody);
+        };
+        let mut result = json!({
+            "protocolVersion": lowest,
+            "capabilities": together(&greetings),
+            "serverInfo": server_info(),
+        });
+        add_instructions(&mut result, &greetings);
+        query.result(&result)
+    }
+
+    /// Asks every upstream again what it can do.
+    pub(super) async fn discover(&self, query: &Query) -> ToClient {
+        let asked = self.members.iter().filter(|one| one.is_there(Era::Stateless));
+        let asked = asked.map(|member| self.greet(member, query));
+        let (greetings, refusal) = sorted(join_all(asked).await);
+        if greetings.is_empty() {
+            return refusal.unwrap_or_else(|| self.nobody_there(query));
+        }
+        let versions = greetings.iter().map(|(_, one)| one.supported_versions.as_deref());
+        let versions = capabilities::versions(versions.flatten());
+        let mut result = json!({
+            "supportedVersions": versions,
+            "capabilities": together(&greetings),
+        });
+        add_instructions(&mut result, &greetings);
+        let hint = |one: &Greeting| CacheHint::of(one.ttl_ms, one.cache_scope.as_deref());
+        stateless::complete(&mut result, greetings.iter().map(|(_, one)| hint(one)));
+        query.result(&result)
+    }
+
+    /// There is no upstream to ask.
+    pub(super) fn nobody_there(&self, query: &Query) -> ToClient {
+        match query.era() {
+            Era::Sessions => query.error(NO_ANSWER, "no upstream server is left"),
+            Era::Stateless => {
+                let text = "no upstream server answers without a session; try `initialize`";
+                query.error(INVALID_REQUEST, text)
+            }
+        }
+    }
+
+    /// Greets one upstream in the client's own words, for those are what it is
+    /// to agree to, and remembers what it can do. One that does not agree to a
+    /// session is left out of it.
+    async fn greet<'a>(&self, member: &'a Member, query: &Query) -> Greeted<'a> {
+        let era = query.era();
+        let told =
+            timeout(self.group.patience, member.ask(query.message.clone(), query)).await.ok();
+        if let Some(greeting) = told.as_ref().and_then(|said| Greeting::read(&said.message, era)) {
+            member.set_standing(era, (&greeting).into());
+            return Greeted::In(member, greeting);
+        }
+        if era == Era::Sessions {
+            let code = told.as_ref().and_then(|said| said.message.error_code());
+            let status = told.as_ref().and_then(|said| Some(said.status.as_ref()?.code));
+            let late = told.is_none();
+            tracing::warn!(
+                upstream = member.name,
+                code,
+                status,
+                late,
+                "an upstream is left out: it did not agree to `initialize`"
+            );
+            member.set_standing(era, Standing::LeftOut);
+        }
+        Greeted::Not(told)
+    }
+}
+
+/// Who is in, and the first refusal of the others.
+fn sorted(all: Vec<Greeted<'_>>) -> (Vec<(&Member, Greeting)>, Option<ToClient>) {
+    let (mut greetings, mut refusal) = (Vec::new(), None);
+    for one in all {
+        match one {
+            Greeted::In(member, greeting) => greetings.push((member, greeting)),
+            Greeted::Not(said) => refusal = refusal.or(said),
+        }
+    }
+    (greetings, refusal)
+}
+
+fn together(greetings: &[(&Member, Greeting)]) -> Value {
+    let all: Vec<_> =
+        greetings.iter().map(|(_, one)| Value::Object(one.capabilities.clone())).collect();
+    capabilities::union(&all)
+}
+
+/// What each upstream has to say to a model, one after the other.
+fn add_instructions(result: &mut Value, greetings: &[(&Member, Greeting)]) {
+    let all: Vec<_> = greetings
+        .iter()
+        .filter_map(|(member, one)| {
+            Some(format!("# {}\n\n{}", member.name, one.instructions.as_ref()?))
+        })
+        .collect();
+    if !all.is_empty() {
+        result["instructions"] = all.join("\n\n").into();
+    }
+}

@@ -1,0 +1,192 @@
+//! Which upstreams are joined, and what all clients of them share.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::HeaderName;
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Joined,
+    carrier::{Carrier, GRACE},
+    directory::Directory,
+    member::{Member, Standing},
+    probe::Probe,
+    questions::Questions,
+    subscription::Subscriptions,
+};
+use crate::mcp::{
+    child::StartError,
+    live::LiveCalls,
+    peer::{Connection, Peer},
+    service::Service,
+    task::Task,
+    unique::Unique,
+    upstream::{Connected, Link, QUEUE, Target},
+};
+
+/// Warnings that were given and are not given again; there are no more after as many.
+const MOST_WARNINGS: usize = 1000;
+
+/// What the client finds before the names of an upstream, if anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prefixes {
+    /// Before those of its tools.
+    pub tools: Option<String>,
+    /// Before those of its prompts.
+    pub prompts: Option<String>,
+}
+
+/// Upstreams that clients see as one.
+pub struct Group {
+    services: BTreeMap<String, Service>,
+    pass_headers: Vec<HeaderName>,
+    pub(super) patience: Duration,
+    warned: Mutex<HashSet<String>>,
+    /// Of upstreams that are commands: what they are for clients without a session.
+    processes: Mutex<HashMap<String, Standing>>,
+}
+
+impl Group {
+    /// These upstreams, by their names and in the order of them. `patience` is
+    /// how long they may take to answer where all are asked.
+    #[must_use]
+    pub fn new(services: BTreeMap<String, Service>, patience: Duration) -> Arc<Self> {
+        let pass_headers = services.values().flat_map(|one| one.pass_headers.clone()).collect();
+        Arc::new(Self {
+            services,
+            pass_headers,
+            patience,
+            warned: Mutex::default(),
+            processes: Mutex::default(),
+        })
+    }
+
+    /// Whether these upstreams have to be joined to be one: they are several,
+    /// or have names that change.
+    #[must_use]
+    pub fn needed(services: &BTreeMap<String, Service>) -> bool {
+        services.len() > 1
+            || services.values().any(|one| one.relaying.prefixes != Prefixes::default())
+    }
+
+    /// Headers of a client's request that any of them is to see.
+    pub(crate) fn pass_headers(&self) -> &[HeaderName] {
+        &self.pass_headers
+    }
+
+    /// Whether each client has processes of its own.
+    pub(crate) fn starts_children(&self) -> bool {
+        self.services.values().any(|one| matches!(one.target, Target::Command(_)))
+    }
+
+    /// Whether a warning was not given before. It is given once, not once for each client.
+    pub(super) fn warns(&self, about: String) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.len() < MOST_WARNINGS && warned.insert(about)
+    }
+
+    /// Another process of an upstream that is a command; none if it is not, or does not start.
+    pub(super) fn another(&self, name: &str) -> Option<Probe> {
+        let service = self.services.get(name)?;
+        match service.target {
+            Target::Url(_) => None,
+            Target::Command(_) => Some(Probe::new(name, service, service.target.connect().ok()?)),
+        }
+    }
+
+    /// What such a process has said of all that are like it.
+    pub(super) fn known(&self, name: &str) -> Option<Standing> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Remembers it.
+    pub(super) fn remember(&self, name: &str, standing: &Standing) {
+        let mut known = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name.to_owned(), standing.clone());
+    }
+
+    /// Connects a client to all of them, until `stop` is cancelled. One that
+    /// cannot be started is left out, unless that is so with all.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        stop: &CancellationToken,
+    ) -> Result<Connection, StartError> {
+        let client_gone = stop.child_token();
+        let (front, inbox) = mpsc::channel(QUEUE);
+        let (mut members, mut carriers) = (Vec::new(), Vec::new());
+        let mut failed = None;
+        for (name, service) in &self.services {
+            match service.target.connect() {
+                Ok(link) => {
+                    let (member, carrier) = Member::new(name, service, link);
+                    members.push(member);
+                    carriers.push(carrier);
+                }
+                Err(error) => {
+                    let reason = &error as &dyn std::error::Error;
+                    tracing::warn!(upstream = name, error = reason, "an upstream is left out");
+                    failed = Some(error);
+                }
+            }
+        }
+        if let (true, Some(error)) = (members.is_empty(), failed) {
+            return Err(error);
+        }
+        let joined = Arc::new(Joined {
+            group: self.clone(),
+            members,
+            front,
+            live: Arc::new(LiveCalls::default()),
+            names: Unique::default(),
+            directory: Directory::default(),
+            questions: Questions::default(),
+            subscriptions: Subscriptions::default(),
+            client_gone,
+            upstream_gone: CancellationToken::new(),
+            greeting: Arc::default(),
+        });
+        let finish = CancellationToken::new();
+        let link = Task::spawn(carry(joined.clone(), carriers, finish.clone()));
+        Ok(Connection {
+            peer: Peer::Several(joined),
+            inbox,
+            link,
+            finish,
+            grace: GRACE + Connected::GRACE,
+        })
+    }
+}
+
+/// Carries messages to and from all upstreams until `finish`.
+async fn carry(joined: Arc<Joined>, carriers: Vec<Carrier>, finish: CancellationToken) {
+    let mut links = JoinSet::new();
+    let (mut hearing, over) = (JoinSet::new(), CancellationToken::new());
+    for (at, carrier) in carriers.into_iter().enumerate() {
+        let Carrier { speaking, mut inbox } = carrier;
+        let session = joined.members[at].session.clone();
+        let (one, finish) = (joined.clone(), finish.clone());
+        links.spawn(async move {
+            speaking.run(session, &one.members[at], finish, || one.lost_one()).await;
+        });
+        let joined = joined.clone();
+        let over = over.clone();
+        hearing.spawn(async move {
+            loop {
+                // In this order: what was said last is still passed on.
+                tokio::select! {
+                    biased;
+                    Some(said) = inbox.recv() => joined.upstream_said(at, said).await,
+                    () = over.cancelled() => break,
+                }
+            }
+        });
+    }
+    while links.join_next().await.is_some() {}
+    over.cancel();
+    while hearing.join_next().await.is_some() {}
+}

@@ -1,0 +1,81 @@
+//! What there are lists of.
+
+use super::group::Prefixes;
+
+/// What there are lists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Listed {
+    Tools,
+    Prompts,
+    Resources,
+    Templates,
+    Tasks,
+}
+
+impl Listed {
+    /// None if the method lists nothing.
+    pub(super) fn of(method: &str) -> Option<Self> {
+        [Self::Tools, Self::Prompts, Self::Resources, Self::Templates, Self::Tasks]
+            .into_iter()
+            .find(|kind| kind.method() == method)
+    }
+
+    pub(super) const fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+            Self::Tasks => "tasks/list",
+        }
+    }
+
+    /// The member of the result.
+    pub(super) const fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+            Self::Tasks => "tasks",
+        }
+    }
+
+    /// What a server that has such a list says that it can do.
+    pub(super) const fn capability(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources | Self::Templates => "resources",
+            Self::Tasks => "tasks",
+        }
+    }
+
+    /// What tells one entry from another.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Tools | Self::Prompts => "name",
+            Self::Resources => "uri",
+            Self::Templates => "uriTemplate",
+            Self::Tasks => "taskId",
+        }
+    }
+
+    /// What the client finds before an upstream's names.
+    pub(super) fn prefix(self, prefixes: &Prefixes) -> Option<&str> {
+        match self {
+            Self::Tools => prefixes.tools.as_deref(),
+            Self::Prompts => prefixes.prompts.as_deref(),
+            Self::Resources | Self::Templates | Self::Tasks => None,
+        }
+    }
+
+    /// The key that would tell two of the same name apart.
+    pub(super) const fn key(self) -> Option<&'static str> {
+        match self {
+            Self::Tools => Some("tool_prefix"),
+            Self::Prompts => Some("prompt_prefix"),
+            Self::Resources | Self::Templates | Self::Tasks => None,
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One upstream for one client.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use http::HeaderName;
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    carrier::{Carrier, GRACE, Speaking, given_up},
+    group::Prefixes,
+    query::{Era, Query},
+};
+use crate::mcp::{
+    front::ToClient,
+    headers::{self, Headers},
+    live::MAX_LIVE_CALLS,
+    reply::Loss,
+    service::Service,
+    session::{Ends, Session},
+    upstream::Connected,
+    wire::{Id, IdKey, Kind, Message},
+};
+
+/// What is known of an upstream.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) enum Standing {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// It has said what it can do, and which versions it speaks where there are no sessions.
+    In { capabilities: Value, versions: Vec<String> },
+    /// It is not asked for anything.
+    LeftOut,
+    /// It is not asked for anything until then.
+    Resting(Instant),
+}
+
+/// One upstream for one client.
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) prefixes: Prefixes,
+    pub(super) session: Arc<Session>,
+    pass_headers: Vec<HeaderName>,
+    queue: mpsc::Sender<(Message, Headers)>,
+    /// It has taken nothing for a while.
+    is_deaf: AtomicBool,
+    waiting: Mutex<HashMap<IdKey, Waiting>>,
+    standings: Mutex<[Standing; 2]>,
+}
+
+struct Waiting {
+    answer: oneshot::Sender<ToClient>,
+    /// The client's request that this one is made for.
+    asker: Id,
+}
+
+impl Member {
+    pub(super) fn new(name: &str, service: &Service, link: Connected) -> (Self, Carrier) {
+        let (gateway, relaying) = (service.gateway.clone(), service.relaying.clone());
+        let prefixes = relaying.prefixes.clone();
+        // It ends with its carrier: what the client still waits for may come until then.
+        let stop = CancellationToken::new();
+        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, &stop);
+        let (queue, queued) = mpsc::channel(MAX_LIVE_CALLS);
+        let member = Self {
+            name: name.to_owned(),
+            prefixes,
+            session,
+            pass_headers: service.pass_headers.clone(),
+            queue,
+            is_deaf: AtomicBool::new(false),
+            waiting: Mutex::default(),
+            standings: Mutex::default(),
+        };
+        (member, Carrier { speaking: Speaking { link, outbox, queue: queued }, inbox })
+    }
+
+    /// Makes a request on behalf of the client's. When the future is dropped
+    /// before the response, the upstream is told, in the client's own words if there are any.
+    pub(super) async fn ask(&self, request: Message, query: &Query) -> ToClient {
+        let Kind::Request { method, id } = request.kind().clone() else {
+            return Loss::NotSent.into_response(&query.id).into();
+        };
+        let (answer, answered) = oneshot::channel();
+        self.waiting().insert(id.key().clone(), Waiting { answer, asker: query.id.clone() });
+        let _asking = Asking { member: self, method: &method, id: &id, query };
+        let headers = self.headers(&query.headers);
+        if self.queue.send((request, headers)).await.is_err() {
+            return self.nothing(&id, Loss::NotSent);
+        }
+        answered.await.unwrap_or_else(|_| self.nothing(&id, Loss::Closed))
+    }
+
+    fn nothing(&self, id: &Id, loss: Loss) -> ToClient {
+        ToClient { about: Some(id.clone()), ..loss.into_response(id).into() }
+    }
+
+    /// Says what has no answer. Waits for room, but not for long, and not
+    /// again for an upstream that did not make any: the others are not to wait for it.
+    pub(super) async fn tell(&self, message: Message, headers: &Headers) {
+        let said = (message, self.headers(headers));
+        let told = if self.is_deaf.load(Ordering::Relaxed) {
+            self.queue.try_send(said).is_ok()
+        } else {
+            timeout(GRACE, self.queue.send(said)).await.is_ok()
+        };
+        self.is_deaf.store(!told, Ordering::Relaxed);
+        if !told {
+            tracing::warn!(upstream = self.name, "the upstream did not get a message in time");
+        }
+    }
+
+    /// What the upstream is to see of the client's headers. Those that mirror
+    /// the body are left to the link: the body may have changed, and a
+    /// session has a version of its own with each upstream.
+    fn headers(&self, received: &Headers) -> Headers {
+        if received.is_empty() {
+            return received.clone();
+        }
+        let passed = headers::passed_on(received, &self.pass_headers);
+        let mut passed = Arc::unwrap_or_clone(passed);
+        for name in [headers::PROTOCOL_VERSION, headers::METHOD, headers::NAME] {
+            passed.remove(name);
+        }
+        Arc::new(passed)
+    }
+
+    /// A response of the upstream has come.
+    pub(super) fn answered(&self, id: &Id, said: ToClient) {
+        match self.waiting().remove(id.key()) {
+            // Whoever asked may have gone this very moment.
+            Some(waiting) => drop(waiting.answer.send(said)),
+            None => tracing::debug!("dropped a response that nobody waits for"),
+        }
+    }
+
+    /// The client's request that one of ours is made for.
+    pub(super) fn asker(&self, id: &Id) -> Option<Id> {
+        Some(self.waiting().get(id.key())?.asker.clone())
+    }
+
+    /// Whether somebody waits for the answer to a request.
+    pub(super) fn is_waiting(&self, id: &Id) -> bool {
+        self.waiting().contains_key(id.key())
+    }
+
+    /// Whether the upstream is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.session.upstream_gone.is_cancelled()
+    }
+
+    /// Whether the upstream is to be asked what it is, since there are no sessions.
+    pub(super) fn is_unknown(&self) -> bool {
+        match self.standings()[Era::Stateless as usize] {
+            Standing::Unknown => !self.is_lost(),
+            Standing::Resting(until) => until <= Instant::now(),
+            Standing::In { .. } | Standing::LeftOut => false,
+        }
+    }
+
+    pub(super) fn set_standing(&self, era: Era, standing: Standing) {
+        self.standings()[era as usize] = standing;
+    }
+
+    /// Whether the upstream is not to be told anything in this era.
+    pub(super) fn is_left_out(&self, era: Era) -> bool {
+        self.standings()[era as usize] == Standing::LeftOut
+    }
+
+    /// Whether the upstream may be asked for something in this era.
+    pub(super) fn is_there(&self, era: Era) -> bool {
+        match self.standings()[era as usize] {
+            _ if self.is_lost() => false,
+            Standing::In { .. } => true,
+            // Since there are no sessions, one of before might take it for something else.
+            Standing::Unknown => era == Era::Sessions,
+            Standing::LeftOut | Standing::Resting(_) => false,
+        }
+    }
+
+    /// The versions that the upstream speaks without sessions; none if that is not known.
+    pub(super) fn versions(&self) -> Option<Vec<String>> {
+        match &self.standings()[Era::Stateless as usize] {
+            Standing::In { versions, .. } => Some(versions.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether the upstream may be back the next time.
+    pub(super) fn is_missing(&self, era: Era) -> bool {
+        !self.is_there(era) && !self.is_left_out(era)
+    }
+
+    /// Whether the client is to hear nothing of the upstream.
+    pub(super) fn is_silenced(&self) -> bool {
+        let standings = self.standings();
+        standings.contains(&Standing::LeftOut)
+            && !standings.iter().any(|standing| matches!(standing, Standing::In { .. }))
+    }
+
+    /// Whether the upstream may be asked for what this capability is about.
+    pub(super) fn offers(&self, era: Era, capability: &str) -> bool {
+        let said = match &self.standings()[era as usize] {
+            Standing::In { capabilities, .. } => capabilities.get(capability).is_some(),
+            _ => true,
+        };
+        said && self.is_there(era)
+    }
+
+    fn standings(&self) -> MutexGuard<'_, [Standing; 2]> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<IdKey, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Cancels upstream what nobody waits for any more.
+struct Asking<'a> {
+    member: &'a Member,
+    method: &'a str,
+    id: &'a Id,
+    query: &'a Query,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if self.member.waiting().remove(self.id.key()).is_none() {
+            return;
+        }
+        if self.method == "initialize" {
+            // The protocol forbids to cancel it.
+            return self.member.session.forget(self.id);
+        }
+        match self.query.cancel.notice.get() {
+            Some(notice) => self.member.session.cancel(self.id, notice),
+            None => self.member.session.cancel(self.id, &given_up()),
+        }
+    }
+}

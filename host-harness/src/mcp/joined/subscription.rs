@@ -1,0 +1,255 @@
+//! `subscriptions/listen` of 2026-07-28: one stream of what all upstreams
+//! have to tell, which begins with what all of them have agreed to.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use serde_json::{
+    Map, Value, json,
+    value::{RawValue, to_raw_value},
+};
+use tokio::time::sleep;
+
+use super::{
+    Joined,
+    query::{Era, Query},
+};
+use crate::mcp::{
+    front::ToClient,
+    members::Members,
+    wire::{Id, IdKey, Kind, Message},
+};
+
+/// Where a notification names the `subscriptions/listen` that it belongs to.
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+/// Notifications that wait for the acknowledgement of all; more are dropped.
+const MOST_HELD: usize = 32;
+
+/// The subscriptions of the client, by the id of its request.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions(Mutex<HashMap<IdKey, Subscription>>);
+
+#[derive(Debug, Default)]
+struct Subscription {
+    /// The upstreams that have not said yet what they agree to.
+    unsettled: HashSet<usize>,
+    agreed: HashSet<usize>,
+    /// What all have agreed to so far, and the words of the first.
+    filter: Map<String, Value>,
+    acknowledgement: Option<Message>,
+    /// What came before all had settled.
+    held: Vec<Message>,
+    /// The client has heard what was agreed to.
+    open: bool,
+}
+
+/// The subscription that a notification belongs to.
+pub(super) fn subscription_of(message: &Message) -> Option<Id> {
+    let params = message.get("params").filter(|raw| raw.get().contains(SUBSCRIPTION))?;
+    let params = Members::parse(params).ok()?;
+    let meta = Members::parse(params.get("_meta")?).ok()?;
+    meta.get(SUBSCRIPTION).map(Id::new)
+}
+
+impl Subscriptions {
+    fn begin(&self, id: &Id, asked: &[usize]) -> Begun<'_> {
+        let unsettled = asked.iter().copied().collect();
+        let subscription = Subscription { unsettled, ..Subscription::default() };
+        self.all().insert(id.key().clone(), subscription);
+        Begun { subscriptions: self, key: id.key().clone() }
+    }
+
+    /// A notification of an upstream: gives `send` what the client is to hear now.
+    fn heard(&self, id: &Id, at: usize, message: Message, send: impl FnMut(Message)) {
+        let mut all = self.all();
+        let Some(one) = all.get_mut(id.key()) else { return };
+        if matches!(message.kind(), Kind::Notification { method } if method == ACKNOWLEDGED) {
+            one.agreed.insert(at);
+            if let Some(filter) = message.param("notifications") {
+                agree(&mut one.filter, &filter);
+            }
+            one.acknowledgement.get_or_insert(message);
+            one.settle(at, send);
+        } else if one.open {
+            let mut send = send;
+            send(message);
+        } else if one.held.len() < MOST_HELD {
+            one.held.push(message);
+        }
+    }
+
+    /// An upstream that has not agreed yet will not.
+    fn settle(&self, id: &Id, at: usize, send: impl FnMut(Message)) {
+        if let Some(one) = self.all().get_mut(id.key()) {
+            one.settle(at, send);
+        }
+    }
+
+    fn has_agreed(&self, id: &Id, at: usize) -> bool {
+        self.all().get(id.key()).is_some_and(|one| one.agreed.contains(&at))
+    }
+
+    /// No code that can panic runs under the lock.
+    fn all(&self) -> MutexGuard<'_, HashMap<IdKey, Subscription>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscription {
+    fn settle(&mut self, at: usize, mut send: impl FnMut(Message)) {
+        self.unsettled.remove(&at);
+        if self.open || !self.unsettled.is_empty() {
+            return;
+        }
+        let Some(first) = self.acknowledgement.take() else { return };
+        self.open = true;
+        let filter = to_raw_value(&self.filter).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        send(first.with_param("notifications", filter));
+        self.held.drain(..).for_each(send);
+    }
+}
+
+/// Adds what one more upstream agrees to.
+fn agree(to: &mut Map<String, Value>, filter: &RawValue) {
+    let Ok(Value::Object(filter)) = serde_json::from_str(filter.get()) else { return };
+    for (name, value) in filter {
+        match (to.get_mut(&name), value) {
+            (Some(Value::Array(known)), Value::Array(more)) => {
+                for one in more {
+                    if !known.contains(&one) {
+                        known.push(one);
+                    }
+                }
+            }
+            (Some(known @ Value::Bool(false)), Value::Bool(true)) => *known = Value::Bool(true),
+            (Some(_), _) => {}
+            (None, value) => drop(to.insert(name, value)),
+        }
+    }
+}
+
+/// A subscription is there while this is.
+struct Begun<'a> {
+    subscriptions: &'a Subscriptions,
+    key: IdKey,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.subscriptions.all().remove(&self.key);
+    }
+}
+
+impl Joined {
+    /// Subscribes to what all upstreams have to tell.
+    ///
+    /// It ends when it ends at one that had agreed to it: a client that then
+    /// subscribes anew misses nothing of an upstream that has come back.
+    pub(super) async fn subscribe(&self, query: &Query) -> ToClient {
+        let there = |at: &usize| self.members[*at].is_there(Era::Stateless);
+        let asked: Vec<_> = (0..self.members.len()).filter(there).collect();
+        if asked.is_empty() {
+            return self.nobody_there(query);
+        }
+        let _begun = self.subscriptions.begin(&query.id, &asked);
+        let mut under_way: FuturesUnordered<_> = asked
+            .iter()
+            .map(async |at| (*at, self.members[*at].ask(query.message.clone(), query).await))
+            .collect();
+        let late = async {
+            sleep(self.group.patience).await;
+            for at in &asked {
+                self.settle(query, *at).await;
+            }
+            std::future::pending().await
+        };
+        let mut late = std::pin::pin!(late);
+        let mut refusal = None;
+        loop {
+            let ended = tokio::select! {
+                ended = under_way.next() => ended,
+                () = &mut late => continue,
+            };
+            match ended {
+                Some((at, _)) if self.subscriptions.has_agreed(&query.id, at) => break,
+                Some((at, said)) => {
+                    self.settle(query, at).await;
+                    refusal = refusal.or(Some(said));
+                }
+                None => break,
+            }
+        }
+        let agreed = asked.iter().any(|at| self.subscriptions.has_agreed(&query.id, *at));
+        match refusal.filter(|_| !agreed) {
+            Some(refusal) => refusal,
+            None => query.result(&json!({
+                "resultType": "complete", "_meta": { SUBSCRIPTION: query.id.raw() },
+            })),
+        }
+    }
+
+    async fn settle(&self, query: &Query, at: usize) {
+        let Ok(mut room) = self.front.reserve_many(1 + MOST_HELD).await else { return };
+        self.subscriptions.settle(&query.id, at, |message| {
+            let about = Some(query.id.clone());
+            if let Some(place) = room.next() {
+                place.send(ToClient { message, about, status: None });
+            }
+        });
+    }
+
+    /// Passes on what belongs to a subscription, when it is time.
+    pub(super) async fn subscription_said(&self, id: &Id, at: usize, message: Message) {
+        // First the room, then the question what may pass: nothing comes in between.
+        let Ok(mut room) = self.front.reserve_many(1 + MOST_HELD).await else { return };
+        self.subscriptions.heard(id, at, message, |message| {
+            if let Some(place) = room.next() {
+                place.send(ToClient { message, about: Some(id.clone()), status: None });
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
+        Message::parse(&raw).expect("a message")
+    }
+
+    #[test]
+    fn the_client_first_hears_what_all_have_agreed_to_and_then_what_came_meanwhile() {
+        let subscriptions = Subscriptions::default();
+        let id = Id::text("s");
+        let begun = subscriptions.begin(&id, &[0, 1, 2]);
+        let heard = |at, text: &str| {
+            let mut told = Vec::new();
+            subscriptions.heard(&id, at, message(text), |one| {
+                told.push(serde_json::to_string(&one).expect("JSON"));
+            });
+            told
+        };
+        let acknowledged = |filter: &str| {
+            format!(r#"{{"method":"{ACKNOWLEDGED}","params":{{"notifications":{filter}}}}}"#)
+        };
+        let news = r#"{"method":"notifications/tools/list_changed"}"#;
+        let first = acknowledged(r#"{"toolsListChanged":false,"resourceSubscriptions":["u:1"]}"#);
+        assert!(heard(0, &first).is_empty());
+        assert!(heard(0, news).is_empty());
+        let second =
+            acknowledged(r#"{"toolsListChanged":true,"resourceSubscriptions":["u:1","u:2"]}"#);
+        assert!(heard(1, &second).is_empty());
+        let mut told = Vec::new();
+        subscriptions.settle(&id, 2, |one| told.push(serde_json::to_string(&one).expect("JSON")));
+        assert_eq!(told, [second, news.to_owned()]);
+        assert_eq!(heard(1, news), [news]);
+        drop(begun);
+        assert!(heard(1, news).is_empty());
+    }
+}

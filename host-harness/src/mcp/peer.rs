@@ -1,0 +1,124 @@
+//! What a client speaks with: one upstream, or several as one.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    gateway::Gateway,
+    mcp::{
+        front::ToClient,
+        headers::Headers,
+        joined::Joined,
+        relay::RelayOptions,
+        session::{Ends, Session},
+        task::Task,
+        upstream::Link,
+        wire::{Id, Message, NotAMessage},
+    },
+};
+
+/// What a client speaks with. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Peer {
+    One(Arc<Session>),
+    Several(Arc<Joined>),
+}
+
+/// A [`Peer`], connected to its upstreams; they are left alone when this is dropped.
+pub(crate) struct Connection {
+    pub(crate) peer: Peer,
+    /// What goes to the client.
+    pub(crate) inbox: mpsc::Receiver<ToClient>,
+    /// Carries messages to and from the upstreams.
+    pub(crate) link: Task,
+    /// Ends the link in order.
+    pub(crate) finish: CancellationToken,
+    /// How long that may take.
+    pub(crate) grace: Duration,
+}
+
+impl Connection {
+    /// With the upstream behind `link`, until `stop` is cancelled.
+    pub(crate) fn to_one(
+        gateway: Arc<Gateway>,
+        relaying: RelayOptions,
+        link: impl Link,
+        stop: &CancellationToken,
+    ) -> Self {
+        fn grace<L: Link>(_: &L) -> Duration {
+            L::GRACE
+        }
+        let grace = grace(&link);
+        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, stop);
+        let finish = CancellationToken::new();
+        let link = Task::spawn(link.run(session.clone(), outbox, finish.clone()));
+        Self { peer: Peer::One(session), inbox, link, finish, grace }
+    }
+}
+
+impl Peer {
+    /// Handles a message of the client, and what came with it over HTTP. What
+    /// takes longer goes on in `calls`.
+    pub(crate) async fn client_said(
+        &self,
+        line: Result<Message, NotAMessage>,
+        headers: Headers,
+        calls: &mut JoinSet<()>,
+    ) {
+        match self {
+            Self::One(session) => session.client_said(line, headers, calls).await,
+            Self::Several(joined) => joined.client_said(line, headers, calls).await,
+        }
+    }
+
+    /// The client has closed the stream that the answer to this request was to come on.
+    pub(crate) fn client_hung_up(&self, id: &Id) {
+        match self {
+            Self::One(session) => session.client_hung_up(id),
+            Self::Several(joined) => joined.client_hung_up(id),
+        }
+    }
+
+    /// A name that nothing else has here.
+    pub(crate) fn unique(&self, what: &str) -> String {
+        match self {
+            Self::One(session) => session.unique(what),
+            Self::Several(joined) => joined.unique(what),
+        }
+    }
+
+    /// Cancels every live call.
+    pub(crate) fn client_gone(&self) -> &CancellationToken {
+        match self {
+            Self::One(session) => &session.client_gone,
+            Self::Several(joined) => &joined.client_gone,
+        }
+    }
+
+    /// Cancelled when there is no upstream any more.
+    pub(crate) fn upstream_gone(&self) -> &CancellationToken {
+        match self {
+            Self::One(session) => &session.upstream_gone,
+            Self::Several(joined) => &joined.upstream_gone,
+        }
+    }
+
+    /// Whether every upstream that there was at the beginning is still there.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self {
+            Self::One(session) => !session.upstream_gone.is_cancelled(),
+            Self::Several(joined) => joined.is_whole(),
+        }
+    }
+
+    /// The upstream is gone, and calls that still hope for another attempt end now.
+    pub(crate) fn give_up(&self) {
+        match self {
+            Self::One(session) => session.given_up.cancel(),
+            // Each of its sessions has done so by itself.
+            Self::Several(_) => {}
+        }
+    }
+}
