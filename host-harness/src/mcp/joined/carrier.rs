@@ -49,7 +49,7 @@ impl Speaking {
         session: Arc<Session>,
         member: &Member,
         finish: CancellationToken,
-        lost: impl FnOnce(),
+        lost: impl Future<Output = ()>,
     ) {
         let Self { link, outbox, mut queue } = self;
         let over = CancellationToken::new();
@@ -92,7 +92,7 @@ impl Speaking {
         };
         let giving_up = async {
             session.upstream_gone.cancelled().await;
-            lost();
+            lost.await;
             // A call that sleeps would wake up to nothing, but one that is
             // about to be answered deserves the moment.
             sleep(GRACE).await;

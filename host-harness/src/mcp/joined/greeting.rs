@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{
     Joined,
     answer::INVALID_REQUEST,
-    capabilities,
+    capabilities, changes,
     member::{Member, Standing},
     query::{Era, Query},
     stateless::{self, CacheHint, server_info},
@@ -17,7 +17,7 @@ use super::{
 use crate::mcp::{front::ToClient, reply::NO_ANSWER, wire::Message};
 
 /// What an upstream made of a greeting.
-enum Greeted<'a> {
+pub(super) enum Greeted<'a> {
     In(&'a Member, Greeting),
     /// Its words, if there are any.
     Not(Option<ToClient>),
@@ -60,16 +60,18 @@ impl From<&Greeting> for Standing {
 impl Joined {
     /// Begins a session with every upstream.
     pub(super) async fn initialize(&self, query: &Query) -> ToClient {
-        let asked = self.members.iter().map(|member| self.greet(member, query));
+        let asked = self.members.iter().enumerate().map(|(at, one)| self.greet(at, one, query));
         let (greetings, refusal) = sorted(join_all(asked).await);
         let lowest = greetings.iter().filter_map(|(_, one)| one.protocol_version.as_ref()).min();
         let Some(lowest) = lowest else {
             let nobody = || query.error(NO_ANSWER, "no upstream server has answered `initialize`");
             return refusal.unwrap_or_else(nobody);
         };
+        let mut capabilities = together(&greetings);
+        changes::announce(&mut capabilities);
         let mut result = json!({
             "protocolVersion": lowest,
-            "capabilities": together(&greetings),
+            "capabilities": capabilities,
             "serverInfo": server_info(),
         });
         add_instructions(&mut result, &greetings);
@@ -79,7 +81,13 @@ impl Joined {
     /// Asks every upstream again what it can do.
     pub(super) async fn discover(&self, query: &Query) -> ToClient {
         let asked = self.members.iter().filter(|one| one.is_there(Era::Stateless));
-        let asked = asked.map(|member| self.greet(member, query));
+        let asked = asked.map(async |member| {
+            let asking = member.ask(query.message.clone(), query);
+            match timeout(self.group.patience, asking).await {
+                Ok(said) => judge(member, said, Era::Stateless),
+                Err(_) => Greeted::Not(None),
+            }
+        });
         let (greetings, refusal) = sorted(join_all(asked).await);
         if greetings.is_empty() {
             return refusal.unwrap_or_else(|| self.nobody_there(query));
@@ -107,32 +115,37 @@ impl Joined {
         }
     }
 
-    /// Greets one upstream in the client's own words, for those are what it is
-    /// to agree to, and remembers what it can do. One that does not agree to a
-    /// session is left out of it.
-    async fn greet<'a>(&self, member: &'a Member, query: &Query) -> Greeted<'a> {
-        let era = query.era();
-        let told =
-            timeout(self.group.patience, member.ask(query.message.clone(), query)).await.ok();
-        if let Some(greeting) = told.as_ref().and_then(|said| Greeting::read(&said.message, era)) {
-            member.set_standing(era, (&greeting).into());
-            return Greeted::In(member, greeting);
-        }
-        if era == Era::Sessions {
-            let code = told.as_ref().and_then(|said| said.message.error_code());
-            let status = told.as_ref().and_then(|said| Some(said.status.as_ref()?.code));
-            let late = told.is_none();
-            tracing::warn!(
-                upstream = member.name,
-                code,
-                status,
-                late,
-                "an upstream is left out: it did not agree to `initialize`"
-            );
-            member.set_standing(era, Standing::LeftOut);
-        }
-        Greeted::Not(told)
+    /// Begins a session with one upstream. One that does not agree is left out
+    /// of it, and one that is late until it answers.
+    async fn greet<'a>(&self, at: usize, member: &'a Member, query: &Query) -> Greeted<'a> {
+        let told = timeout(self.group.patience, self.ask_for_long(at, query)).await;
+        let Ok(Some(said)) = told else {
+            tracing::warn!(upstream = member.name, "left out until it answers `initialize`");
+            member.set_standing(Era::Sessions, Standing::LeftOut);
+            return Greeted::Not(None);
+        };
+        judge(member, said, Era::Sessions)
     }
+}
+
+/// Remembers what an upstream can do that has answered a greeting.
+pub(super) fn judge(member: &Member, said: ToClient, era: Era) -> Greeted<'_> {
+    if let Some(greeting) = Greeting::read(&said.message, era) {
+        member.set_standing(era, (&greeting).into());
+        return Greeted::In(member, greeting);
+    }
+    if era == Era::Sessions {
+        let code = said.message.error_code();
+        let status = said.status.as_ref().map(|status| status.code);
+        tracing::warn!(
+            upstream = member.name,
+            code,
+            status,
+            "left out: it did not agree to `initialize`"
+        );
+        member.set_standing(era, Standing::LeftOut);
+    }
+    Greeted::Not(Some(said))
 }
 
 /// Who is in, and the first refusal of the others.

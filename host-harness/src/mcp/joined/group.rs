@@ -137,7 +137,8 @@ impl Group {
         if let (true, Some(error)) = (members.is_empty(), failed) {
             return Err(error);
         }
-        let joined = Arc::new(Joined {
+        let joined = Arc::new_cyclic(|me| Joined {
+            me: me.clone(),
             group: self.clone(),
             members,
             front,
@@ -149,6 +150,7 @@ impl Group {
             client_gone,
             upstream_gone: CancellationToken::new(),
             greeting: Arc::default(),
+            client_is_ready: Mutex::default(),
         });
         let finish = CancellationToken::new();
         let link = Task::spawn(carry(joined.clone(), carriers, finish.clone()));
@@ -171,7 +173,7 @@ async fn carry(joined: Arc<Joined>, carriers: Vec<Carrier>, finish: Cancellation
         let session = joined.members[at].session.clone();
         let (one, finish) = (joined.clone(), finish.clone());
         links.spawn(async move {
-            speaking.run(session, &one.members[at], finish, || one.lost_one()).await;
+            speaking.run(session, &one.members[at], finish, one.lost_one(at)).await;
         });
         let joined = joined.clone();
         let over = over.clone();

@@ -169,6 +169,10 @@ impl Member {
         }
     }
 
+    pub(super) fn standing(&self, era: Era) -> Standing {
+        self.standings()[era as usize].clone()
+    }
+
     pub(super) fn set_standing(&self, era: Era, standing: Standing) {
         self.standings()[era as usize] = standing;
     }

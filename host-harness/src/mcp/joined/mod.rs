@@ -9,6 +9,7 @@
 //! * `member`: one upstream for one client, and its `carrier`; `query`: one request of the client.
 //! * `answer`: what becomes of a request, by its method.
 //! * `greeting`: `initialize` and `server/discover`; `capabilities`: what all can do together.
+//! * `changes`: upstreams that come late or go early.
 //! * `acquaintance`: who speaks without a session, and the `probe` for it; `stateless`: what that needs.
 //! * `lists`: all that the upstreams list (`listed` is of what), and `directory`: whose everything is.
 //! * `named`: tools, prompts and tasks; `resources`: what has a URI, and
@@ -20,6 +21,7 @@ mod acquaintance;
 mod answer;
 mod capabilities;
 mod carrier;
+mod changes;
 mod directory;
 mod greeting;
 pub mod group;
@@ -35,7 +37,10 @@ mod stateless;
 mod subscription;
 mod template;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
 
 use tokio::{
     sync::{RwLock, mpsc},
@@ -53,6 +58,7 @@ use crate::mcp::{
     unique::Unique,
     wire::{Id, Kind, Message, NotAMessage},
 };
+use changes::INITIALIZED;
 use directory::Directory;
 pub use group::{Group, Prefixes};
 use member::Member;
@@ -78,6 +84,8 @@ pub(crate) struct Joined {
     subscriptions: Subscriptions,
     /// Held while the upstreams answer `initialize`.
     greeting: Arc<RwLock<()>>,
+    client_is_ready: Mutex<bool>,
+    me: Weak<Joined>,
     /// Cancels every live call.
     pub(crate) client_gone: CancellationToken,
     /// The last upstream is gone.
@@ -138,10 +146,15 @@ impl Joined {
                     None => tracing::debug!("dropped progress that no upstream asked for"),
                 }
             }
-            Kind::Notification { .. } => {
+            Kind::Notification { method } => {
                 self.greeted().await;
                 let era = Era::of(&message, &headers);
-                for member in self.members.iter().filter(|member| !member.is_left_out(era)) {
+                let told: Vec<_> = {
+                    let mut ready = self.client_is_ready();
+                    *ready |= method == INITIALIZED;
+                    self.members.iter().filter(|member| !member.is_left_out(era)).collect()
+                };
+                for member in told {
                     member.tell(message.clone(), &headers).await;
                 }
             }
@@ -183,11 +196,9 @@ impl Joined {
         !self.members.iter().any(Member::is_lost)
     }
 
-    /// An upstream is gone.
-    fn lost_one(&self) {
-        if self.members.iter().all(Member::is_lost) {
-            self.upstream_gone.cancel();
-        }
+    /// Whether the client has said so.
+    fn client_is_ready(&self) -> MutexGuard<'_, bool> {
+        self.client_is_ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Handles what an upstream says.

@@ -20,7 +20,7 @@ impl Probe {
         let one = member.clone();
         let speaking = Task::spawn(async move {
             let session = one.session.clone();
-            speaking.run(session, &one, CancellationToken::new(), || {}).await;
+            speaking.run(session, &one, CancellationToken::new(), async {}).await;
         });
         let one = member.clone();
         let hearing = Task::spawn(async move {

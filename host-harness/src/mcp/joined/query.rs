@@ -32,6 +32,7 @@ impl Era {
 }
 
 /// One request of the client, while it is being answered.
+#[derive(Clone)]
 pub(super) struct Query {
     pub(super) message: Message,
     pub(super) method: String,

@@ -1,7 +1,7 @@
 //! Upstreams that are processes, and do what processes do.
 
 use host_harness::{gateway::Limits, mcp::Target};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Upstreams, call_of, echo, greeted, list, names, server, stateless::modern, tools, url,
@@ -27,6 +27,18 @@ while read -r line; do
 done
 "#;
 
+/// The answer to a request, and the methods of what came before it.
+async fn ask_past(news: &mut Vec<String>, client: &mut LineClient, request: Value) -> Value {
+    client.say(request).await;
+    loop {
+        let heard = client.hear().await;
+        match heard["method"].as_str() {
+            Some(method) => news.push(method.to_owned()),
+            None => return heard,
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_child_that_crashes_for_good_does_not_take_the_others_along() {
     let steady = server(tools(&["steady"]), echo("steady")).await;
@@ -37,13 +49,15 @@ async fn a_child_that_crashes_for_good_does_not_take_the_others_along() {
     let listed = client.ask(list("tools/list")).await;
     assert_eq!(names(&listed, "tools", "name"), ["crash", "steady"]);
     // The fifth crash in a row is the last: then it is gone for good.
+    let mut news = Vec::new();
     for id in 1..=7 {
-        let lost = client.ask(call_of(id, "crash")).await;
+        let lost = ask_past(&mut news, &mut client, call_of(id, "crash")).await;
         let told = &lost["error"]["message"];
         assert_eq!(told, "the upstream server closed the connection", "{lost}");
-        let answer = client.ask(call_of(100 + id, "steady")).await;
+        let answer = ask_past(&mut news, &mut client, call_of(100 + id, "steady")).await;
         assert_eq!(answer["result"]["by"], "steady");
     }
+    assert_eq!(news, ["notifications/tools/list_changed"]);
     let listed = client.ask(list("tools/list")).await;
     assert_eq!(names(&listed, "tools", "name"), ["steady"]);
     client.leave().await;

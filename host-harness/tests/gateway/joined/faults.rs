@@ -33,6 +33,41 @@ async fn an_upstream_that_is_silent_is_left_out_of_lists_and_keeps_nobody_waitin
 }
 
 #[tokio::test]
+async fn an_upstream_that_is_late_joins_the_others_when_it_has_agreed() {
+    let steady = server(tools(&["steady"]), echo("steady")).await;
+    let (release, released) = tokio::sync::watch::channel(false);
+    let late = server(tools(&["late"]), move |asked: &Asked, _| {
+        (asked.rpc_method() == "initialize").then(|| {
+            let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": { "tools": {} } });
+            let answer = format!("data: {}\n\n", result(asked, hello));
+            let mut released = released.clone();
+            let body = futures_util::stream::once(async move {
+                released.wait_for(|released| *released).await.expect("the test goes on");
+                Ok::<_, std::io::Error>(answer)
+            });
+            axum::response::Response::builder()
+                .header("content-type", "text/event-stream")
+                .body(axum::body::Body::from_stream(body))
+                .expect("a response")
+        })
+    })
+    .await;
+    let group = Upstreams::new().with("late", url(&late)).with("steady", url(&steady));
+    let group = group.joined_with(Duration::from_millis(400));
+    let mut client = greeted(LineClient::of_several(group)).await;
+    let listed = client.ask(list("tools/list")).await;
+    assert_eq!(names(&listed, "tools", "name"), ["steady"]);
+    release.send(true).expect("it waits");
+    assert_eq!(client.hear().await["method"], "notifications/tools/list_changed");
+    let listed = client.ask(list("tools/list")).await;
+    assert_eq!(names(&listed, "tools", "name"), ["late", "steady"]);
+    client.leave().await;
+    let methods: Vec<_> = late.asked_for(|asked| asked.method == "POST");
+    let methods: Vec<_> = methods.iter().map(Asked::rpc_method).collect();
+    assert_eq!(methods, ["initialize", "notifications/initialized", "tools/list"]);
+}
+
+#[tokio::test]
 async fn a_list_that_fails_everywhere_is_the_error_of_the_first() {
     let fails = |code: i64| {
         move |asked: &Asked, _: usize| {

@@ -37,7 +37,7 @@ async fn a_client_meets_one_server_that_can_do_what_all_can() {
         json!({ "jsonrpc": "2.0", "id": 0, "result": {
             "protocolVersion": "2025-06-18",
             "capabilities": { "tools": { "listChanged": true }, "logging": {},
-                "resources": { "subscribe": true } },
+                "resources": { "subscribe": true, "listChanged": true } },
             "serverInfo": { "name": "host-harness", "version": env!("CARGO_PKG_VERSION") },
             "instructions": "# a\n\nSearch.\n\n# b\n\nRead." } })
     );

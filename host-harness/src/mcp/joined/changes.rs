@@ -1,0 +1,86 @@
+//! Upstreams that come late or go early: the client hears that lists have changed.
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::{
+    Joined,
+    greeting::{Greeted, judge},
+    member::{Member, Standing},
+    query::{Era, Query},
+};
+use crate::mcp::{front::ToClient, headers::Headers, wire::Message};
+
+/// What has lists that change with the upstreams.
+const LISTS: [&str; 3] = ["tools", "resources", "prompts"];
+pub(super) const INITIALIZED: &str = "notifications/initialized";
+
+/// Says of all lists that they may change: they do when an upstream comes or goes.
+pub(super) fn announce(capabilities: &mut Value) {
+    for list in LISTS {
+        if let Some(list) = capabilities.get_mut(list).and_then(Value::as_object_mut) {
+            list.insert("listChanged".to_owned(), true.into());
+        }
+    }
+}
+
+impl Joined {
+    /// Asks an upstream in the client's own words, for those are what it is to
+    /// agree to. Goes on when nobody waits for it any more: then the upstream
+    /// joins the others once it has agreed. None if the client has gone.
+    pub(super) async fn ask_for_long(&self, at: usize, query: &Query) -> Option<ToClient> {
+        let (mut tell, told) = oneshot::channel();
+        let (joined, query) = (self.me.upgrade()?, query.clone());
+        tokio::spawn(async move {
+            let in_vain = async {
+                tell.closed().await;
+                tokio::select! {
+                    () = joined.client_gone.cancelled() => {}
+                    () = joined.upstream_gone.cancelled() => {}
+                }
+            };
+            let said = tokio::select! {
+                () = in_vain => return,
+                said = joined.members[at].ask(query.message.clone(), &query) => said,
+            };
+            if let Err(said) = tell.send(said) {
+                joined.join_late(at, said).await;
+            }
+        });
+        told.await.ok()
+    }
+
+    async fn join_late(&self, at: usize, said: ToClient) {
+        let member = &self.members[at];
+        // Whoever is second tells the upstream that the client is ready, once.
+        let client_is_ready = {
+            let ready = self.client_is_ready();
+            let Greeted::In(..) = judge(member, said, Era::Sessions) else { return };
+            *ready
+        };
+        tracing::info!(upstream = member.name, "has joined the others late");
+        if client_is_ready {
+            let message = Message::notification(INITIALIZED, &json!({}));
+            member.tell(message, &Headers::default()).await;
+            self.tell_of_changes(member).await;
+        }
+    }
+
+    /// An upstream is gone.
+    pub(super) async fn lost_one(&self, at: usize) {
+        if self.members.iter().all(Member::is_lost) {
+            self.upstream_gone.cancel();
+        } else {
+            self.tell_of_changes(&self.members[at]).await;
+        }
+    }
+
+    /// The client has a session, and what this upstream has to list came or went.
+    async fn tell_of_changes(&self, member: &Member) {
+        let Standing::In { capabilities, .. } = member.standing(Era::Sessions) else { return };
+        for list in LISTS.into_iter().filter(|list| capabilities.get(list).is_some()) {
+            let method = format!("notifications/{list}/list_changed");
+            self.tell_client(Message::notification(&method, &json!({})).into()).await;
+        }
+    }
+}
