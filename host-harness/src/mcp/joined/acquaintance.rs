@@ -37,15 +37,19 @@ impl Joined {
     /// # Errors
     /// None of them speaks the client's version: what the client is to hear.
     pub(super) async fn make_acquaintance(&self, query: &Query) -> Result<(), ToClient> {
-        let asked = self.members.iter().filter(|member| member.is_unknown());
-        let asked = asked.map(async |member| {
-            let standing = match self.group.known(&member.name) {
-                Some(known) => known,
-                None => self.meet(member, query).await,
-            };
-            member.set_standing(Era::Stateless, standing);
-        });
-        join_all(asked).await;
+        if self.members.iter().any(Member::is_unknown) {
+            // Whoever comes meanwhile waits for the same answers.
+            let _meeting = self.meeting.lock().await;
+            let asked = self.members.iter().filter(|member| member.is_unknown());
+            let asked = asked.map(async |member| {
+                let standing = match self.group.known(&member.name) {
+                    Some(known) => known,
+                    None => self.meet(member, query).await,
+                };
+                member.set_standing(Era::Stateless, standing);
+            });
+            join_all(asked).await;
+        }
         let all: Vec<_> = self.members.iter().filter_map(Member::versions).collect();
         let wanted = version_of(&query.message).unwrap_or_default();
         if all.is_empty() || all.iter().any(|versions| versions.contains(&wanted)) {

@@ -151,6 +151,7 @@ impl Group {
             upstream_gone: CancellationToken::new(),
             greeting: Arc::default(),
             client_is_ready: Mutex::default(),
+            meeting: tokio::sync::Mutex::default(),
         });
         let finish = CancellationToken::new();
         let link = Task::spawn(carry(joined.clone(), carriers, finish.clone()));

@@ -85,6 +85,8 @@ pub(crate) struct Joined {
     /// Held while the upstreams answer `initialize`.
     greeting: Arc<RwLock<()>>,
     client_is_ready: Mutex<bool>,
+    /// Held while upstreams are asked what they are.
+    meeting: tokio::sync::Mutex<()>,
     me: Weak<Joined>,
     /// Cancels every live call.
     pub(crate) client_gone: CancellationToken,

@@ -128,6 +128,27 @@ async fn if_all_are_of_before_the_client_is_told_to_begin_a_session() {
 }
 
 #[tokio::test]
+async fn however_many_clients_come_first_each_server_is_asked_once_what_it_is() {
+    let (first, second) = (modern_server("a", plain).await, modern_server("b", plain).await);
+    let (front, client) =
+        fronts::http(Upstreams::new().with("a", url(&first)).with("b", url(&second))).await;
+    let calls = (0..20).map(|n| {
+        let tool = if n % 2 == 0 { "a" } else { "b" };
+        let (client, call) = (&client, modern(1, "tools/call", json!({ "name": tool })));
+        async move {
+            let (_, answer) = ask(client, call).await;
+            assert_eq!(answer["result"]["by"], tool);
+        }
+    });
+    futures_util::future::join_all(calls).await;
+    front.ended().await;
+    for server in [first, second] {
+        let asked = server.asked_for(|asked| asked.rpc_method() == "server/discover");
+        assert_eq!(asked.len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn what_one_client_gets_wrong_is_no_word_on_the_servers() {
     let first = modern_server("a", |asked: &Asked| {
         let version = &asked.body["params"]["_meta"][VERSION];
