@@ -147,18 +147,24 @@ impl<E: SpanExporter> SpanExporter for Counted<E> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use opentelemetry::trace::{Tracer, TracerProvider};
     use opentelemetry_sdk::{error::OTelSdkError, trace::SdkTracerProvider};
 
     use super::*;
 
-    /// Takes every other batch.
+    /// Takes every other batch, and none as long as the door is shut.
     #[derive(Debug, Default)]
-    struct Moody(AtomicBool);
+    struct Moody {
+        door: Arc<Mutex<()>>,
+        takes: AtomicBool,
+    }
 
     impl SpanExporter for Moody {
         async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
-            if self.0.fetch_xor(true, Ordering::SeqCst) {
+            drop(self.door.lock());
+            if self.takes.fetch_xor(true, Ordering::SeqCst) {
                 Ok(())
             } else {
                 Err(OTelSdkError::InternalFailure("on purpose".to_owned()))
@@ -170,14 +176,19 @@ mod tests {
     fn what_becomes_of_each_span_is_counted_and_leaves_room() {
         let metrics = Metrics::new();
         let room = Arc::new(Room { most: 2, ..Room::new(metrics.clone()) });
+        let exporter = Moody::default();
+        let door = exporter.door.clone();
         let provider = SdkTracerProvider::builder()
-            .with_span_processor(queue(Moody::default(), room.clone()))
+            .with_span_processor(queue(exporter, room.clone()))
             .build();
         let tracer = provider.tracer("test");
         for _ in 0..4 {
+            // The thread that exports begins as soon as it has a batch.
+            let shut = door.lock();
             for _ in 0..3 {
                 drop(tracer.start("a span"));
             }
+            drop(shut);
             // It fails with its batch.
             let _ = provider.force_flush();
         }
