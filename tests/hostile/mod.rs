@@ -1,6 +1,7 @@
 //! Plugins that trap, hang, flood and lie. The caller always gets the
 //! upstream's own result, the next call works, and nobody else notices.
 
+mod asked_once;
 mod attack;
 mod chain;
 mod conformance;

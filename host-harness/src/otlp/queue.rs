@@ -178,9 +178,8 @@ mod tests {
         let room = Arc::new(Room { most: 2, ..Room::new(metrics.clone()) });
         let exporter = Moody::default();
         let door = exporter.door.clone();
-        let provider = SdkTracerProvider::builder()
-            .with_span_processor(queue(exporter, room.clone()))
-            .build();
+        let provider =
+            SdkTracerProvider::builder().with_span_processor(queue(exporter, room.clone())).build();
         let tracer = provider.tracer("test");
         for _ in 0..4 {
             // The thread that exports begins as soon as it has a batch.

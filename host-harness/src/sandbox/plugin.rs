@@ -2,6 +2,7 @@
 
 mod affinity;
 mod change;
+mod remembered;
 
 use std::{
     collections::BTreeMap,
@@ -29,6 +30,7 @@ use crate::{
 pub struct Plugin {
     shards: Vec<Mutex<Shard>>,
     affinity: affinity::InForce,
+    retries: remembered::Remembered,
     /// What is in force. Held while a configuration or the component is being changed.
     options: Mutex<Arc<Options>>,
     /// The digest of what is at work.
@@ -49,6 +51,7 @@ impl Plugin {
         Ok(Self {
             shards: shards.into_iter().map(Mutex::new).collect(),
             affinity: affinity::InForce::new(affinity),
+            retries: remembered::Remembered::default(),
             component: Mutex::new(component.digest()),
             fail_policy: options.fail_policy,
             options: Mutex::new(options),
@@ -233,7 +236,13 @@ impl RetryHook for Plugin {
         target: &str,
         context: &Arc<CallContext>,
     ) -> Result<u32, HookFailure> {
-        self.shard(target, context).retries(hook, target, context)
+        let epoch = match self.retries.find(hook, target, context) {
+            Ok(retries) => return Ok(retries),
+            Err(epoch) => epoch,
+        };
+        let retries = self.shard(target, context).retries(hook, target, context)?;
+        self.retries.keep(epoch, hook, target, context, retries);
+        Ok(retries)
     }
 
     fn fail_policy(&self) -> FailPolicy {

@@ -30,6 +30,7 @@ impl Plugin {
                             tracing::error!(%error, "the plugin does not take its old configuration back");
                         }
                     }
+                    self.retries.forget();
                     return Err(error);
                 }
             }
@@ -37,6 +38,7 @@ impl Plugin {
         *in_force = wanted;
         let Configured { notices, affinity } = configured.expect("there is at least one shard");
         self.affinity.set(affinity);
+        self.retries.forget();
         Ok(notices)
     }
 
@@ -64,6 +66,7 @@ impl Plugin {
                 old.change_places(new);
             }
             self.affinity.set(affinity);
+            self.retries.forget();
             *self.component.lock().unwrap_or_else(PoisonError::into_inner) = component.digest();
         }
         *in_force = wanted;
