@@ -12,5 +12,6 @@ mod plugin_scenarios;
 mod plugin_under_test;
 mod policy;
 mod properties;
+mod settled;
 mod storm;
 mod virtual_clock;

@@ -167,6 +167,7 @@ fn no_sequence_of_outcomes_makes_more_upstream_calls_than_the_smaller_limit_allo
                 max_tool_retries: ceiling,
                 attempt_timeout: Some(Duration::from_secs(1)),
                 deadline: None,
+                ..Limits::default()
             },
             clock: Arc::new(VirtualClock::default()) as Arc<dyn Clock>,
             observer: Arc::new(Unobserved),

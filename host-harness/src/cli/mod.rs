@@ -180,6 +180,7 @@ impl From<Limits> for gateway::Limits {
             max_tool_retries: limits.max_tool_retries,
             attempt_timeout: limits.attempt_timeout.map(Duration::from_millis),
             deadline: limits.deadline.map(Duration::from_millis),
+            ..Self::default()
         }
     }
 }

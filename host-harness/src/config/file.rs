@@ -60,6 +60,7 @@ pub struct Limits {
     max_tool_retries: Option<u32>,
     attempt_timeout_ms: Option<NonZeroU64>,
     deadline_ms: Option<NonZeroU64>,
+    cancel_wait_ms: Option<u64>,
     max_body_bytes: Option<usize>,
     max_requests: Option<usize>,
     max_sessions: Option<usize>,
@@ -78,6 +79,7 @@ impl Limits {
             max_tool_retries: self.max_tool_retries.unwrap_or(by_default.max_tool_retries),
             attempt_timeout: millis(self.attempt_timeout_ms),
             deadline: millis(self.deadline_ms),
+            cancel_wait: self.cancel_wait_ms.map_or(by_default.cancel_wait, Duration::from_millis),
         }
     }
 

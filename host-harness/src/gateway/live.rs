@@ -42,6 +42,11 @@ impl<'a> Live<'a> {
         self.deadline.map(|deadline| deadline.saturating_sub(self.gateway.clock.now()))
     }
 
+    /// The shorter of `limit` and the time until the deadline; none if neither is there.
+    pub(super) fn at_most(&self, limit: Option<Duration>) -> Option<Duration> {
+        [limit, self.time_left()].into_iter().flatten().min()
+    }
+
     /// Asks the plugin about the attempt that has just ended. Ok is a verdict
     /// that asks for a retry within all the gateway's limits.
     pub(super) fn judge(

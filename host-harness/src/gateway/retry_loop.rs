@@ -74,11 +74,19 @@ pub struct Limits {
     /// How long a call may take from the start of its first attempt, sleeps
     /// included; default unlimited.
     pub deadline: Option<Duration>,
+    /// How long the next attempt waits for the upstream to take the
+    /// cancellation of the one that timed out; default 1 s.
+    pub cancel_wait: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_tool_retries: 3, attempt_timeout: None, deadline: None }
+        Self {
+            max_tool_retries: 3,
+            attempt_timeout: None,
+            deadline: None,
+            cancel_wait: Duration::from_secs(1),
+        }
     }
 }
 
@@ -119,11 +127,31 @@ impl Gateway {
     /// Both run within the attempt's span.
     ///
     /// Upstream calls never exceed 1 + [`Limits::max_tool_retries`].
-    pub async fn run<R, F, Fut>(&self, call: &LogicalCall, mut invoke: F) -> Finished<R>
+    pub async fn run<R, F, Fut>(&self, call: &LogicalCall, invoke: F) -> Finished<R>
     where
         R: Reply,
         F: FnMut(Attempt) -> Fut,
         Fut: Future<Output = R>,
+    {
+        self.run_settled(call, invoke, || std::future::ready(())).await
+    }
+
+    /// As [`run`](Self::run), of attempts that the upstream has to be done with
+    /// before the next one: what `settled` makes is awaited between the sleep
+    /// and the attempt, for [`Limits::cancel_wait`] at the most. The deadline
+    /// and the call's cancellation end that wait as they end the others.
+    pub async fn run_settled<R, F, Fut, S, Settled>(
+        &self,
+        call: &LogicalCall,
+        mut invoke: F,
+        mut settled: S,
+    ) -> Finished<R>
+    where
+        R: Reply,
+        F: FnMut(Attempt) -> Fut,
+        Fut: Future<Output = R>,
+        S: FnMut() -> Settled,
+        Settled: Future<Output = ()>,
     {
         let mut live = Live::begin(self, call);
         let (reply, stop) = loop {
@@ -152,6 +180,16 @@ impl Gateway {
                 biased;
                 () = call.cancel.cancelled() => break (None, Stop::Cancelled),
                 () = self.clock.sleep(Duration::from_millis(verdict.retry_delay_ms)) => {}
+            }
+            let wait = live.at_most(Some(self.limits.cancel_wait)).unwrap_or_default();
+            tokio::select! {
+                biased;
+                () = call.cancel.cancelled() => break (None, Stop::Cancelled),
+                () = settled() => {}
+                () = async { self.clock.sleep(wait).await } => {}
+            }
+            if live.time_left() == Some(Duration::ZERO) {
+                break (Some(reply), Stop::Deadline(verdict));
             }
             live.attempt = attempt.next();
         };
@@ -185,7 +223,7 @@ impl Gateway {
         attempt: impl Future<Output = R>,
     ) -> Option<R> {
         let attempt = pin!(attempt);
-        let limit = [self.limits.attempt_timeout, live.time_left()].into_iter().flatten().min();
+        let limit = live.at_most(self.limits.attempt_timeout);
         let timeout = async {
             match limit {
                 Some(limit) => {

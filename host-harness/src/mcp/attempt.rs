@@ -1,6 +1,6 @@
 //! One attempt: a request of its own to the upstream.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::mcp::{
     headers::Headers,
     progress::Progress,
     reply::{AttemptReply, Loss},
-    upstream::Upstream,
+    upstream::{Taken, Upstream},
     wire::{Id, Message},
 };
 
@@ -22,6 +22,26 @@ pub(super) struct Origin<'a> {
     pub(super) headers: Headers,
     /// Where progress goes, if the client wants to hear of it.
     pub(super) progress: Option<&'a Arc<Progress>>,
+    /// What became of the attempt before.
+    pub(super) before: &'a Before,
+}
+
+/// The attempt before, if it was cancelled: the upstream may not know yet.
+#[derive(Debug, Default)]
+pub(super) struct Before(Mutex<Option<Taken>>);
+
+impl Before {
+    /// Waits until the upstream has taken the cancellation, if there was one.
+    pub(super) async fn settled(&self) {
+        let taken = self.cancelled().take();
+        if let Some(taken) = taken {
+            taken.wait().await;
+        }
+    }
+
+    fn cancelled(&self) -> std::sync::MutexGuard<'_, Option<Taken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Makes one attempt: the client's request under an id of its own. When the
@@ -39,8 +59,8 @@ pub(super) async fn attempt(
         progress.begin(&id);
         request = request.with_meta("progressToken", id.raw());
     }
-    let mut flight = InFlight { upstream, id: &id, notice: origin.notice, sent: false };
-    if upstream.send(request.with_id(&id), origin.headers).await.is_err() {
+    let mut flight = InFlight { upstream, id: &id, origin: &origin, sent: false };
+    if upstream.send(request.with_id(&id), origin.headers.clone()).await.is_err() {
         return AttemptReply::Lost(Loss::NotSent);
     }
     flight.sent = true;
@@ -51,7 +71,7 @@ pub(super) async fn attempt(
 struct InFlight<'a> {
     upstream: &'a Upstream,
     id: &'a Id,
-    notice: &'a OnceLock<Message>,
+    origin: &'a Origin<'a>,
     sent: bool,
 }
 
@@ -60,13 +80,14 @@ impl Drop for InFlight<'_> {
         if !self.upstream.pending.abandon(self.id) || !self.sent {
             return;
         }
-        let notice = match self.notice.get() {
+        let notice = match self.origin.notice.get() {
             Some(notice) => notice.clone(),
             None => {
                 let reason = json!({ "reason": "the gateway gave the attempt up" });
                 Message::notification("notifications/cancelled", &reason)
             }
         };
-        self.upstream.cancel(notice.with_param("requestId", self.id.raw().to_owned()));
+        let notice = notice.with_param("requestId", self.id.raw().to_owned());
+        *self.origin.before.cancelled() = Some(self.upstream.cancel(notice));
     }
 }

@@ -8,7 +8,7 @@ use tracing::Instrument;
 use crate::{
     gateway::{CallContext, Finished, Home, Hook, LogicalCall, Stop, marker, span},
     mcp::{
-        attempt::{Origin, attempt},
+        attempt::{Before, Origin, attempt},
         attempt_marker,
         call::Call,
         failed_closed,
@@ -65,6 +65,7 @@ impl Session {
                 None
             };
             let progress = call.progress_token.map(|token| Arc::new(Progress::new(token)));
+            let before = Before::default();
             let attempts = |number| {
                 let request = match retries.and_then(|retries| marker(outer, number, retries)) {
                     Some(marker) => attempt_marker::write(request.clone(), marker),
@@ -76,12 +77,14 @@ impl Session {
                     notice: &cancel.notice,
                     headers,
                     progress: progress.as_ref(),
+                    before: &before,
                 };
                 attempt(&session.upstream, request, origin)
             };
+            let settled = || before.settled();
             let response = tokio::select! {
                 biased;
-                finished = session.gateway.run(&logical, attempts) => match finished {
+                finished = session.gateway.run_settled(&logical, attempts, settled) => match finished {
                     Finished::Answered { reply, stop: Stop::FailedClosed(failure), .. } => {
                         failed_closed::response(reply, &id, &failure)
                     }

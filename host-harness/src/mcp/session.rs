@@ -123,7 +123,9 @@ impl Session {
     /// Nobody waits for the answer to this request any more; `notice` has the words for the upstream.
     pub(super) fn cancel(&self, id: &Id, notice: &Message) {
         if !self.live.cancel(id, notice) && self.upstream.pending.abandon(id) {
-            self.upstream.cancel(notice.clone().with_param("requestId", id.raw().to_owned()));
+            let notice = notice.clone().with_param("requestId", id.raw().to_owned());
+            // Nothing comes after it.
+            drop(self.upstream.cancel(notice));
         }
     }
 

@@ -10,6 +10,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -36,7 +37,7 @@ impl Asked {
     }
 }
 
-type Play = dyn Fn(&Asked, usize) -> Response + Send + Sync;
+type Play = dyn Fn(Asked, usize) -> BoxFuture<'static, Response> + Send + Sync;
 
 #[derive(Clone)]
 pub struct HttpServer {
@@ -55,6 +56,17 @@ impl HttpServer {
     /// Answers with what `play` makes of a request and of how many requests of
     /// the same HTTP and JSON-RPC method there were before it.
     pub async fn start(play: impl Fn(&Asked, usize) -> Response + Send + Sync + 'static) -> Self {
+        Self::start_slow(move |asked, before| {
+            let response = play(&asked, before);
+            Box::pin(async { response })
+        })
+        .await
+    }
+
+    /// As [`start`](Self::start), of a server that takes its time.
+    pub async fn start_slow(
+        play: impl Fn(Asked, usize) -> BoxFuture<'static, Response> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let server = Self { address, asked: Arc::default(), heard: Arc::default() };
@@ -108,7 +120,7 @@ async fn answer(State(stage): State<Stage>, request: Request) -> Response {
         before
     };
     stage.server.heard.notify_waiters();
-    (stage.play)(&asked, before)
+    (stage.play)(asked, before).await
 }
 
 /// A status and no body.

@@ -1,7 +1,5 @@
 //! A client on lines, in front of a server behind a URL.
 
-use std::time::Duration;
-
 use host_harness::gateway::Limits;
 use serde_json::json;
 
@@ -165,25 +163,6 @@ async fn a_request_that_is_no_call_is_sent_again_in_the_renewed_session() {
     client.ask(initialize()).await;
     let pong = client.ask(json!({ "jsonrpc": "2.0", "id": 2, "method": "ping" })).await;
     assert_eq!(pong, json!({ "jsonrpc": "2.0", "id": 2, "result": {} }));
-    client.leave().await;
-}
-
-#[tokio::test]
-async fn an_attempt_that_times_out_is_cancelled_before_the_next_one() {
-    let server = HttpServer::start(|asked, before| match asked.rpc_method() {
-        "tools/call" if before == 0 => stream(&["data:"], false),
-        "tools/call" => json_body(result(asked, json!({}))),
-        _ => manners(asked, "s-1"),
-    })
-    .await;
-    let limits = Limits { attempt_timeout: Some(Duration::from_millis(300)), ..Limits::default() };
-    let mut client = LineClient::of_url(gateway("{}", limits), &server.url());
-    client.ask(initialize()).await;
-    assert_eq!(client.ask(call(1)).await["result"], json!({}));
-    let calls = server.asked_for(is_call);
-    assert_eq!(calls.len(), 2);
-    let notice = server.hears(|asked| asked.rpc_method() == "notifications/cancelled").await;
-    assert_eq!(notice.body["params"]["requestId"], calls[0].body["id"]);
     client.leave().await;
 }
 

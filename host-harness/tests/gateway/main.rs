@@ -1,6 +1,7 @@
 //! The gateway between played clients and servers, with the real component in it.
 
 mod attempts;
+mod cancelled_attempts;
 #[cfg(unix)]
 mod collector;
 mod configuration_file;

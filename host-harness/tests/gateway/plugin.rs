@@ -12,6 +12,8 @@ use host_harness::{
     sandbox::{Component, Entropy, Options, Plugin},
 };
 
+use crate::line_client::PATIENCE;
+
 static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
     Component::from_bytes(bundled::NAME, bundled::COMPONENT).expect("the bundled component")
 });
@@ -42,30 +44,44 @@ pub fn gateway(config: &str, limits: Limits) -> Arc<Gateway> {
     })
 }
 
-/// Counts the attempts of a gateway.
+/// Counts the attempts and the ends of a gateway's calls.
 #[derive(Default)]
-pub struct Watch(std::sync::atomic::AtomicU32);
+pub struct Watch(tokio::sync::watch::Sender<(u32, u32)>);
 
 impl Watch {
     pub fn attempts(&self) -> u32 {
-        self.0.load(std::sync::atomic::Ordering::SeqCst)
+        self.0.borrow().0
+    }
+
+    /// Waits for a call to end.
+    pub async fn finished(&self) {
+        let mut counts = self.0.subscribe();
+        let finished = counts.wait_for(|(_, finished)| *finished > 0);
+        tokio::time::timeout(PATIENCE, finished).await.expect("an end in time").expect("we live");
     }
 }
 
 impl Observer for Watch {
     fn observe(&self, _: &LogicalCall, step: &Step<'_>) {
-        if let Step::AttemptStarted(_) = step {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        }
+        self.0.send_modify(|(attempts, finished)| match step {
+            Step::AttemptStarted(_) => *attempts += 1,
+            Step::Finished { .. } => *finished += 1,
+            Step::AttemptEnded { .. } | Step::Waiting { .. } => {}
+        });
     }
 }
 
 /// A gateway whose attempts are counted.
 pub fn watched(config: &str) -> (Arc<Watch>, Arc<Gateway>) {
+    watched_within(config, Limits::default())
+}
+
+/// As [`watched`], within limits.
+pub fn watched_within(config: &str, limits: Limits) -> (Arc<Watch>, Arc<Gateway>) {
     let watch = Arc::new(Watch::default());
     let gateway = Arc::new(Gateway {
         hook: Some(plugin(config)),
-        limits: Limits::default(),
+        limits,
         clock: Arc::new(SystemClock::new()),
         observer: watch.clone(),
     });

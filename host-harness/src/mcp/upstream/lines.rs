@@ -48,15 +48,16 @@ where
 async fn write(mut outbox: Outbox, mut to: impl AsyncWrite + Unpin, finish: CancellationToken) {
     loop {
         // In this order: a cancellation follows the request that it speaks of.
-        let message = tokio::select! {
+        let (message, delivering) = tokio::select! {
             biased;
-            Some(sent) = outbox.queue.recv() => sent.message,
-            Some(message) = outbox.last_words.recv() => message,
+            Some(sent) = outbox.queue.recv() => (sent.message, None),
+            Some(word) = outbox.last_words.recv() => (word.notice, Some(word.delivering)),
             () = finish.cancelled() => break,
         };
         if lines::write(&mut to, &message).await.is_err() {
             return;
         }
+        drop(delivering);
     }
     // The upstream may have closed its end already; then there is nothing to close.
     let _ = to.shutdown().await;

@@ -1,5 +1,6 @@
 //! The way to the upstream: what is sent, and who waits for the answer.
 
+mod cancellation;
 pub mod http;
 mod lines;
 mod supervised;
@@ -14,6 +15,8 @@ use crate::mcp::{
     wire::Message,
 };
 
+use cancellation::Cancellation;
+pub(crate) use cancellation::Taken;
 pub use http::HttpUpstream;
 pub(super) use lines::Lines;
 pub use supervised::{EndStatus, Supervised};
@@ -36,14 +39,14 @@ pub(crate) struct Upstream {
     pub(super) pending: Pending,
     queue: mpsc::Sender<ToUpstream>,
     /// Cancellations from destructors, which cannot wait for room. At most one per attempt.
-    last_words: mpsc::UnboundedSender<Message>,
+    last_words: mpsc::UnboundedSender<Cancellation>,
 }
 
 /// What an [`Upstream`] sends, for the link that carries it.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pub(super) queue: mpsc::Receiver<ToUpstream>,
-    pub(super) last_words: mpsc::UnboundedReceiver<Message>,
+    pub(super) last_words: mpsc::UnboundedReceiver<Cancellation>,
 }
 
 /// A connection to an upstream server, of whatever transport.
@@ -127,9 +130,11 @@ impl Upstream {
         self.queue.send(ToUpstream { message, headers }).await.map_err(|_| Loss::NotSent)
     }
 
-    /// Sends a cancellation from where nothing can wait.
-    pub(super) fn cancel(&self, notice: Message) {
+    /// Sends a cancellation from where nothing can wait. Who can, learns when it was taken.
+    pub(super) fn cancel(&self, notice: Message) -> Taken {
+        let (cancellation, taken) = Cancellation::new(notice);
         // An upstream that is gone needs no cancellation.
-        let _ = self.last_words.send(notice);
+        let _ = self.last_words.send(cancellation);
+        taken
     }
 }

@@ -175,13 +175,15 @@ impl Account {
         let (sent, ids) = (&mut self.sent, &mut self.ids);
         let writing = async move {
             loop {
-                let message = match in_hand.take() {
-                    Some(message) => message,
+                let (message, delivering) = match in_hand.take() {
+                    Some(message) => (message, None),
                     // In this order: a cancellation follows the request that it speaks of.
                     None => tokio::select! {
                         biased;
-                        Some(sent) = outbox.queue.recv() => sent.message,
-                        Some(message) = outbox.last_words.recv() => message,
+                        Some(sent) = outbox.queue.recv() => (sent.message, None),
+                        Some(word) = outbox.last_words.recv() => {
+                            (word.notice, Some(word.delivering))
+                        }
                         () = finish.cancelled() => break,
                     },
                 };
@@ -203,6 +205,7 @@ impl Account {
                     }
                 }
                 *in_hand = None;
+                drop(delivering);
             }
             // Dropped here, which is what closes a pipe.
             drop(to);

@@ -22,6 +22,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use tokio::{
+    sync::oneshot,
     task::{AbortHandle, JoinSet},
     time::timeout,
 };
@@ -33,8 +34,8 @@ use exchange::Exchange;
 
 use crate::mcp::{
     session::Session,
-    upstream::{Link, Outbox, ToUpstream},
-    wire::{IdKey, Kind, Message},
+    upstream::{Link, Outbox, ToUpstream, cancellation::Cancellation},
+    wire::{IdKey, Kind},
 };
 
 /// How long what is under way may take when the session ends, and the goodbye after that.
@@ -73,7 +74,7 @@ impl Link for HttpUpstream {
             tokio::select! {
                 biased;
                 Some(sent) = outbox.queue.recv() => under_way.send(&exchange, sent).await,
-                Some(notice) = outbox.last_words.recv() => under_way.cancel(&exchange, notice),
+                Some(word) = outbox.last_words.recv() => under_way.cancel(&exchange, word),
                 Some(ended) = under_way.tasks.join_next() => under_way.reap(ended),
                 () = finish.cancelled() => break,
             }
@@ -89,7 +90,14 @@ impl Link for HttpUpstream {
 #[derive(Default)]
 struct UnderWay {
     tasks: JoinSet<Option<IdKey>>,
-    requests: HashMap<IdKey, AbortHandle>,
+    requests: HashMap<IdKey, Request>,
+}
+
+/// A request whose answer has not come.
+struct Request {
+    task: AbortHandle,
+    /// Closed once nothing of the task is left.
+    over: oneshot::Receiver<()>,
 }
 
 impl UnderWay {
@@ -97,18 +105,22 @@ impl UnderWay {
         match sent.message.kind().clone() {
             Kind::Request { id, .. } => {
                 let (exchange, key) = (exchange.clone(), id.key().clone());
+                let (alive, over) = oneshot::channel();
                 let task = self.tasks.spawn(async move {
+                    let _alive: oneshot::Sender<()> = alive;
                     exchange.request(sent, &id).await;
                     Some(id.key().clone())
                 });
-                self.requests.insert(key, task);
+                self.requests.insert(key, Request { task, over });
             }
             Kind::Notification { method } if method == "notifications/cancelled" => {
-                self.cancel(exchange, sent.message);
+                // Who sent it waits for nothing.
+                let (word, _) = Cancellation::new(sent.message);
+                self.cancel(exchange, word);
             }
             Kind::Notification { .. } | Kind::Response { .. } => {
                 let exchange = exchange.clone();
-                let (taken, told) = tokio::sync::oneshot::channel();
+                let (taken, told) = oneshot::channel();
                 self.tasks.spawn(async move {
                     exchange.tell(sent).await;
                     // Nobody may wait any more.
@@ -122,18 +134,30 @@ impl UnderWay {
 
     /// Ends the HTTP request of a cancelled request. Since 2026-07-28 that says
     /// it all; before, the server is told.
-    fn cancel(&mut self, exchange: &Arc<Exchange>, notice: Message) {
+    fn cancel(
+        &mut self,
+        exchange: &Arc<Exchange>,
+        Cancellation { notice, delivering }: Cancellation,
+    ) {
         let request = notice.id_in_params("requestId");
-        if let Some(task) = request.and_then(|id| self.requests.remove(id.key())) {
-            task.abort();
+        let request = request.and_then(|id| self.requests.remove(id.key()));
+        if let Some(request) = &request {
+            request.task.abort();
         }
-        if exchange.has_sessions() {
-            let exchange = exchange.clone();
-            self.tasks.spawn(async move {
-                exchange.tell(ToUpstream { message: notice, headers: Arc::default() }).await;
-                None
-            });
-        }
+        let exchange = exchange.clone();
+        self.tasks.spawn(async move {
+            if let Some(request) = request {
+                // It ends by being dropped.
+                let _ = request.over.await;
+            }
+            if exchange.has_sessions() {
+                let told = exchange.tell(ToUpstream { message: notice, headers: Arc::default() });
+                // A server that does not answer is not asked for ever.
+                let _ = timeout(ORDER, told).await;
+            }
+            drop(delivering);
+            None
+        });
     }
 
     fn reap(&mut self, ended: Result<Option<IdKey>, tokio::task::JoinError>) {
