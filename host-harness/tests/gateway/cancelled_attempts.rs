@@ -95,7 +95,7 @@ async fn a_server_that_never_answers_a_cancellation_holds_nothing_up() {
 async fn a_client_that_cancels_while_the_server_takes_its_time_is_not_kept_waiting() {
     let (takes, _) = watch::channel(false);
     let server = server(&takes).await;
-    let (events, gateway) = crate::plugin::watched_within("{}", limits(PATIENCE));
+    let (events, gateway) = crate::plugin::watched("{}", limits(PATIENCE));
     let mut client = LineClient::of_url(gateway, &server.url());
     client.ask(initialize()).await;
     client.say(call(1)).await;

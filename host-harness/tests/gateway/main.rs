@@ -3,6 +3,9 @@
 mod attempts;
 mod cancelled_attempts;
 #[cfg(unix)]
+mod child_server;
+mod closed_ports;
+#[cfg(unix)]
 mod collector;
 mod configuration_file;
 #[cfg(unix)]

@@ -72,12 +72,7 @@ impl Observer for Watch {
 }
 
 /// A gateway whose attempts are counted.
-pub fn watched(config: &str) -> (Arc<Watch>, Arc<Gateway>) {
-    watched_within(config, Limits::default())
-}
-
-/// As [`watched`], within limits.
-pub fn watched_within(config: &str, limits: Limits) -> (Arc<Watch>, Arc<Gateway>) {
+pub fn watched(config: &str, limits: Limits) -> (Arc<Watch>, Arc<Gateway>) {
     let watch = Arc::new(Watch::default());
     let gateway = Arc::new(Gateway {
         hook: Some(plugin(config)),
