@@ -2,19 +2,25 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::{Value, value::RawValue};
 
-use crate::contract::ToolAnnotations;
+use crate::{contract::ToolAnnotations, mcp::param_headers::ParamHeaders};
 
 /// Tools that are remembered; a list that is longer is remembered in part.
 const MOST: usize = 10_000;
 
-/// The annotations of the upstream's tools.
+/// What is known of the upstream's tools.
 #[derive(Debug, Default)]
-pub(super) struct Catalogue(Mutex<HashMap<String, ToolAnnotations>>);
+pub(super) struct Catalogue(Mutex<HashMap<String, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    annotations: ToolAnnotations,
+    params: Arc<ParamHeaders>,
+}
 
 impl Catalogue {
     /// Picks up the result of a `tools/list`, which may be one page of several.
@@ -24,7 +30,10 @@ impl Catalogue {
         for tool in result.get("tools").and_then(Value::as_array).into_iter().flatten() {
             let Some(name) = tool.get("name").and_then(Value::as_str) else { continue };
             if tools.len() < MOST || tools.contains_key(name) {
-                tools.insert(name.to_owned(), annotations(tool));
+                // A tool whose annotations break the rules is not to be called.
+                let params = tool.get("inputSchema").map(ParamHeaders::of);
+                let params = Arc::new(params.and_then(Result::ok).unwrap_or_default());
+                tools.insert(name.to_owned(), Known { annotations: annotations(tool), params });
             }
         }
     }
@@ -36,10 +45,15 @@ impl Catalogue {
 
     /// What is known of a tool.
     pub(super) fn of(&self, tool: &str) -> Option<ToolAnnotations> {
-        self.tools().get(tool).copied()
+        Some(self.tools().get(tool)?.annotations)
     }
 
-    fn tools(&self) -> MutexGuard<'_, HashMap<String, ToolAnnotations>> {
+    /// The parameters of a tool that are in headers as well.
+    pub(super) fn params(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
+        Some(self.tools().get(tool)?.params.clone())
+    }
+
+    fn tools(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

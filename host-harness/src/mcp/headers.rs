@@ -27,8 +27,42 @@ pub(crate) fn version_of(message: &Message) -> Option<String> {
     serde_json::from_str(meta.get(VERSION)?.get()).ok()
 }
 
-/// Headers of the client's request that the upstream is to see as well. Cheap to copy.
-pub(crate) type Headers = Arc<HeaderMap>;
+/// Headers that travel with a message. Cheap to copy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Headers {
+    map: Arc<HeaderMap>,
+    client_on_http: bool,
+}
+
+impl Headers {
+    /// Those of a client on HTTP that the upstream is to see as well. What is
+    /// missing or wrong is between the client and the upstream. Of a message that
+    /// came over lines, or from the gateway itself, they are [`default`](Self::default):
+    /// the gateway is the upstream's client then, and mirrors what has to be mirrored.
+    pub(crate) fn of_http(map: HeaderMap) -> Self {
+        Self { map: Arc::new(map), client_on_http: true }
+    }
+
+    /// As [`default`](Self::default), with these among them.
+    pub(crate) fn of_the_gateway(map: HeaderMap) -> Self {
+        Self { map: Arc::new(map), client_on_http: false }
+    }
+
+    /// Whether the client says for itself what headers have to say.
+    pub(crate) fn are_the_clients(&self) -> bool {
+        self.client_on_http
+    }
+
+    /// All of them.
+    pub(crate) fn map(&self) -> &HeaderMap {
+        &self.map
+    }
+
+    /// To add to them.
+    pub(crate) fn map_mut(&mut self) -> &mut HeaderMap {
+        Arc::make_mut(&mut self.map)
+    }
+}
 
 /// Which headers of a client's request go on to the upstream: those that
 /// mirror the message, which the upstream compares with it, and those of a
@@ -42,7 +76,7 @@ pub(crate) fn passed_on(received: &HeaderMap, also: &[HeaderName]) -> Headers {
             || also.contains(name)
     };
     let kept = received.iter().filter(|(name, _)| passes(name));
-    Arc::new(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+    Headers::of_http(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 #[cfg(test)]
@@ -59,7 +93,8 @@ mod tests {
         }
         let names = |also: &[HeaderName]| {
             let kept = passed_on(&received, also);
-            let mut names: Vec<_> = kept.keys().map(|name| name.as_str().to_owned()).collect();
+            let mut names: Vec<_> =
+                kept.map().keys().map(|name| name.as_str().to_owned()).collect();
             names.sort();
             names
         };

@@ -26,8 +26,9 @@
 //! * [`pending`]: who waits for which response of the upstream.
 //! * [`upstream`]: the servers: [`child`] processes and URLs.
 //! * `service`: what the gateway has to know of a server; `unique`: names that nothing else has.
-//! * `headers`: what travels with a message over HTTP; `trace_context`: the
-//!   trace that a call belongs to, whichever way it came.
+//! * `headers`: what travels with a message over HTTP; `header_value`: texts in
+//!   headers; `param_headers`: parameters that a tool wants to see there;
+//!   `trace_context`: the trace that a call belongs to, whichever way it came.
 
 mod attempt;
 mod attempt_marker;
@@ -37,11 +38,13 @@ pub mod child;
 pub mod facts;
 mod failed_closed;
 pub mod front;
+mod header_value;
 mod headers;
 pub mod joined;
 pub mod lines;
 mod live;
 mod members;
+mod param_headers;
 mod peer;
 pub mod pending;
 mod progress;

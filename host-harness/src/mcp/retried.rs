@@ -36,7 +36,7 @@ impl Session {
         let entered = self.live.enter(&id, cancel.clone());
         let session = self.clone();
         let span = span::call(call.hook, &call.target, session.options.upstream_name.as_deref());
-        let traced = trace_context::adopt(&span, &call.meta, &headers);
+        let traced = trace_context::adopt(&span, &call.meta, headers.map());
         let called = span.clone();
         let work = async move {
             let outer = attempt_marker::read(&call.meta);

@@ -4,7 +4,7 @@
 //! Where spans are exported, those of the call go between the client's span and
 //! the upstream's. Where they are not, what the client sent passes untouched.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use http::{HeaderMap, HeaderValue};
 use opentelemetry::{
@@ -54,25 +54,24 @@ pub(super) fn adopt(call: &Span, meta: &Value, headers: &HeaderMap) -> bool {
 }
 
 /// The request of an attempt, within its span, as it goes to the upstream.
-pub(super) fn hand_on(request: Message, headers: Headers) -> (Message, Headers) {
+pub(super) fn hand_on(request: Message, mut headers: Headers) -> (Message, Headers) {
     let context = Span::current().context();
     if !context.span().span_context().is_valid() {
         return (request, headers);
     }
     let mut told = HashMap::new();
     TraceContextPropagator::new().inject_context(&context, &mut told);
-    let mut headers = Arc::unwrap_or_clone(headers);
     // That of another trace, if the client's `_meta` and headers disagree.
-    headers.remove(STATE);
+    headers.map_mut().remove(STATE);
     let told = told.into_iter().filter(|(_, value)| !value.is_empty());
     let request = told.fold(request, |request, (name, value)| {
         let header = if name == PARENT { PARENT } else { STATE };
         if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(header, value);
+            headers.map_mut().insert(header, value);
         }
         request.with_meta(header, &value)
     });
-    (request, Arc::new(headers))
+    (request, headers)
 }
 
 #[cfg(test)]
@@ -96,12 +95,12 @@ mod tests {
     fn nothing_is_touched_where_nothing_is_exported() {
         let text = r#"{"id":1,"method":"tools/call","params":{"_meta":{"traceparent":"00-1"}}}"#;
         let request = Message::parse(serde_json::from_str(text).expect("JSON")).expect("a call");
-        let headers = Headers::new(HeaderMap::from_iter([(
+        let headers = Headers::of_http(HeaderMap::from_iter([(
             http::HeaderName::from_static(STATE),
             HeaderValue::from_static("a=1"),
         )]));
         let (request, passed) = hand_on(request, headers.clone());
         assert_eq!(serde_json::to_string(&request).expect("JSON"), text);
-        assert!(Arc::ptr_eq(&passed, &headers));
+        assert_eq!(passed.map(), headers.map());
     }
 }

@@ -25,6 +25,7 @@ mod http_server;
 mod http_upstream;
 mod joined;
 mod line_client;
+mod mirrored_headers;
 mod plugin;
 mod program;
 #[cfg(unix)]

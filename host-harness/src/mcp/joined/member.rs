@@ -125,15 +125,12 @@ impl Member {
     /// the body are left to the link: the body may have changed, and a
     /// session has a version of its own with each upstream.
     fn headers(&self, received: &Headers) -> Headers {
-        if received.is_empty() {
-            return received.clone();
-        }
-        let passed = headers::passed_on(received, &self.pass_headers);
-        let mut passed = Arc::unwrap_or_clone(passed);
+        let passed = headers::passed_on(received.map(), &self.pass_headers);
+        let mut passed = passed.map().clone();
         for name in [headers::PROTOCOL_VERSION, headers::METHOD, headers::NAME] {
             passed.remove(name);
         }
-        Arc::new(passed)
+        Headers::of_the_gateway(passed)
     }
 
     /// A response of the upstream has come.

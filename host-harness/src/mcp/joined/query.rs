@@ -25,7 +25,7 @@ pub(super) enum Era {
 impl Era {
     /// By what the message says, or the headers that came with it.
     pub(super) fn of(message: &Message, headers: &Headers) -> Self {
-        let named = headers.get(PROTOCOL_VERSION).and_then(|version| version.to_str().ok());
+        let named = headers.map().get(PROTOCOL_VERSION).and_then(|version| version.to_str().ok());
         let stateless = named.is_some_and(|version| version > LAST_WITH_SESSIONS);
         if stateless || version_of(message).is_some() { Self::Stateless } else { Self::Sessions }
     }

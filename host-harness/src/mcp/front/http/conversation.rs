@@ -18,6 +18,7 @@ use crate::mcp::{
     child::StartError,
     front::ToClient,
     headers::Headers,
+    param_headers::ParamHeaders,
     peer::{Connection, Peer},
     task::Task,
     wire::{Id, Kind, Message},
@@ -66,6 +67,14 @@ impl Conversation {
             link: tokio::sync::Mutex::new(link),
             _routing: routing,
         }))
+    }
+
+    /// Which parameters of a `tools/call` are in headers as well, if its tool is known.
+    pub(super) fn params_of(&self, call: &Message) -> Option<Arc<ParamHeaders>> {
+        let name: String = serde_json::from_str(call.param("name")?.get()).ok()?;
+        // Several upstreams are each other's to compare.
+        let Peer::One(session) = &self.peer else { return None };
+        session.catalogue.params(&name)
     }
 
     /// Makes a request. Dropping the answer is hanging up: the request is cancelled.

@@ -125,6 +125,14 @@ async fn request(
             Err(error) => return unavailable(&error, id),
         },
     };
+    if modern && unchecked && method == "tools/call" {
+        let params = conversation.params_of(&message);
+        let mismatch = params.and_then(|params| mirror::param_mismatch(headers, &message, &params));
+        if let Some(mismatch) = mismatch {
+            let refusal = Message::error(Some(id), HEADER_MISMATCH, &mismatch, None);
+            return answer::json(StatusCode::BAD_REQUEST, &refusal);
+        }
+    }
     let mut answering = conversation.request(message, id, passed).await;
     let first = tokio::select! {
         biased;

@@ -3,13 +3,27 @@
 //! A server behind a URL compares them itself. One on lines never sees them,
 //! so the front, which is the HTTP server then, has to.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
+use serde_json::Value;
 
 use crate::mcp::{
+    header_value::decoded,
     headers::{METHOD, NAME, PROTOCOL_VERSION, version_of},
+    param_headers::ParamHeaders,
     wire::{Kind, Message},
 };
+
+/// As [`mismatch`], of the parameters that a call of this tool has to have in headers.
+pub(super) fn param_mismatch(
+    headers: &HeaderMap,
+    call: &Message,
+    params: &ParamHeaders,
+) -> Option<String> {
+    let arguments = call.param("arguments");
+    let arguments = arguments.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let name = params.mismatch(arguments.as_ref().unwrap_or(&Value::Null), headers)?;
+    Some(if headers.contains_key(&name) { differs(&name) } else { missing(&name) })
+}
 
 /// What does not fit; none if all is well, or the request is of before 2026-07-28.
 pub(super) fn mismatch(headers: &HeaderMap, message: &Message) -> Option<String> {
@@ -27,20 +41,16 @@ pub(super) fn mismatch(headers: &HeaderMap, message: &Message) -> Option<String>
 }
 
 fn compare(headers: &HeaderMap, name: &HeaderName, body: &str) -> Option<String> {
-    let Some(value) = headers.get(name) else {
-        return Some(format!("Header mismatch: the header {name} is missing"));
-    };
-    let told = value.to_str().ok().and_then(decoded);
-    (told.as_deref() != Some(body))
-        .then(|| format!("Header mismatch: {name} does not say what the body says"))
+    let Some(value) = headers.get(name) else { return Some(missing(name)) };
+    (decoded(value).as_deref() != Some(body)).then(|| differs(name))
 }
 
-/// A value, out of the form that 2026-07-28 gives to what no header can hold.
-fn decoded(value: &str) -> Option<String> {
-    match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
-        Some(coded) => String::from_utf8(STANDARD.decode(coded).ok()?).ok(),
-        None => Some(value.to_owned()),
-    }
+fn missing(name: &HeaderName) -> String {
+    format!("Header mismatch: the header {name} is missing")
+}
+
+fn differs(name: &HeaderName) -> String {
+    format!("Header mismatch: {name} does not say what the body says")
 }
 
 #[cfg(test)]

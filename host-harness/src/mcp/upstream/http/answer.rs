@@ -16,7 +16,7 @@ use crate::{
     mcp::{
         front::HttpStatus,
         reply::HttpFailure,
-        wire::{Message, NotAMessage},
+        wire::{Kind, Message, NotAMessage},
     },
 };
 
@@ -52,6 +52,20 @@ impl Messages {
             Self::Documents(documents) => documents.next().await,
         }
     }
+}
+
+/// The first response of an answer.
+pub(super) async fn first_response(answer: Response<Body>) -> Option<Message> {
+    let mut messages = Messages::of(answer);
+    let mut cursor = Cursor::default();
+    while let Some(line) = messages.next(&mut cursor).await {
+        if let Ok(message) = line
+            && matches!(message.kind(), Kind::Response { .. })
+        {
+            return Some(message);
+        }
+    }
+    None
 }
 
 /// The message that a short body is.

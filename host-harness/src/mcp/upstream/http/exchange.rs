@@ -7,15 +7,16 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    answer::{Messages, failure},
+    answer::{Messages, failure, first_response},
     client::{Body, Client},
     events::Cursor,
     headers::headers_of,
     listening::{PAUSE, Refused},
     memory::Memory,
+    tools::{lists_tools, without_broken_tools},
 };
 use crate::mcp::{
-    headers::{SESSION_ID, version_of},
+    headers::{Headers, SESSION_ID, version_of},
     reply::{Answer, HttpFailure, Loss},
     session::Session,
     upstream::ToUpstream,
@@ -71,6 +72,14 @@ impl Exchange {
     pub(super) async fn request(self: &Arc<Self>, sent: ToUpstream, id: &Id) {
         let answer = match self.post(&sent, id).await {
             Ok(()) => return,
+            // The server has not executed it.
+            Err(Failed::With(Answer::Http(failure))) if self.relearns(&sent, &failure).await => {
+                match self.post(&sent, id).await {
+                    Ok(()) => return,
+                    Err(Failed::With(answer)) => answer,
+                    Err(Failed::Expired(_, failure)) => Answer::Http(failure),
+                }
+            }
             Err(Failed::With(answer)) => answer,
             Err(Failed::Expired(expired, failure)) => {
                 if !self.renew(&expired).await {
@@ -120,8 +129,8 @@ impl Exchange {
         let _ = self.client.send(Method::DELETE, headers, Vec::new()).await;
     }
 
-    async fn send(&self, sent: &ToUpstream) -> Result<Response<Body>, Loss> {
-        let mut headers = headers_of(&sent.message, &sent.headers);
+    pub(super) async fn send(&self, sent: &ToUpstream) -> Result<Response<Body>, Loss> {
+        let mut headers = headers_of(&sent.message, &sent.headers, &self.session.catalogue);
         let begins =
             matches!(sent.message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
         if !begins {
@@ -145,12 +154,14 @@ impl Exchange {
         }
         let begins =
             matches!(sent.message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
+        let lists = lists_tools(sent);
         let headers = response.headers().clone();
         let mut answer = Messages::of(response);
         let mut cursor = Cursor::default();
         let mut silent = 0;
         loop {
             while let Some(line) = answer.next(&mut cursor).await {
+                let line = if lists { line.map(without_broken_tools) } else { line };
                 silent = 0;
                 let answers = line.as_ref().is_ok_and(|message| message.answers(id));
                 if let (true, true, Ok(message)) = (begins, answers, &line) {
@@ -195,23 +206,13 @@ impl Exchange {
         if !response.status().is_success() || !headers.contains_key(SESSION_ID) {
             return false;
         }
-        let mut answer = Messages::of(response);
-        let message = loop {
-            match answer.next(&mut Cursor::default()).await {
-                Some(Ok(message)) if matches!(message.kind(), Kind::Response { .. }) => {
-                    break Some(message);
-                }
-                Some(_) => {}
-                None => break None,
-            }
-        };
-        let Some(message) = message else { return false };
+        let Some(message) = first_response(response).await else { return false };
         self.memory.begin(greeting, &headers, &message);
         if self.memory.id().is_none_or(|id| id == *expired) {
             return false;
         }
         let message = Message::notification(INITIALIZED, &serde_json::json!({}));
-        let sent = ToUpstream { message, headers: Arc::default() };
+        let sent = ToUpstream { message, headers: Headers::default() };
         let taken = self.send(&sent).await.is_ok_and(|response| response.status().is_success());
         if taken {
             self.listen();

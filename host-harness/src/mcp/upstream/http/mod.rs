@@ -7,6 +7,7 @@
 //! * `answer`: what an HTTP answer holds.
 //! * `events` and `documents`: the messages of an answer that is a stream, and of one in JSON.
 //! * `listening`: streams that the server is asked for.
+//! * `tools`: what an HTTP client has to know of the tools that it calls.
 //! * `memory`: the session with the server, and how it is renewed.
 
 mod answer;
@@ -17,6 +18,7 @@ mod exchange;
 mod headers;
 mod listening;
 mod memory;
+mod tools;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -33,6 +35,7 @@ use client::Client;
 use exchange::Exchange;
 
 use crate::mcp::{
+    headers::Headers,
     session::Session,
     upstream::{Link, Outbox, ToUpstream, cancellation::Cancellation},
     wire::{IdKey, Kind},
@@ -151,7 +154,8 @@ impl UnderWay {
                 let _ = request.over.await;
             }
             if exchange.has_sessions() {
-                let told = exchange.tell(ToUpstream { message: notice, headers: Arc::default() });
+                let told =
+                    exchange.tell(ToUpstream { message: notice, headers: Headers::default() });
                 // A server that does not answer is not asked for ever.
                 let _ = timeout(ORDER, told).await;
             }

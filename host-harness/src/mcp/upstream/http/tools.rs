@@ -1,0 +1,156 @@
+//! What 2026-07-28 asks of an HTTP client about the tools that it lists and
+//! calls, where the gateway is that client: its own client is on lines.
+
+use http::StatusCode;
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
+
+use super::{answer::first_response, exchange::Exchange};
+use crate::mcp::{
+    headers::{Headers, version_of},
+    members::Members,
+    param_headers::ParamHeaders,
+    reply::HttpFailure,
+    upstream::ToUpstream,
+    wire::{Id, Kind, Message},
+};
+
+/// JSON-RPC, since 2026-07-28: the headers do not say what the body says.
+const HEADER_MISMATCH: i64 = -32020;
+/// Pages of a list of tools that are asked for in a row.
+const MOST_PAGES: usize = 100;
+
+/// Whether the headers of this message are the gateway's own.
+fn is_mirrored(sent: &ToUpstream) -> bool {
+    !sent.headers.are_the_clients() && version_of(&sent.message).is_some()
+}
+
+/// Whether the answer is a list of tools that has to be looked through.
+pub(super) fn lists_tools(sent: &ToUpstream) -> bool {
+    matches!(sent.message.kind(), Kind::Request { method, .. } if method == "tools/list")
+        && is_mirrored(sent)
+}
+
+/// The same list without the tools whose annotations break the rules.
+pub(super) fn without_broken_tools(list: Message) -> Message {
+    let kept = || {
+        let mut result = Members::parse(list.get("result")?).ok()?;
+        let tools: Vec<Box<RawValue>> = serde_json::from_str(result.get("tools")?.get()).ok()?;
+        let (kept, broken): (Vec<_>, Vec<_>) = tools.into_iter().partition(|tool| is_sound(tool));
+        if broken.is_empty() {
+            return None;
+        }
+        result.set("tools", to_raw_value(&kept).ok()?);
+        to_raw_value(&result).ok()
+    };
+    match kept() {
+        Some(result) => list.with_member("result", result),
+        None => list,
+    }
+}
+
+fn is_sound(tool: &RawValue) -> bool {
+    let Ok(tool) = serde_json::from_str::<Value>(tool.get()) else { return true };
+    let Err(problem) = ParamHeaders::of(&tool["inputSchema"]) else { return true };
+    tracing::warn!(tool = %tool["name"], %problem, "left a tool out of the list");
+    false
+}
+
+impl Exchange {
+    /// Lists the tools anew if the server says that the gateway's headers do not
+    /// fit. True if the called one is to be called with other headers.
+    pub(super) async fn relearns(&self, call: &ToUpstream, failure: &HttpFailure) -> bool {
+        if !is_mirrored(call) || !is_mismatch(failure) {
+            return false;
+        }
+        let name = call.message.param("name");
+        let name = name.and_then(|name| serde_json::from_str::<String>(name.get()).ok());
+        let Some(name) = name else { return false };
+        let catalogue = &self.session.catalogue;
+        let before = catalogue.params(&name);
+        let mut cursor = None;
+        for _ in 0..MOST_PAGES {
+            let Some(page) = self.page_of_tools(&call.message, cursor.as_deref()).await else {
+                return false;
+            };
+            catalogue.learn(&page);
+            cursor = Members::parse(&page)
+                .ok()
+                .and_then(|page| page.get("nextCursor").map(ToOwned::to_owned));
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let after = catalogue.params(&name);
+        let differs = after.is_some() && after.as_deref() != before.as_deref();
+        tracing::debug!(tool = name, differs, "the server wants other headers");
+        differs
+    }
+
+    /// The result of a `tools/list` on behalf of the client that makes this call.
+    async fn page_of_tools(
+        &self,
+        call: &Message,
+        cursor: Option<&RawValue>,
+    ) -> Option<Box<RawValue>> {
+        let meta: Value = serde_json::from_str(call.param("_meta")?.get()).ok()?;
+        let of_protocol =
+            |(name, _): &(&String, &Value)| name.starts_with("io.modelcontextprotocol/");
+        let meta: serde_json::Map<_, _> = meta
+            .as_object()?
+            .iter()
+            .filter(of_protocol)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let id = Id::text(&self.session.unique("tools"));
+        let list = json!({ "jsonrpc": "2.0", "id": 0, "method": "tools/list",
+            "params": { "_meta": meta } });
+        let mut list = Message::parse(&to_raw_value(&list).ok()?).ok()?.with_id(&id);
+        if let Some(cursor) = cursor {
+            list = list.with_param("cursor", cursor.to_owned());
+        }
+        let sent = ToUpstream { message: list, headers: Headers::default() };
+        let response = self.send(&sent).await.ok()?;
+        if response.status() != StatusCode::OK {
+            return None;
+        }
+        Some(first_response(response).await?.get("result")?.to_owned())
+    }
+}
+
+fn is_mismatch(failure: &HttpFailure) -> bool {
+    let error = failure.response.as_ref().and_then(|response| response.get("error"));
+    error
+        .and_then(|error| serde_json::from_str::<Value>(error.get()).ok())
+        .is_some_and(|error| error["code"] == HEADER_MISMATCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
+        Message::parse(&raw).expect("a message")
+    }
+
+    #[test]
+    fn a_list_loses_its_broken_tools_and_nothing_else() {
+        let sound = r#"{"name":"a","n":1e2,"inputSchema":{"properties":{"x":{"type":"string","x-mcp-header":"X"}}}}"#;
+        let broken = r#"{"name":"b","inputSchema":{"properties":{"x":{"type":"number","x-mcp-header":"X"}}}}"#;
+        let list =
+            |tools: &str| format!(r#"{{"id":1,"result":{{"z":0.10,"tools":[{tools}],"a":null}}}}"#);
+        let told =
+            |text: &str| serde_json::to_string(&without_broken_tools(message(text))).expect("JSON");
+        assert_eq!(told(&list(&format!("{broken},{sound},{broken}"))), list(sound));
+        for untouched in [
+            &list(&format!("{sound}, 7 ,{{}}")),
+            r#"{"id":1,"result":{"tools":{}}}"#,
+            r#"{"id":1,"error":{"code":1,"message":"m"}}"#,
+        ] {
+            assert_eq!(told(untouched), *untouched);
+        }
+    }
+}
