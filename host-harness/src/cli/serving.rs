@@ -79,7 +79,7 @@ pub(super) async fn listen(
         }
     }
     let front = HttpFront { services, admission, limits, metrics: Some(metrics) };
-    front.serve(listener, stop).await?;
+    front.serve(listener, stop).await;
     Ok(ExitCode::SUCCESS)
 }
 

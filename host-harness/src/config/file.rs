@@ -62,6 +62,7 @@ pub struct Limits {
     deadline_ms: Option<NonZeroU64>,
     cancel_wait_ms: Option<u64>,
     max_body_bytes: Option<usize>,
+    read_timeout_ms: Option<NonZeroU64>,
     max_requests: Option<usize>,
     max_sessions: Option<usize>,
     session_idle_ms: Option<NonZeroU64>,
@@ -94,12 +95,13 @@ impl Limits {
     #[must_use]
     pub fn of_the_front(&self) -> FrontLimits {
         let by_default = FrontLimits::default();
-        let idle = self.session_idle_ms.map(|ms| Duration::from_millis(ms.get()));
+        let millis = |ms: NonZeroU64| Duration::from_millis(ms.get());
         FrontLimits {
             max_body_bytes: self.max_body_bytes.unwrap_or(by_default.max_body_bytes),
             max_requests: self.max_requests.unwrap_or(by_default.max_requests),
             max_sessions: self.max_sessions,
-            session_idle: idle.unwrap_or(by_default.session_idle),
+            read_timeout: self.read_timeout_ms.map_or(by_default.read_timeout, millis),
+            session_idle: self.session_idle_ms.map_or(by_default.session_idle, millis),
             drain: self.drain_ms.map_or(by_default.drain, Duration::from_millis),
             join_timeout: self.join_timeout(),
         }

@@ -34,5 +34,6 @@ mod resources;
 #[cfg(unix)]
 mod secrets;
 mod slow_readers;
+mod slow_writers;
 #[cfg(unix)]
 mod traced;

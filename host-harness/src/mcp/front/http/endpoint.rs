@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{FromRequest, Path, Request, State},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use super::{
     Shared, Underway, answer,
@@ -33,19 +34,22 @@ pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
     path: Option<Path<String>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    whole: Request,
 ) -> Response {
     let Some(table) = shared.table(path.as_deref()) else { return unknown_server() };
     if !accepts(&headers, &["application/json", "text/event-stream"]) {
         let why = "the client must accept both application/json and text/event-stream";
         return answer::refusal(StatusCode::NOT_ACCEPTABLE, why);
     }
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return answer::refusal(rejection.status(), &rejection.body_text()),
-    };
+    // Before the body: bodies that are still coming need memory as well.
     let Some(one) = Underway::begin(&shared) else {
         return busy("the gateway has too many requests under way");
+    };
+    let body = Bytes::from_request(whole, &());
+    let body = match timeout(shared.limits.read_timeout, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(rejection)) => return answer::refusal(rejection.status(), &rejection.body_text()),
+        Err(_) => return too_slow(),
     };
     let refuse =
         |code, text| answer::json(StatusCode::BAD_REQUEST, &Message::error(None, code, text, None));
@@ -275,6 +279,14 @@ fn unavailable(error: &NoConversation, id: &Id) -> Response {
 fn busy(why: &str) -> Response {
     let mut response = answer::refusal(StatusCode::SERVICE_UNAVAILABLE, why);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+fn too_slow() -> Response {
+    let why = "the body of the request did not come in time";
+    let mut response = answer::refusal(StatusCode::REQUEST_TIMEOUT, why);
+    // What is still to come is read no more.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

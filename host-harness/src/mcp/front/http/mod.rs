@@ -3,6 +3,7 @@
 //!
 //! In the order of a request's way:
 //!
+//! * `connections`: how they are accepted, and closed.
 //! * `guard`: who may speak at all.
 //! * `endpoint`: what a POST, a GET and a DELETE mean.
 //! * `mirror`: whether the headers say what the body says.
@@ -13,6 +14,7 @@
 //! * `answer`: a response in JSON, or a stream of events.
 
 mod answer;
+mod connections;
 mod conversation;
 mod endpoint;
 mod guard;
@@ -24,7 +26,6 @@ mod table;
 
 use std::{
     collections::BTreeMap,
-    io,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -57,14 +58,15 @@ use crate::{
     metrics::{self, Metrics},
 };
 
-/// How long connections may take to close once all requests have ended.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// Bounds of the front.
 #[derive(Debug, Clone, Copy)]
 pub struct FrontLimits {
     /// The longest body of a request, in bytes; default 4 MiB.
     pub max_body_bytes: usize,
+    /// How long a client may take for the head of a request, and once more for
+    /// its body; default 30 s. A connection that is asked nothing for so long
+    /// is closed.
+    pub read_timeout: Duration,
     /// MCP requests at a time; more get a 503. Default 1024.
     pub max_requests: usize,
     /// Sessions at a time, for each server; more get a 503. Default 10,000,
@@ -83,6 +85,7 @@ impl Default for FrontLimits {
     fn default() -> Self {
         Self {
             max_body_bytes: 4 << 20,
+            read_timeout: Duration::from_secs(30),
             max_requests: 1024,
             max_sessions: None,
             session_idle: Duration::from_secs(30 * 60),
@@ -150,12 +153,9 @@ impl HttpFront {
     /// get their time to end. `/healthz` says that the process lives,
     /// `/readyz` that it takes requests, and `/metrics` what it has done.
     ///
-    /// # Errors
-    /// The listener fails.
-    ///
     /// # Panics
     /// Outside of a tokio runtime with its timer and its I/O enabled.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let closed = CancellationToken::new();
         let Self { services, admission, limits, metrics } = self;
         let table = |served| Table::new(served, limits, closed.clone());
@@ -173,21 +173,12 @@ impl HttpFront {
             draining.cancel();
         };
         let app = router(shared.clone());
-        // A client that does not read its answer must not keep us for ever.
-        let overdue = async {
-            closed.cancelled().await;
-            sleep(GRACE).await;
-        };
-        let served = tokio::select! {
-            served = axum::serve(listener, app).with_graceful_shutdown(drain) => served,
-            () = overdue => Ok(()),
-        };
+        let serving = connections::serve(listener, app, limits.read_timeout, &closed);
+        tokio::join!(drain, serving);
         sweeper.abort();
-        closed.cancel();
         for table in shared.every_table() {
             table.end().await;
         }
-        served
     }
 }
 
