@@ -76,6 +76,7 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
         let relaying = RelayOptions {
             upstream_name: Some(name.clone()),
             prefixes: upstream.prefixes,
+            max_message_bytes: general.limits.of_messages(),
             ..RelayOptions::default()
         };
         let (target, pass_headers) = (upstream.target, upstream.pass_headers);

@@ -1,13 +1,18 @@
 //! The shape of the configuration file.
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU64, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
     gateway,
-    mcp::{front::http::FrontLimits, joined},
+    mcp::{front::http::FrontLimits, joined, too_long::MAX_MESSAGE_BYTES},
     otlp::Endpoint,
     sandbox::{FailPolicy, Replacement},
 };
@@ -63,6 +68,7 @@ pub struct Limits {
     cancel_wait_ms: Option<u64>,
     max_body_bytes: Option<usize>,
     read_timeout_ms: Option<NonZeroU64>,
+    max_message_bytes: Option<NonZeroUsize>,
     max_requests: Option<usize>,
     max_sessions: Option<usize>,
     session_idle_ms: Option<NonZeroU64>,
@@ -89,6 +95,12 @@ impl Limits {
     pub fn join_timeout(&self) -> Duration {
         let millis = |ms: NonZeroU64| Duration::from_millis(ms.get());
         self.join_timeout_ms.map_or(joined::PATIENCE, millis)
+    }
+
+    /// Of a server's message, and of a client's line, in bytes.
+    #[must_use]
+    pub fn of_messages(&self) -> usize {
+        self.max_message_bytes.map_or(MAX_MESSAGE_BYTES, NonZeroUsize::get)
     }
 
     /// Of the front on HTTP.

@@ -2,76 +2,129 @@
 
 use std::io;
 
-use rmcp::transport::async_rw::{JsonRpcMessageCodec, JsonRpcMessageCodecError};
+use bytes::{Buf, BytesMut};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_util::{bytes::BytesMut, codec::Decoder};
 
-use crate::mcp::wire::{Message, NotAMessage};
+use crate::mcp::{
+    too_long::{Edges, TooLong, Unreadable},
+    wire::Message,
+};
 
-/// The longest line that is read, in bytes. A peer that never ends a line
-/// cannot make the proxy run out of memory; a longer message is dropped whole.
-pub const MAX_LINE: usize = 64 * 1024 * 1024;
+/// What is read at a time at the least, in bytes.
+const READ: usize = 8 * 1024;
+/// RFC 8259: a parser may ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads messages from a byte stream.
+///
+/// Not with rmcp's line codec, which reads the same lines: of one that is too
+/// long it says nothing but that, and whoever waits for it would wait in vain.
 #[derive(Debug)]
 pub struct Reader<R> {
     from: R,
     side: &'static str,
+    limit: usize,
     buffer: BytesMut,
-    // Of raw JSON, not of messages: the codec skips what its type does not
-    // know, and knows the methods of one protocol version only.
-    codec: JsonRpcMessageCodec<Box<RawValue>>,
+    /// How much of the buffer holds no end of a line.
+    searched: usize,
+    /// Of a line that is not kept.
+    skipped: Option<Edges>,
     at_end: bool,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
-    /// Reads from `from`, which log lines call `side`.
-    pub fn new(from: R, side: &'static str) -> Self {
-        let codec = JsonRpcMessageCodec::new_with_max_length(MAX_LINE);
-        Self { from, side, buffer: BytesMut::new(), codec, at_end: false }
+    /// Reads from `from`, which log lines call `side`, messages of at most
+    /// `limit` bytes.
+    pub fn new(from: R, side: &'static str, limit: usize) -> Self {
+        let buffer = BytesMut::new();
+        Self { from, side, limit, buffer, searched: 0, skipped: None, at_end: false }
     }
 
-    /// The next message, or a line of JSON that is none; nothing once the
-    /// stream has ended or failed. Lines that are not JSON or too long are
-    /// skipped: they carry no id to answer to. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Result<Message, NotAMessage>> {
+    /// The same with another limit.
+    #[must_use]
+    pub fn within(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// The next message, or what came in place of one; nothing once the stream
+    /// has ended or failed. Lines that are not JSON are skipped: they carry no
+    /// id to answer to. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Result<Message, Unreadable>> {
         loop {
-            let decoded = if self.at_end {
-                self.codec.decode_eof(&mut self.buffer)
-            } else {
-                self.codec.decode(&mut self.buffer)
-            };
-            match decoded {
-                Ok(Some(line)) => return Some(Message::parse(&line)),
-                Ok(None) if self.at_end => return None,
-                Ok(None) => match self.from.read_buf(&mut self.buffer).await {
-                    Ok(0) => self.at_end = true,
-                    Ok(_) => {}
-                    Err(error) => {
-                        tracing::warn!(side = self.side, %error, "reading failed");
-                        return None;
-                    }
-                },
-                Err(JsonRpcMessageCodecError::MaxLineLengthExceeded) => {
-                    tracing::error!(
-                        side = self.side,
-                        limit = MAX_LINE,
-                        "skipped a message that is too long"
-                    );
+            if let Some(line) = self.line() {
+                match line {
+                    Ok(line) => match self.parse(&line) {
+                        Some(raw) => return Some(Message::parse(&raw).map_err(Into::into)),
+                        None => continue,
+                    },
+                    Err(too_long) => return Some(Err(Unreadable::TooLong(too_long))),
                 }
-                // Only where it is broken: a message may hold secrets.
-                Err(JsonRpcMessageCodecError::Serde(error)) => {
-                    tracing::warn!(
-                        side = self.side,
-                        column = error.column(),
-                        "skipped a line that is not JSON"
-                    );
-                }
+            }
+            if self.at_end {
+                return None;
+            }
+            self.let_go();
+            self.buffer.reserve(READ);
+            match self.from.read_buf(&mut self.buffer).await {
+                Ok(0) => self.at_end = true,
+                Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(side = self.side, %error, "reading failed");
                     return None;
                 }
+            }
+        }
+    }
+
+    /// A whole line of what was read, without its end; the last one has none.
+    fn line(&mut self) -> Option<Result<BytesMut, TooLong>> {
+        let end = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
+        let end = end.map(|at| self.searched + at);
+        let length = end.unwrap_or(self.buffer.len());
+        self.searched = length;
+        if length > self.limit || self.skipped.is_some() {
+            let edges = self.skipped.get_or_insert_default();
+            edges.push(&self.buffer[..length]);
+            self.buffer.advance(length);
+            self.searched = 0;
+            // One that breaks off has no end by which to know it.
+            end?;
+            self.buffer.advance(1);
+            let was = self.skipped.take().unwrap_or_default().was();
+            return Some(Err(TooLong { limit: self.limit, was }));
+        }
+        if end.is_none() && !(self.at_end && length > 0) {
+            return None;
+        }
+        let line = self.buffer.split_to(length);
+        self.buffer.advance(usize::from(end.is_some()));
+        self.searched = 0;
+        Some(Ok(line))
+    }
+
+    /// Keeps no room that only a long line needed.
+    fn let_go(&mut self) {
+        if self.buffer.is_empty() && self.buffer.capacity() > 2 * READ {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    fn parse(&self, line: &[u8]) -> Option<Box<RawValue>> {
+        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line).trim_ascii();
+        if line.is_empty() {
+            return None;
+        }
+        match serde_json::from_slice(line) {
+            Ok(raw) => Some(raw),
+            // Only where it is broken: a message may hold secrets.
+            Err(error) => {
+                tracing::warn!(
+                    side = self.side,
+                    column = error.column(),
+                    "skipped a line that is not JSON"
+                );
+                None
             }
         }
     }
@@ -91,19 +144,66 @@ pub async fn write(to: &mut (impl AsyncWrite + Unpin), message: &Message) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::too_long::Was;
+
+    /// What is read from these bytes when they come in pieces of any length.
+    async fn read(input: &[u8], limit: usize) -> Vec<String> {
+        let mut told = Vec::new();
+        for piece in [1, 3, 1000] {
+            let (mut to, from) = tokio::io::duplex(piece);
+            let input = input.to_vec();
+            tokio::spawn(async move { to.write_all(&input).await });
+            let mut reader = Reader::new(from, "test", limit);
+            let mut seen = Vec::new();
+            while let Some(line) = reader.next().await {
+                seen.push(match line {
+                    Ok(message) => serde_json::to_string(&message).expect("JSON"),
+                    Err(Unreadable::NotAMessage(_)) => "no message".to_owned(),
+                    Err(Unreadable::TooLong(TooLong { was: Was::Response(id), .. })) => {
+                        format!("too long: {}", id.raw())
+                    }
+                    Err(Unreadable::TooLong(_)) => "too long".to_owned(),
+                });
+            }
+            assert!(told.is_empty() || told == seen, "{piece}: {told:?}, {seen:?}");
+            told = seen;
+        }
+        told
+    }
 
     #[tokio::test]
     async fn lines_that_are_not_json_are_skipped_and_the_rest_is_read() {
-        let input: &[u8] =
-            b"\xEF\xBB\xBF{\"method\":\"a\"}\r\nnonsense\n\n\xff\n[1]\n{\"method\":\"b\"}";
-        let mut reader = Reader::new(input, "test");
-        let mut seen = Vec::new();
-        while let Some(line) = reader.next().await {
-            seen.push(line.ok().map(|message| serde_json::to_string(&message).expect("JSON")));
-        }
+        let input =
+            b"\xEF\xBB\xBF{\"method\":\"a\"}\r\nnonsense\n\n\xff\n[1]\n \n{\"method\":\"b\"}";
+        let seen = read(input, 100).await;
+        assert_eq!(seen, [r#"{"method":"a"}"#, "no message", r#"{"method":"b"}"#]);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_is_told_and_the_next_one_is_read() {
+        let long = format!(r#"{{"id":7,"result":"{}"}}"#, "x".repeat(50));
+        let short = r#"{"id":8,"result":1}"#;
+        let seen = read(format!("{long}\n{short}\n{long}").as_bytes(), long.len()).await;
+        assert_eq!(seen, [&*long, short, &*long]);
+        let seen = read(format!("{long}\n{short}\n{long}").as_bytes(), long.len() - 1).await;
+        assert_eq!(seen, ["too long: 7", short], "one without an end is not told");
+        assert_eq!(read(format!("{long}\n\n{short}").as_bytes(), 19).await, ["too long: 7", short]);
         assert_eq!(
-            seen,
-            [Some(r#"{"method":"a"}"#.to_owned()), None, Some(r#"{"method":"b"}"#.to_owned())]
+            read(format!("{long}\n{short}\n").as_bytes(), 18).await,
+            ["too long: 7", "too long: 8"]
         );
+    }
+
+    #[tokio::test]
+    async fn memory_of_a_long_line_is_let_go() {
+        let long = format!("{{\"id\":7,\"result\":\"{}\"}}\n", "x".repeat(1 << 20));
+        for limit in [1 << 16, 1 << 21] {
+            let mut reader = Reader::new(long.as_bytes(), "test", limit);
+            let told = reader.next().await.expect("a line");
+            let is_kept = !matches!(told, Err(Unreadable::TooLong(_)));
+            assert_eq!(is_kept, limit > long.len(), "{told:?}");
+            assert!(reader.next().await.is_none());
+            assert!(reader.buffer.capacity() <= 2 * READ, "{}", reader.buffer.capacity());
+        }
     }
 }

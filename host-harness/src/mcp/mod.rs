@@ -9,11 +9,12 @@
 //! top-level members and an error's `data: null`, and refuses ids and codes
 //! outside of its integer types; its `TokioChildProcess` is a `RoleClient`
 //! only. So the proxy relays [raw messages](wire) and takes from rmcp what
-//! loses nothing: the line codec and the stdio pipes.
+//! loses nothing: the stdio pipes.
 //!
 //! A message's way:
 //!
-//! * [`wire`]: one JSON-RPC message, its members as the bytes that arrived; [`lines`]: one a line.
+//! * [`wire`]: one JSON-RPC message, its members as the bytes that arrived;
+//!   [`lines`]: one a line; [`too_long`]: what is said in place of one that is too long.
 //! * [`front`]: where it comes in; [`mod@relay`] is the front on lines.
 //! * `peer`: what the client speaks with: a session, or several that are [`joined`].
 //! * `session`: what happens to each message of one client and one upstream.
@@ -54,6 +55,7 @@ mod retried;
 mod service;
 mod session;
 mod task;
+pub mod too_long;
 mod trace_context;
 mod unique;
 pub mod upstream;

@@ -14,8 +14,9 @@ use crate::{
         relay::RelayOptions,
         session::{Ends, Session},
         task::Task,
+        too_long::Unreadable,
         upstream::Link,
-        wire::{Id, Message, NotAMessage},
+        wire::{Id, Message},
     },
 };
 
@@ -63,13 +64,21 @@ impl Peer {
     /// takes longer goes on in `calls`.
     pub(crate) async fn client_said(
         &self,
-        line: Result<Message, NotAMessage>,
+        line: Result<Message, Unreadable>,
         headers: Headers,
         calls: &mut JoinSet<()>,
     ) {
         match self {
             Self::One(session) => session.client_said(line, headers, calls).await,
             Self::Several(joined) => joined.client_said(line, headers, calls).await,
+        }
+    }
+
+    /// The longest line of the client that is read, in bytes.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        match self {
+            Self::One(session) => session.options.max_message_bytes,
+            Self::Several(joined) => joined.max_message_bytes(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{
         lines::{self, Reader},
         peer::{Connection, Peer},
         task::Task,
+        too_long::MAX_MESSAGE_BYTES,
         upstream::{Connected, Lines},
     },
 };
@@ -50,11 +51,19 @@ pub struct RelayOptions {
     /// What the client finds before the upstream's names where several
     /// upstreams are joined; default nothing.
     pub prefixes: Prefixes,
+    /// The longest message of the upstream, and the longest line of a client,
+    /// in bytes; default 64 MiB. Who waits for a longer one gets an error.
+    pub max_message_bytes: usize,
 }
 
 impl Default for RelayOptions {
     fn default() -> Self {
-        Self { upstream_name: None, mark_attempts: true, prefixes: Prefixes::default() }
+        Self {
+            upstream_name: None,
+            mark_attempts: true,
+            prefixes: Prefixes::default(),
+            max_message_bytes: MAX_MESSAGE_BYTES,
+        }
     }
 }
 
@@ -144,7 +153,8 @@ where
         }
     });
 
-    let ended = serve_client(&peer, Reader::new(front.0, "client")).await;
+    let client = Reader::new(front.0, "client", peer.max_message_bytes());
+    let ended = serve_client(&peer, client).await;
     finish.cancel();
     if ended == Ended::ByClient {
         let _ = timeout(grace, link.ended()).await;

@@ -10,6 +10,7 @@ use crate::{
     mcp::{
         facts::{ErrorContent, ResultContent, outcome_of_result},
         front::{HttpStatus, ToClient},
+        too_long::TooLong,
         wire::{Id, Message},
     },
 };
@@ -59,6 +60,14 @@ pub enum Answer {
     Http(HttpFailure),
     /// None, and there never will be.
     Lost(Loss),
+}
+
+impl Answer {
+    /// In place of one that is too long: an error, which a plugin may judge as one of the server's.
+    #[must_use]
+    pub(super) fn too_long(too_long: &TooLong, id: &Id) -> Self {
+        Self::Response(too_long.error(id, NO_ANSWER, "the upstream server's answer"))
+    }
 }
 
 /// An HTTP status that is no success.

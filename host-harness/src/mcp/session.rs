@@ -16,8 +16,9 @@ use crate::{
         pending::{Recipient, Reporter},
         relay::RelayOptions,
         reply::{Answer, Loss, NO_ANSWER},
+        too_long::{TooLong, Unreadable, Was},
         upstream::{Outbox, QUEUE, Upstream},
-        wire::{Id, Kind, Message, NotAMessage},
+        wire::{Id, Kind, Message},
     },
 };
 
@@ -78,13 +79,17 @@ impl Session {
     /// may be retried goes on in `calls`.
     pub(crate) async fn client_said(
         self: &Arc<Self>,
-        line: Result<Message, NotAMessage>,
+        line: Result<Message, Unreadable>,
         headers: Headers,
         calls: &mut JoinSet<()>,
     ) {
-        let Ok(message) = line else {
-            let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
-            return self.tell_client(refusal.into()).await;
+        let message = match line {
+            Ok(message) => message,
+            Err(Unreadable::NotAMessage(_)) => {
+                let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
+                return self.tell_client(refusal.into()).await;
+            }
+            Err(Unreadable::TooLong(too_long)) => return self.client_said_too_much(too_long).await,
         };
         match message.kind().clone() {
             Kind::Request { method, id } => match Call::of(&method, &message) {
@@ -143,12 +148,18 @@ impl Session {
     /// answer it came, by the id that the upstream knows, if the transport tells.
     pub(super) async fn upstream_said(
         &self,
-        line: Result<Message, NotAMessage>,
+        line: Result<Message, Unreadable>,
         about: Option<&Id>,
     ) {
-        let Ok(message) = line else {
-            // An error in return could start an endless exchange of errors.
-            return tracing::warn!("the upstream sent JSON that is no JSON-RPC message; skipped");
+        let message = match line {
+            Ok(message) => message,
+            Err(Unreadable::NotAMessage(error)) => {
+                // An error in return could start an endless exchange of errors.
+                return tracing::warn!(%error, "skipped JSON of the upstream");
+            }
+            Err(Unreadable::TooLong(too_long)) => {
+                return self.upstream_said_too_much(too_long).await;
+            }
         };
         let about = about.map(|id| self.upstream.pending.client_id(id).unwrap_or(id.clone()));
         let message = match message.kind().clone() {
@@ -174,6 +185,34 @@ impl Session {
             Kind::Request { .. } | Kind::Response { .. } => message,
         };
         self.tell_client(ToClient { message, about, status: None }).await;
+    }
+
+    /// A message of the client was too long to be read: who waits gets an error.
+    async fn client_said_too_much(&self, too_long: TooLong) {
+        tracing::warn!(%too_long, "dropped a message of the client");
+        match &too_long.was {
+            Was::Request(id) => {
+                self.respond(id, too_long.error(id, INVALID_REQUEST, "the request")).await;
+            }
+            Was::Response(id) => {
+                let error = too_long.error(id, NO_ANSWER, "the client's answer");
+                self.tell_upstream(error, Headers::default()).await;
+            }
+            Was::Unknown => {}
+        }
+    }
+
+    /// A message of the upstream was too long to be read: who waits gets an error.
+    async fn upstream_said_too_much(&self, too_long: TooLong) {
+        tracing::warn!(%too_long, "dropped a message of the upstream");
+        match &too_long.was {
+            Was::Request(id) => {
+                let error = too_long.error(id, INVALID_REQUEST, "the request");
+                self.tell_upstream(error, Headers::default()).await;
+            }
+            Was::Response(id) => self.unanswered(id, Answer::too_long(&too_long, id)).await,
+            Was::Unknown => {}
+        }
     }
 
     /// The upstream has answered a request.

@@ -29,17 +29,29 @@ pub struct LineClient {
 impl LineClient {
     /// In front of a server behind a URL.
     pub fn of_url(gateway: Arc<Gateway>, url: &str) -> Self {
+        Self::of_url_with(gateway, url, RelayOptions::default())
+    }
+
+    pub fn of_url_with(gateway: Arc<Gateway>, url: &str, options: RelayOptions) -> Self {
         let upstream = HttpUpstream::new(url, Default::default()).expect("a good URL");
         let (client, front) = duplex(1 << 16);
-        let (options, stop) = (RelayOptions::default(), CancellationToken::new());
+        let stop = CancellationToken::new();
         Self::new(client, relay_to(gateway, options, split(front), upstream, stop))
     }
 
     /// In front of a command.
     pub fn of_child(gateway: Arc<Gateway>, command: Vec<OsString>) -> Self {
+        Self::of_child_with(gateway, command, RelayOptions::default())
+    }
+
+    pub fn of_child_with(
+        gateway: Arc<Gateway>,
+        command: Vec<OsString>,
+        options: RelayOptions,
+    ) -> Self {
         let upstream = Supervised::start(command).expect("it starts");
         let (client, front) = duplex(1 << 16);
-        let (options, stop) = (RelayOptions::default(), CancellationToken::new());
+        let stop = CancellationToken::new();
         Self::new(client, relay_to(gateway, options, split(front), upstream, stop))
     }
 

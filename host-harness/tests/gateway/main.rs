@@ -25,6 +25,7 @@ mod http_server;
 mod http_upstream;
 mod joined;
 mod line_client;
+mod long_messages;
 mod mirrored_headers;
 mod plugin;
 mod program;

@@ -55,8 +55,9 @@ use crate::mcp::{
     live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
     reply::NO_ANSWER,
     session::{CANCELLED, INVALID_REQUEST, PROGRESS},
+    too_long::{MAX_MESSAGE_BYTES, Unreadable, Was},
     unique::Unique,
-    wire::{Id, Kind, Message, NotAMessage},
+    wire::{Id, Kind, Message},
 };
 use changes::INITIALIZED;
 use directory::Directory;
@@ -98,13 +99,26 @@ impl Joined {
     /// Handles a message of the client, and what came with it over HTTP. Requests go on in `calls`.
     pub(crate) async fn client_said(
         self: &Arc<Self>,
-        line: Result<Message, NotAMessage>,
+        line: Result<Message, Unreadable>,
         headers: Headers,
         calls: &mut JoinSet<()>,
     ) {
-        let Ok(message) = line else {
-            let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
-            return self.tell_client(refusal.into()).await;
+        let message = match line {
+            Ok(message) => message,
+            Err(Unreadable::NotAMessage(_)) => {
+                let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
+                return self.tell_client(refusal.into()).await;
+            }
+            Err(Unreadable::TooLong(too_long)) => match &too_long.was {
+                Was::Request(id) => {
+                    let refusal = too_long.error(id, INVALID_REQUEST, "the request");
+                    let said = ToClient { about: Some(id.clone()), ..refusal.into() };
+                    return self.tell_client(said).await;
+                }
+                // In its place.
+                Was::Response(id) => too_long.error(id, NO_ANSWER, "the client's answer"),
+                Was::Unknown => return tracing::warn!(%too_long, "dropped what the client said"),
+            },
         };
         match message.kind().clone() {
             Kind::Request { id, .. } if calls.len() >= MAX_LIVE_CALLS => {
@@ -186,6 +200,12 @@ impl Joined {
     pub(crate) fn client_hung_up(&self, id: &Id) {
         let reason = serde_json::json!({ "reason": "the client closed its stream" });
         self.live.cancel(id, &Message::notification(CANCELLED, &reason));
+    }
+
+    /// The longest line of the client that is read, in bytes: what any upstream takes.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        let limits = self.members.iter().map(|member| member.session.options.max_message_bytes);
+        limits.max().unwrap_or(MAX_MESSAGE_BYTES)
     }
 
     /// A name that nothing else has here.

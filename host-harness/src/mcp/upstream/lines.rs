@@ -35,7 +35,7 @@ where
                 }
             }
         });
-        let mut reader = Reader::new(from, "upstream");
+        let mut reader = Reader::new(from, "upstream", session.options.max_message_bytes);
         while let Some(line) = reader.next().await {
             session.upstream_said(line, None).await;
         }

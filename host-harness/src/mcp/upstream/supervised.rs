@@ -21,6 +21,7 @@ use crate::mcp::{
     live::MAX_LIVE_CALLS,
     reply::{Answer, Loss},
     session::Session,
+    too_long::MAX_MESSAGE_BYTES,
     upstream::{Link, Outbox},
     wire::{Id, IdKey, Kind, Message},
 };
@@ -65,7 +66,13 @@ impl Life {
         let nothing = OsString::new();
         let (program, arguments) = command.split_first().unwrap_or((&nothing, &[]));
         let (server, (from, to)) = Server::start(program, arguments)?;
-        Ok(Self { server, from: Reader::new(from, "upstream"), to: Some(to) })
+        let from = Reader::new(from, "upstream", MAX_MESSAGE_BYTES);
+        Ok(Self { server, from, to: Some(to) })
+    }
+
+    /// The same, reading messages of at most so many bytes.
+    fn within(self, limit: usize) -> Self {
+        Self { from: self.from.within(limit), ..self }
     }
 }
 
@@ -122,7 +129,8 @@ impl Link for Supervised {
     async fn run(self, session: Arc<Session>, mut outbox: Outbox, finish: CancellationToken) {
         let Self { command, first, end } = self;
         let mut account = Account::default();
-        let mut life = first;
+        let limit = session.options.max_message_bytes;
+        let mut life = first.within(limit);
         let mut crashes = 0;
         loop {
             let born = Instant::now();
@@ -141,7 +149,7 @@ impl Link for Supervised {
                 next = account.next_life(&command, &session, &mut crashes) => next,
             };
             match next {
-                Some(next) => life = next,
+                Some(next) => life = next.within(limit),
                 None => {
                     *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
                     break;

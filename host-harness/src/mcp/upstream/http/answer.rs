@@ -16,7 +16,8 @@ use crate::{
     mcp::{
         front::HttpStatus,
         reply::HttpFailure,
-        wire::{Kind, Message, NotAMessage},
+        too_long::Unreadable,
+        wire::{Kind, Message},
     },
 };
 
@@ -35,18 +36,19 @@ pub(super) enum Messages {
 }
 
 impl Messages {
-    pub(super) fn of(response: Response<Body>) -> Self {
+    /// Messages of more than `limit` bytes are not read.
+    pub(super) fn of(response: Response<Body>, limit: usize) -> Self {
         if is_stream(response.headers()) {
-            Self::Events(Events::new(response.into_body()))
+            Self::Events(Events::new(response.into_body(), limit))
         } else {
-            Self::Documents(Documents::new(response.into_body()))
+            Self::Documents(Documents::new(response.into_body(), limit))
         }
     }
 
     pub(super) async fn next(
         &mut self,
         cursor: &mut Cursor,
-    ) -> Option<Result<Message, NotAMessage>> {
+    ) -> Option<Result<Message, Unreadable>> {
         match self {
             Self::Events(events) => events.next(cursor).await,
             Self::Documents(documents) => documents.next().await,
@@ -55,8 +57,8 @@ impl Messages {
 }
 
 /// The first response of an answer.
-pub(super) async fn first_response(answer: Response<Body>) -> Option<Message> {
-    let mut messages = Messages::of(answer);
+pub(super) async fn first_response(answer: Response<Body>, limit: usize) -> Option<Message> {
+    let mut messages = Messages::of(answer, limit);
     let mut cursor = Cursor::default();
     while let Some(line) = messages.next(&mut cursor).await {
         if let Ok(message) = line

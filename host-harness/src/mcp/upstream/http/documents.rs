@@ -4,9 +4,9 @@ use http_body_util::BodyExt;
 use serde_json::value::RawValue;
 
 use crate::mcp::{
-    lines::MAX_LINE,
+    too_long::{TooLong, Unreadable, Was},
     upstream::http::client,
-    wire::{Message, NotAMessage},
+    wire::Message,
 };
 
 /// Bytes that may be parsed in vain for every byte that arrives: what comes in
@@ -17,6 +17,7 @@ const VAIN: usize = 8;
 /// servers write several, one after the other, while they work.
 pub(super) struct Documents {
     body: client::Body,
+    limit: usize,
     buffer: Vec<u8>,
     /// How much of the buffer was read already.
     read: usize,
@@ -26,16 +27,17 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub(super) fn new(body: client::Body) -> Self {
-        Self { body, buffer: Vec::new(), read: 0, credit: 0, at_end: false }
+    /// Of at most `limit` bytes each.
+    pub(super) fn new(body: client::Body, limit: usize) -> Self {
+        Self { body, limit, buffer: Vec::new(), read: 0, credit: 0, at_end: false }
     }
 
-    /// The next message, or JSON that is none; nothing once the body has
-    /// ended, broken off, is not JSON, or is too long. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Option<Result<Message, NotAMessage>> {
+    /// The next message, or what came in place of one; nothing once the body has
+    /// ended, broken off, is not JSON, or was too long. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Result<Message, Unreadable>> {
         loop {
             if let Some(raw) = self.parse() {
-                return Some(Message::parse(&raw));
+                return Some(Message::parse(&raw).map_err(Into::into));
             }
             if self.at_end {
                 return None;
@@ -52,9 +54,14 @@ impl Documents {
                     self.read = 0;
                     self.buffer.extend_from_slice(data);
                     self.credit = self.credit.saturating_add(VAIN * data.len());
-                    if self.buffer.len() > MAX_LINE {
-                        tracing::error!(limit = MAX_LINE, "an answer of the upstream is too long");
-                        return None;
+                    if self.buffer.len() > self.limit {
+                        self.at_end = true;
+                        self.buffer = Vec::new();
+                        let limit = self.limit;
+                        return Some(Err(Unreadable::TooLong(TooLong {
+                            limit,
+                            was: Was::Unknown,
+                        })));
                     }
                 }
             }

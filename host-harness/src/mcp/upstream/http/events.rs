@@ -18,9 +18,9 @@ use serde_json::value::RawValue;
 use sse_stream::SseStream;
 
 use crate::mcp::{
-    lines::MAX_LINE,
+    too_long::{TooLong, Unreadable, Was},
     upstream::http::client,
-    wire::{Message, NotAMessage},
+    wire::Message,
 };
 
 /// A pause that a server asks for before a stream is taken up again is cut to this.
@@ -38,26 +38,38 @@ pub(super) struct Cursor {
 /// The events of one HTTP answer.
 pub(super) struct Events {
     stream: SseStream<Bounded>,
+    limit: usize,
     since_last: Arc<AtomicUsize>,
+    is_over: bool,
 }
 
 impl Events {
-    pub(super) fn new(body: client::Body) -> Self {
+    /// Of at most `limit` bytes each.
+    pub(super) fn new(body: client::Body, limit: usize) -> Self {
         let since_last = Arc::new(AtomicUsize::new(0));
-        let bounded = Bounded { body, since_last: since_last.clone() };
-        Self { stream: SseStream::new(bounded), since_last }
+        let bounded = Bounded { body, limit, since_last: since_last.clone() };
+        Self { stream: SseStream::new(bounded), limit, since_last, is_over: false }
     }
 
-    /// The next message, or JSON that is none; nothing once the stream has
-    /// ended, broken off, or sent an event that is too long. Events without
-    /// data and data that is not JSON are skipped. Cancel-safe.
+    /// The next message, or what came in place of one; nothing once the stream
+    /// has ended or broken off, or an event was too long. Events without data
+    /// and data that is not JSON are skipped. Cancel-safe.
     pub(super) async fn next(
         &mut self,
         cursor: &mut Cursor,
-    ) -> Option<Result<Message, NotAMessage>> {
+    ) -> Option<Result<Message, Unreadable>> {
+        if self.is_over {
+            return None;
+        }
+        let limit = self.limit;
+        let too_long = Unreadable::TooLong(TooLong { limit, was: Was::Unknown });
         loop {
             let event = match self.stream.next().await? {
                 Ok(event) => event,
+                Err(_) if self.since_last.load(Ordering::Relaxed) > limit => {
+                    self.is_over = true;
+                    return Some(Err(too_long));
+                }
                 Err(error) => {
                     tracing::debug!(%error, "a stream of the upstream broke off");
                     return None;
@@ -74,8 +86,11 @@ impl Events {
             let is_message = event.event.is_none_or(|name| name.is_empty() || name == "message");
             let data = event.data.filter(|data| is_message && !data.is_empty());
             let Some(data) = data else { continue };
+            if data.len() > limit {
+                return Some(Err(too_long));
+            }
             match serde_json::from_str::<Box<RawValue>>(&data) {
-                Ok(raw) => return Some(Message::parse(&raw)),
+                Ok(raw) => return Some(Message::parse(&raw).map_err(Into::into)),
                 // Only where it is broken: a message may hold secrets.
                 Err(error) => {
                     tracing::warn!(column = error.column(), "skipped an event that is not JSON");
@@ -85,9 +100,11 @@ impl Events {
     }
 }
 
-/// A body that breaks off when an event in it becomes longer than a message may be.
+/// A body that breaks off when an event in it becomes longer than a message may
+/// be, give or take what comes at once.
 struct Bounded {
     body: client::Body,
+    limit: usize,
     since_last: Arc<AtomicUsize>,
 }
 
@@ -103,9 +120,8 @@ impl Body for Bounded {
         Poll::Ready(frame.map(|frame| {
             let frame = frame.map_err(io::Error::other)?;
             let length = frame.data_ref().map_or(0, Bytes::len);
-            let before = self.since_last.fetch_add(length, Ordering::Relaxed);
-            if before.saturating_add(length) > MAX_LINE {
-                return Err(io::Error::other(format!("an event is longer than {MAX_LINE} bytes")));
+            if self.since_last.fetch_add(length, Ordering::Relaxed) > self.limit {
+                return Err(io::Error::other("an event is too long"));
             }
             Ok(frame)
         }))

@@ -19,6 +19,7 @@ use crate::mcp::{
     headers::{Headers, SESSION_ID, version_of},
     reply::{Answer, HttpFailure, Loss},
     session::Session,
+    too_long::Unreadable,
     upstream::ToUpstream,
     wire::{Id, Kind, Message},
 };
@@ -61,6 +62,11 @@ impl Exchange {
     ) -> Self {
         let listening = Mutex::new(ended.child_token());
         Self { client, session, memory: Memory::default(), ended, listening }
+    }
+
+    /// What a message of the server may have, in bytes.
+    pub(super) fn limit(&self) -> usize {
+        self.session.options.max_message_bytes
     }
 
     /// Whether the server is one of 2025-11-25 or before, as far as is known.
@@ -156,11 +162,14 @@ impl Exchange {
             matches!(sent.message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
         let lists = lists_tools(sent);
         let headers = response.headers().clone();
-        let mut answer = Messages::of(response);
+        let mut answer = Messages::of(response, self.limit());
         let mut cursor = Cursor::default();
         let mut silent = 0;
         loop {
             while let Some(line) = answer.next(&mut cursor).await {
+                if let Err(Unreadable::TooLong(too_long)) = &line {
+                    return Err(Failed::With(Answer::too_long(too_long, id)));
+                }
                 let line = if lists { line.map(without_broken_tools) } else { line };
                 silent = 0;
                 let answers = line.as_ref().is_ok_and(|message| message.answers(id));
@@ -206,7 +215,7 @@ impl Exchange {
         if !response.status().is_success() || !headers.contains_key(SESSION_ID) {
             return false;
         }
-        let Some(message) = first_response(response).await else { return false };
+        let Some(message) = first_response(response, self.limit()).await else { return false };
         self.memory.begin(greeting, &headers, &message);
         if self.memory.id().is_none_or(|id| id == *expired) {
             return false;

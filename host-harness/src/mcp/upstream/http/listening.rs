@@ -14,7 +14,7 @@ use super::{
     events::{Cursor, Events},
     exchange::Exchange,
 };
-use crate::mcp::headers::LAST_EVENT_ID;
+use crate::mcp::{headers::LAST_EVENT_ID, too_long::Unreadable};
 
 /// The pause before a stream is taken up again if the server names none; it doubles.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
@@ -49,6 +49,10 @@ impl Exchange {
                 Ok(mut events) => {
                     while let Some(line) = events.next(&mut cursor).await {
                         pause = PAUSE;
+                        if let Err(Unreadable::TooLong(_)) = &line {
+                            // Taken up before it, the stream would bring it again.
+                            cursor.last_event = None;
+                        }
                         self.session.upstream_said(line, None).await;
                     }
                 }
@@ -74,7 +78,7 @@ impl Exchange {
         if !response.status().is_success() || !is_stream(response.headers()) {
             return Err(Refused::ForNow);
         }
-        Ok(Events::new(response.into_body()))
+        Ok(Events::new(response.into_body(), self.limit()))
     }
 }
 

@@ -116,7 +116,7 @@ impl Exchange {
         if response.status() != StatusCode::OK {
             return None;
         }
-        Some(first_response(response).await?.get("result")?.to_owned())
+        Some(first_response(response, self.limit()).await?.get("result")?.to_owned())
     }
 }
 
