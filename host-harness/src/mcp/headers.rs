@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
+use serde_json::{Map, Value};
 
 use crate::mcp::{members::Members, wire::Message};
 
@@ -19,6 +20,18 @@ pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 
 /// Where a message names its protocol version since 2026-07-28.
 pub(crate) const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// JSON-RPC, since 2026-07-28: the headers do not say what the body says.
+pub(crate) const HEADER_MISMATCH: i64 = -32020;
+/// The last of the errors that 2026-07-28 has defined: the version is not supported.
+pub(crate) const UNSUPPORTED_VERSION: i64 = -32022;
+
+/// The members of a request's `_meta` that belong to the protocol, since 2026-07-28.
+pub(crate) fn protocol_meta(request: &Message) -> Map<String, Value> {
+    let meta = request.param("_meta").and_then(|meta| serde_json::from_str(meta.get()).ok());
+    let Some(Value::Object(meta)) = meta else { return Map::new() };
+    meta.into_iter().filter(|(name, _)| name.starts_with("io.modelcontextprotocol/")).collect()
+}
 
 /// The protocol version that a message names; none before 2026-07-28.
 pub(crate) fn version_of(message: &Message) -> Option<String> {

@@ -13,7 +13,7 @@ use crate::{
         front::ToClient,
         headers::Headers,
         live::{LiveCalls, MAX_LIVE_CALLS},
-        pending::{Recipient, Reporter},
+        pending::{Pending, Recipient, Reporter},
         relay::RelayOptions,
         reply::{Answer, Loss, NO_ANSWER},
         too_long::{TooLong, Unreadable, Was},
@@ -42,6 +42,15 @@ pub(crate) struct Session {
     pub(crate) upstream_gone: CancellationToken,
     /// The upstream is gone, and calls that still hope for another attempt end now.
     pub(crate) given_up: CancellationToken,
+}
+
+/// Whoever asked may not wait for the answer any more.
+struct Asked<'a>(&'a Pending, &'a Id);
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.abandon(self.1);
+    }
 }
 
 /// The far ends of a [`Session`].
@@ -137,6 +146,18 @@ impl Session {
     /// As [`Self::cancel`], without a word to the upstream.
     pub(super) fn forget(&self, id: &Id) {
         self.upstream.pending.abandon(id);
+    }
+
+    /// Asks the upstream something on the gateway's own account.
+    ///
+    /// # Errors
+    /// The upstream is gone.
+    pub(crate) async fn ask(&self, question: Message) -> Result<Answer, Loss> {
+        // Nobody's: no client cancels it, and none hears of its progress.
+        let (id, answer) = self.upstream.pending.attempt(&Id::text("gateway"), None)?;
+        let _asked = Asked(&self.upstream.pending, &id);
+        self.upstream.send(question.with_id(&id), Headers::default()).await?;
+        answer.await.map_err(|_| Loss::Closed)
     }
 
     /// A name that nothing else in this session has.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A shell that plays a server, notes every line that it reads, and does `to_a_call`
+/// A shell that plays a server of 2025-11-25, notes every line that it reads, and does `to_a_call`
 /// with each call; `$CALLS` is how many there have been, over all its lives. It
 /// can `answer`, or `respond` with a member of its own.
 pub struct ChildServer {
@@ -30,6 +30,7 @@ while read -r line; do
     printf '%s\n' "$line" >> '{notes}'
     case "$line" in
     *tools/call*) CALLS=$(grep -c tools/call '{notes}'); {to_a_call} ;;
+    *server/discover*) respond '"error":{{"code":-32601,"message":"Method not found"}}' ;;
     *'"id"'*) answer ;;
     esac
 done

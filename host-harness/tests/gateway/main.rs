@@ -12,6 +12,7 @@ mod configuration_file;
 mod crashes;
 #[cfg(unix)]
 mod deaf_servers;
+mod eras;
 #[cfg(unix)]
 mod export;
 #[cfg(unix)]

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Says so when it is gone.
-struct Gone(watch::Sender<bool>);
+pub struct Gone(pub watch::Sender<bool>);
 
 impl Drop for Gone {
     fn drop(&mut self) {

@@ -16,15 +16,13 @@ use super::{
 };
 use crate::mcp::{
     front::ToClient,
-    headers::{VERSION, version_of},
+    headers::{UNSUPPORTED_VERSION, VERSION, version_of},
     reply::NO_ANSWER,
     wire::{Id, Message},
 };
 
 /// The first version that has no sessions.
 const STATELESS: &str = "2026-07-28";
-/// MCP: the server speaks other versions of the protocol.
-const UNSUPPORTED_VERSION: i64 = -32022;
 /// How long an upstream that did not answer in time is left alone.
 const REST: Duration = Duration::from_secs(60);
 /// And one that ended when it was asked.

@@ -10,6 +10,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    era::{self, Era},
     places::{Place, Places, QUEUE, route},
     served::Served,
     shared,
@@ -67,6 +68,15 @@ impl Conversation {
             link: tokio::sync::Mutex::new(link),
             _routing: routing,
         }))
+    }
+
+    /// Which era of the protocol the server speaks, by its own account.
+    pub(super) async fn era(&self, known: &era::Known, request: &Message) -> Era {
+        match &self.peer {
+            Peer::One(session) => known.of(session, request).await,
+            // They know each of theirs.
+            Peer::Several(_) => Era::Modern,
+        }
     }
 
     /// Which parameters of a `tools/call` are in headers as well, if its tool is known.

@@ -15,20 +15,20 @@ use tokio::time::timeout;
 use super::{
     Shared, Underway, answer,
     conversation::{Answering, Conversation},
+    era::{self, Era},
     mirror,
     table::{NoConversation, Table},
 };
 use crate::mcp::{
     front::ToClient,
-    headers::{SESSION_ID, passed_on, version_of},
+    headers::{HEADER_MISMATCH, SESSION_ID, UNSUPPORTED_VERSION, passed_on, version_of},
     wire::{Id, Kind, Message},
 };
 
 /// How long a response may take before its stream is opened without it.
 const EARLY: Duration = Duration::from_secs(5);
 const PARSE_ERROR: i64 = -32700;
-const INVALID_REQUEST: i64 = -32600;
-const HEADER_MISMATCH: i64 = -32020;
+pub(super) const INVALID_REQUEST: i64 = -32600;
 
 pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
@@ -119,6 +119,10 @@ async fn request(
             Err(error) => unavailable(&error, id),
         };
     }
+    let asks = modern && table.served.is_a_command();
+    if asks && table.era.is_legacy() {
+        return answer::json(StatusCode::BAD_REQUEST, &era::refusal(id));
+    }
     let conversation = match session_of(headers).filter(|_| !modern) {
         Some(name) => match table.find(name) {
             Some(conversation) => conversation,
@@ -129,6 +133,9 @@ async fn request(
             Err(error) => return unavailable(&error, id),
         },
     };
+    if asks && conversation.era(&table.era, &message).await == Era::Legacy {
+        return answer::json(StatusCode::BAD_REQUEST, &era::refusal(id));
+    }
     if modern && unchecked && method == "tools/call" {
         let params = conversation.params_of(&message);
         let mismatch = params.and_then(|params| mirror::param_mismatch(headers, &message, &params));
@@ -257,7 +264,9 @@ fn status_of(response: &Message) -> StatusCode {
         .and_then(|error| error.get("code")?.as_i64());
     match code {
         Some(-32601) => StatusCode::NOT_FOUND,
-        Some(PARSE_ERROR | INVALID_REQUEST | -32022..=HEADER_MISMATCH) => StatusCode::BAD_REQUEST,
+        Some(PARSE_ERROR | INVALID_REQUEST | UNSUPPORTED_VERSION..=HEADER_MISMATCH) => {
+            StatusCode::BAD_REQUEST
+        }
         _ => StatusCode::OK,
     }
 }

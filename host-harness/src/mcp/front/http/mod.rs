@@ -6,6 +6,7 @@
 //! * `connections`: how they are accepted, and closed.
 //! * `guard`: who may speak at all.
 //! * `endpoint`: what a POST, a GET and a DELETE mean.
+//! * `era`: whether a server in a command knows 2026-07-28.
 //! * `mirror`: whether the headers say what the body says.
 //! * `table`: the sessions, and the one that all requests without one share.
 //! * `conversation`: one session, and `places`: where each message to its client goes.
@@ -17,6 +18,7 @@ mod answer;
 mod connections;
 mod conversation;
 mod endpoint;
+mod era;
 mod guard;
 mod mirror;
 mod places;

@@ -42,6 +42,11 @@ impl Served {
         matches!(self, Self::One(service) if matches!(service.target, Target::Url(_)))
     }
 
+    /// Whether it is one server in a command.
+    pub(super) fn is_a_command(&self) -> bool {
+        matches!(self, Self::One(service) if matches!(service.target, Target::Command(_)))
+    }
+
     /// Whether each session starts processes.
     pub(super) fn starts_children(&self) -> bool {
         match self {

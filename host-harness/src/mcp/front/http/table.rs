@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     FrontLimits,
     conversation::{Clients, Conversation},
+    era,
     served::Served,
 };
 use crate::mcp::child::StartError;
@@ -26,6 +27,8 @@ const RENEWAL: Duration = Duration::from_secs(5 * 60);
 
 pub(super) struct Table {
     pub(super) served: Served,
+    /// Of a server in a command.
+    pub(super) era: era::Known,
     max_sessions: usize,
     idle: Duration,
     closed: CancellationToken,
@@ -56,6 +59,7 @@ impl Table {
         let by_default = if served.starts_children() { MAX_CHILDREN } else { MAX_SESSIONS };
         Self {
             served,
+            era: era::Known::default(),
             max_sessions: limits.max_sessions.unwrap_or(by_default),
             idle: limits.session_idle,
             closed,

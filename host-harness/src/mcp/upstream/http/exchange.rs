@@ -53,6 +53,13 @@ impl From<Loss> for Failed {
     }
 }
 
+/// Whether a message is sent in the session, if there is one: all but the one
+/// that begins it, and what needs none, since 2026-07-28.
+fn belongs_to_session(message: &Message) -> bool {
+    let begins = matches!(message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
+    !begins && version_of(message).is_none()
+}
+
 impl Exchange {
     /// Until `ended` is cancelled.
     pub(super) fn new(
@@ -137,9 +144,7 @@ impl Exchange {
 
     pub(super) async fn send(&self, sent: &ToUpstream) -> Result<Response<Body>, Loss> {
         let mut headers = headers_of(&sent.message, &sent.headers, &self.session.catalogue);
-        let begins =
-            matches!(sent.message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
-        if !begins {
+        if belongs_to_session(&sent.message) {
             self.memory.sign(&mut headers);
         }
         // A message that was read can be written.
@@ -148,7 +153,7 @@ impl Exchange {
     }
 
     async fn post(&self, sent: &ToUpstream, id: &Id) -> Result<(), Failed> {
-        let named = self.memory.id();
+        let named = self.memory.id().filter(|_| belongs_to_session(&sent.message));
         let response = self.send(sent).await?;
         let status = response.status();
         if !status.is_success() {

@@ -9,7 +9,7 @@ use serde_json::{
 
 use super::{answer::first_response, exchange::Exchange};
 use crate::mcp::{
-    headers::{Headers, version_of},
+    headers::{HEADER_MISMATCH, Headers, protocol_meta, version_of},
     members::Members,
     param_headers::ParamHeaders,
     reply::HttpFailure,
@@ -17,8 +17,6 @@ use crate::mcp::{
     wire::{Id, Kind, Message},
 };
 
-/// JSON-RPC, since 2026-07-28: the headers do not say what the body says.
-const HEADER_MISMATCH: i64 = -32020;
 /// Pages of a list of tools that are asked for in a row.
 const MOST_PAGES: usize = 100;
 
@@ -95,18 +93,9 @@ impl Exchange {
         call: &Message,
         cursor: Option<&RawValue>,
     ) -> Option<Box<RawValue>> {
-        let meta: Value = serde_json::from_str(call.param("_meta")?.get()).ok()?;
-        let of_protocol =
-            |(name, _): &(&String, &Value)| name.starts_with("io.modelcontextprotocol/");
-        let meta: serde_json::Map<_, _> = meta
-            .as_object()?
-            .iter()
-            .filter(of_protocol)
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
         let id = Id::text(&self.session.unique("tools"));
         let list = json!({ "jsonrpc": "2.0", "id": 0, "method": "tools/list",
-            "params": { "_meta": meta } });
+            "params": { "_meta": protocol_meta(call) } });
         let mut list = Message::parse(&to_raw_value(&list).ok()?).ok()?.with_id(&id);
         if let Some(cursor) = cursor {
             list = list.with_param("cursor", cursor.to_owned());
