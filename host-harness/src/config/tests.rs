@@ -211,3 +211,36 @@ fn headers_take_secrets_from_the_environment_and_never_show_them() {
     let shown = format!("{config:?}");
     assert!(!shown.contains("secret") && shown.contains("Sensitive"), "{shown}");
 }
+
+#[test]
+fn every_limit_goes_where_it_belongs() {
+    use std::time::Duration;
+
+    let config = read(
+        "
+upstreams: { a: { command: [x] } }
+limits:
+  max_tool_retries: 1
+  attempt_timeout_ms: 2
+  deadline_ms: 3
+  cancel_wait_ms: 4
+  max_message_bytes: 5
+  max_body_bytes: 6
+  read_timeout_ms: 7
+  max_requests: 8
+  max_sessions: 9
+  session_idle_ms: 10
+  drain_ms: 11
+",
+    )
+    .expect("a good configuration");
+    let (limits, ms) = (config.general.limits, Duration::from_millis);
+    let calls = limits.of_calls();
+    assert_eq!((calls.max_tool_retries, calls.cancel_wait), (1, ms(4)));
+    assert_eq!((calls.attempt_timeout, calls.deadline), (Some(ms(2)), Some(ms(3))));
+    assert_eq!(limits.of_messages(), 5);
+    let front = limits.of_the_front();
+    assert_eq!((front.max_body_bytes, front.read_timeout), (6, ms(7)));
+    assert_eq!((front.max_requests, front.max_sessions), (8, Some(9)));
+    assert_eq!((front.session_idle, front.drain), (ms(10), ms(11)));
+}

@@ -74,6 +74,11 @@ impl LineClient {
         self.to.write_all(format!("{message}\n").as_bytes()).await.expect("the relay reads");
     }
 
+    /// Says what may be no message.
+    pub async fn say_raw(&mut self, bytes: &[u8]) {
+        self.to.write_all(bytes).await.expect("the relay reads");
+    }
+
     pub async fn hear(&mut self) -> Value {
         serde_json::from_str(&self.hear_text().await).expect("JSON")
     }

@@ -17,6 +17,7 @@ mod eras;
 mod export;
 #[cfg(unix)]
 mod failing_collectors;
+mod half_frames;
 #[cfg(unix)]
 mod hostile_plugin;
 mod http_client;
