@@ -6,6 +6,7 @@ use host_harness::{
     gateway::Limits,
     mcp::{HttpUpstream, Target, front::http::FrontLimits},
 };
+use http::Method;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -14,8 +15,8 @@ use tokio::{
 };
 
 use crate::{
-    http_client::Front,
-    http_server::{HttpServer, call, json_body, result},
+    http_client::{Front, HttpClient},
+    http_server::{HttpServer, call, json_body, manners, result},
     line_client::PATIENCE,
     plugin::gateway,
 };
@@ -78,5 +79,36 @@ async fn a_request_that_comes_too_slowly_is_ended_and_takes_nobodys_place() {
     let whole = drip(front.address, &format!("{}{body}", head(body.len())), "").await;
     assert!(whole.starts_with("HTTP/1.1 200 "), "{whole}");
     assert!(whole.contains(r#""result":{}"#), "{whole}");
+    front.ended().await;
+}
+
+#[tokio::test]
+async fn an_answer_may_take_longer_than_a_request_may() {
+    let read_timeout = Duration::from_millis(100);
+    let server = HttpServer::start_slow(move |asked, _| {
+        Box::pin(async move {
+            if asked.rpc_method() == "tools/call" {
+                sleep(3 * read_timeout).await;
+                return json_body(result(&asked, json!({})));
+            }
+            manners(&asked, "s-1")
+        })
+    })
+    .await;
+    let upstream = HttpUpstream::new(&server.url(), Default::default()).expect("a good URL");
+    let limits = FrontLimits { read_timeout, ..FrontLimits::default() };
+    let gateway = gateway("{}", Limits::default());
+    let front = Front::start(gateway, Target::Url(upstream), limits).await;
+    let mut client = HttpClient::of(&front);
+    client.initialize().await;
+    let mut listening = client.send(Method::GET, "/mcp", "").await;
+    // Twice, so that the second call comes on a connection that was idle for a while or is new.
+    for id in 1..3 {
+        assert_eq!(client.ask(call(id)).await["result"], json!({}));
+        sleep(2 * read_timeout).await;
+    }
+    // The stream was quiet all the time, and is open still.
+    let end = timeout(Duration::ZERO, listening.next()).await;
+    assert!(end.is_err(), "{end:?}");
     front.ended().await;
 }
