@@ -8,7 +8,7 @@ use host_harness::{
 use serde_json::{Value, json};
 
 use crate::{
-    http_server::{HttpServer, call, initialize, json_body, manners, result, stream},
+    http_server::{HttpServer, call, initialize, initialized, json_body, manners, result, stream},
     line_client::LineClient,
     plugin::watched,
 };
@@ -123,4 +123,26 @@ async fn a_client_whose_line_is_too_long_hears_so_under_its_id() {
     assert_eq!(told.body.get("result"), None::<&Value>);
     client.leave().await;
     assert_eq!(watch.attempts(), 0);
+}
+
+#[tokio::test]
+async fn what_the_server_says_by_itself_at_too_great_a_length_is_left_out() {
+    let server = HttpServer::start(|asked, before| match asked.method.as_str() {
+        "GET" if before == 0 => {
+            let note = |data: &str| {
+                let note = json!({ "jsonrpc": "2.0", "method": "notifications/message",
+                    "params": { "level": "info", "data": data } });
+                format!("id: 7\ndata: {note}")
+            };
+            stream(&[&note(&"x".repeat(LIMIT)), &note("short")], false)
+        }
+        _ => manners(asked, "s-1"),
+    })
+    .await;
+    let (_, gateway) = watched("{}", Limits::default());
+    let mut client = LineClient::of_url_with(gateway, &server.url(), within_the_limit());
+    client.ask(initialize()).await;
+    client.say(initialized()).await;
+    assert_eq!(client.hear().await["params"]["data"], "short");
+    client.leave().await;
 }
