@@ -16,6 +16,8 @@ pub struct ChildServer {
 
 impl ChildServer {
     pub fn new(name: &str, to_a_call: &str) -> Self {
+        // Two runs at a time do not share it.
+        let name = format!("{name}-{}", std::process::id());
         let notes = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         // A run before this one may have left it.
         let _ = fs::remove_file(&notes);
@@ -53,5 +55,12 @@ done
             line["method"].as_str().expect("a method").to_owned()
         };
         notes.lines().map(method).collect()
+    }
+}
+
+impl Drop for ChildServer {
+    fn drop(&mut self) {
+        // Nobody was started, or nothing was said to it.
+        let _ = fs::remove_file(&self.notes);
     }
 }
