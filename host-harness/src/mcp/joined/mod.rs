@@ -1,9 +1,9 @@
 //! Several upstreams that a client sees as one server.
 //!
-//! For each client there is one [`Session`](super::session::Session) with each
-//! upstream, with its own retry loop: they are joined above it, so that the
-//! plugin, the budgets and the metrics see every upstream as it is. What is
-//! about one upstream only passes as it came, under the client's own id.
+//! For each client there is one session with each upstream, with its own retry
+//! loop: they are joined above it, so that the plugin, the budgets and the
+//! metrics see every upstream as it is. What is about one upstream only passes
+//! as it came, under the client's own id.
 //!
 //! * [`group`]: which upstreams, and what all clients of them share.
 //! * `member`: one upstream for one client, and its `carrier`; `query`: one request of the client.
