@@ -3,7 +3,7 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, mpsc},
+    sync::{Arc, Barrier, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -74,10 +74,13 @@ fn call(number: usize) -> Call {
 fn play(plugins: &[Arc<Plugin>], calls: &Arc<Vec<Call>>, rounds: usize) -> anyhow::Result<f64> {
     let (done, all_done) = mpsc::channel();
     let threads = plugins.len();
-    let start = Instant::now();
+    // Starting threads is no part of what is measured.
+    let ready = Arc::new(Barrier::new(threads + 1));
     for (index, plugin) in plugins.iter().enumerate() {
         let (plugin, calls, done) = (plugin.clone(), calls.clone(), done.clone());
+        let ready = ready.clone();
         thread::spawn(move || {
+            ready.wait();
             let mut decisions = 0_u64;
             for _ in 0..rounds {
                 for call in calls.iter().skip(index).step_by(threads) {
@@ -88,6 +91,8 @@ fn play(plugins: &[Arc<Plugin>], calls: &Arc<Vec<Call>>, rounds: usize) -> anyho
             let _ = done.send(decisions);
         });
     }
+    ready.wait();
+    let start = Instant::now();
     let mut decisions = 0;
     for _ in 0..threads {
         let left = WATCHDOG.saturating_sub(start.elapsed());

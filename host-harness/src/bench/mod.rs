@@ -53,7 +53,7 @@ pub struct Effort {
 
 impl Effort {
     const FULL: Self =
-        Self { samples: 41, sample_ms: 5, rounds: 40, live: 100_000, abandoned: 1_000_000 };
+        Self { samples: 41, sample_ms: 5, rounds: 150, live: 100_000, abandoned: 1_000_000 };
     const QUICK: Self =
         Self { samples: 3, sample_ms: 1, rounds: 1, live: 2_000, abandoned: 20_000 };
 }

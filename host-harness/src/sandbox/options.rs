@@ -27,13 +27,14 @@ pub struct Options {
 
 impl Default for Options {
     /// The plugin's defaults, a ceiling of 3 retries, a shard for every core
-    /// (8 at the most), randomness of the operating system.
+    /// (8 at the least, for there may be more threads than cores), randomness
+    /// of the operating system.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
             config: "null".to_owned(),
             max_tool_retries: 3,
-            shards: cores.min(NonZeroUsize::MIN.saturating_add(7)),
+            shards: cores.max(NonZeroUsize::MIN.saturating_add(7)),
             entropy: Entropy::Os,
             limits: Limits::default(),
             fail_policy: FailPolicy::default(),
