@@ -100,34 +100,27 @@ impl Questions {
 mod tests {
     use super::*;
 
-    fn message(text: &str) -> Message {
-        let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
-        Message::parse(&raw).expect("a message")
-    }
-
-    fn text(message: &Message) -> String {
-        serde_json::to_string(message).expect("JSON")
-    }
-
     #[test]
     fn the_same_id_of_two_upstreams_is_two_questions_and_each_gets_its_answer() {
         let questions = Questions::default();
         let asked = r#"{"id":1,"method":"roots/list","params":{"_meta":{"progressToken":"t"}}}"#;
         for (at, ours) in [(0, "a"), (1, "b")] {
             let id = Id::new(serde_json::from_str("1").expect("JSON"));
-            let seen = questions.asked(at, &id, Id::text(ours), message(asked)).expect("room");
+            let seen =
+                questions.asked(at, &id, Id::text(ours), Message::written(asked)).expect("room");
             let expected = asked.replace(":1,", &format!(r#":"{ours}","#));
-            assert_eq!(text(&seen), expected.replace(r#""t""#, &format!(r#""{ours}""#)));
+            assert_eq!(seen.text(), expected.replace(r#""t""#, &format!(r#""{ours}""#)));
         }
         let report = r#"{"method":"notifications/progress","params":{"progressToken":"b"}}"#;
-        let (at, report) = questions.progressed(message(report)).expect("a question");
+        let (at, report) = questions.progressed(Message::written(report)).expect("a question");
         assert_eq!(at, 1);
-        assert!(text(&report).contains(r#""progressToken":"t""#));
+        assert!(report.text().contains(r#""progressToken":"t""#));
         let withdrawn = r#"{"method":"notifications/cancelled","params":{"requestId":1}}"#;
-        let notice = questions.withdrawn(0, message(withdrawn));
-        assert_eq!(text(&notice), withdrawn.replace(":1}", r#":"a"}"#));
-        assert!(questions.answered(message(r#"{"id":"a","result":{}}"#)).is_none());
-        let (at, answer) = questions.answered(message(r#"{"id":"b","result":{}}"#)).expect("one");
-        assert_eq!((at, &*text(&answer)), (1, r#"{"id":1,"result":{}}"#));
+        let notice = questions.withdrawn(0, Message::written(withdrawn));
+        assert_eq!(notice.text(), withdrawn.replace(":1}", r#":"a"}"#));
+        assert!(questions.answered(Message::written(r#"{"id":"a","result":{}}"#)).is_none());
+        let (at, answer) =
+            questions.answered(Message::written(r#"{"id":"b","result":{}}"#)).expect("one");
+        assert_eq!((at, &*answer.text()), (1, r#"{"id":1,"result":{}}"#));
     }
 }

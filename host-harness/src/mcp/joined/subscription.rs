@@ -218,11 +218,6 @@ impl Joined {
 mod tests {
     use super::*;
 
-    fn message(text: &str) -> Message {
-        let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
-        Message::parse(&raw).expect("a message")
-    }
-
     #[test]
     fn the_client_first_hears_what_all_have_agreed_to_and_then_what_came_meanwhile() {
         let subscriptions = Subscriptions::default();
@@ -230,7 +225,7 @@ mod tests {
         let begun = subscriptions.begin(&id, &[0, 1, 2]);
         let heard = |at, text: &str| {
             let mut told = Vec::new();
-            subscriptions.heard(&id, at, message(text), |one| {
+            subscriptions.heard(&id, at, Message::written(text), |one| {
                 told.push(serde_json::to_string(&one).expect("JSON"));
             });
             told

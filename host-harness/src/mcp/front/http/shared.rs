@@ -85,24 +85,15 @@ fn restored_meta(raw: Option<&RawValue>, own: &Id) -> Option<Box<RawValue>> {
 mod tests {
     use super::*;
 
-    fn message(text: &str) -> Message {
-        let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
-        Message::parse(&raw).expect("a message")
-    }
-
-    fn text(message: &Message) -> String {
-        serde_json::to_string(message).expect("JSON")
-    }
-
     #[test]
     fn a_request_is_renamed_and_what_comes_back_is_about_the_clients() {
         let (own, id) = (Id::new(serde_json::from_str("1").expect("JSON")), Id::text("x-9"));
-        let request = message(
+        let request = Message::written(
             r#"{"id":1,"method":"m","params":{"a":1e1,"_meta":{"progressToken":1,"k":2}}}"#,
         );
         let (renamed, names) = rename(request, &own, &id);
         assert_eq!(
-            text(&renamed),
+            renamed.text(),
             r#"{"id":"x-9","method":"m","params":{"a":1e1,"_meta":{"progressToken":"x-9","k":2}}}"#
         );
         for (came, goes) in [
@@ -120,11 +111,11 @@ mod tests {
                 r#"{"method":"n","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1}}}"#,
             ),
         ] {
-            let came = message(came);
+            let came = Message::written(came);
             if came.get("method").is_some() {
                 assert_eq!(about(&came).expect("a name").key(), id.key());
             }
-            assert_eq!(text(&names.restore(&id, came)), goes);
+            assert_eq!(names.restore(&id, came).text(), goes);
         }
     }
 }

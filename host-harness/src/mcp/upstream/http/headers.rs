@@ -44,16 +44,11 @@ pub(super) fn headers_of(message: &Message, received: &Headers, tools: &Catalogu
 mod tests {
     use super::*;
 
-    fn message(text: &str) -> Message {
-        let raw: Box<serde_json::value::RawValue> = serde_json::from_str(text).expect("JSON");
-        Message::parse(&raw).expect("a message")
-    }
-
     #[test]
     fn a_message_of_2026_is_mirrored_unless_its_client_is_on_http_itself() {
         let modern = r#"{"id":1,"method":"resources/read","params":{"uri":"u:1","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
         let told = |text: &str, received: &Headers| {
-            let headers = headers_of(&message(text), received, &Catalogue::default());
+            let headers = headers_of(&Message::written(text), received, &Catalogue::default());
             [PROTOCOL_VERSION, METHOD, NAME]
                 .map(|name| headers.get(name).map(|value| value.to_str().expect("text").to_owned()))
         };

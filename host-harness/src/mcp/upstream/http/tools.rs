@@ -120,19 +120,15 @@ fn is_mismatch(failure: &HttpFailure) -> bool {
 mod tests {
     use super::*;
 
-    fn message(text: &str) -> Message {
-        let raw: Box<RawValue> = serde_json::from_str(text).expect("JSON");
-        Message::parse(&raw).expect("a message")
-    }
-
     #[test]
     fn a_list_loses_its_broken_tools_and_nothing_else() {
         let sound = r#"{"name":"a","n":1e2,"inputSchema":{"properties":{"x":{"type":"string","x-mcp-header":"X"}}}}"#;
         let broken = r#"{"name":"b","inputSchema":{"properties":{"x":{"type":"number","x-mcp-header":"X"}}}}"#;
         let list =
             |tools: &str| format!(r#"{{"id":1,"result":{{"z":0.10,"tools":[{tools}],"a":null}}}}"#);
-        let told =
-            |text: &str| serde_json::to_string(&without_broken_tools(message(text))).expect("JSON");
+        let told = |text: &str| {
+            serde_json::to_string(&without_broken_tools(Message::written(text))).expect("JSON")
+        };
         assert_eq!(told(&list(&format!("{broken},{sound},{broken}"))), list(sound));
         for untouched in [
             &list(&format!("{sound}, 7 ,{{}}")),

@@ -1,51 +1,16 @@
 //! One JSON-RPC message, every member kept as the bytes that arrived.
 
+mod changed;
+mod id;
+#[cfg(test)]
+mod written;
+
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
+pub use id::{Id, IdKey};
+
 use crate::mcp::members::Members;
-
-/// A request id: echoed as it was written, compared by its value.
-#[derive(Debug, Clone)]
-pub struct Id {
-    raw: Box<RawValue>,
-    key: IdKey,
-}
-
-/// The value of an [`Id`], for tables: `1` and `"1"` differ, `"a"` and `"\u0061"` do not.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct IdKey(String);
-
-impl Id {
-    /// The id written so.
-    #[must_use]
-    pub fn new(raw: &RawValue) -> Self {
-        let key = match serde_json::from_str::<serde_json::Value>(raw.get()) {
-            Ok(value) => value.to_string(),
-            // Valid JSON that no text or number can hold, such as a lone surrogate.
-            Err(_) => raw.get().to_owned(),
-        };
-        Self { raw: raw.to_owned(), key: IdKey(key) }
-    }
-
-    /// The id with this text.
-    #[must_use]
-    pub fn text(text: &str) -> Self {
-        Self::new(&raw(text))
-    }
-
-    /// The id's value.
-    #[must_use]
-    pub fn key(&self) -> &IdKey {
-        &self.key
-    }
-
-    /// The id as it was written.
-    #[must_use]
-    pub fn raw(&self) -> &RawValue {
-        &self.raw
-    }
-}
 
 /// What a message is, by the members that it has.
 #[derive(Debug, Clone)]
@@ -122,7 +87,7 @@ impl Message {
         let mut members = Members::default();
         members.set("jsonrpc", raw("2.0"));
         if let Some(id) = id {
-            members.set("id", id.raw.clone());
+            members.set("id", id.raw().to_owned());
         }
         members.set("error", raw(&error));
         Self { members, kind: Kind::Response { id: id.cloned() } }
@@ -133,7 +98,7 @@ impl Message {
     pub fn result(id: &Id, result: &(impl Serialize + ?Sized)) -> Self {
         let mut members = Members::default();
         members.set("jsonrpc", raw("2.0"));
-        members.set("id", id.raw.clone());
+        members.set("id", id.raw().to_owned());
         members.set("result", raw(result));
         Self { members, kind: Kind::Response { id: Some(id.clone()) } }
     }
@@ -143,7 +108,7 @@ impl Message {
     pub fn request(id: &Id, method: &str) -> Self {
         let mut members = Members::default();
         members.set("jsonrpc", raw("2.0"));
-        members.set("id", id.raw.clone());
+        members.set("id", id.raw().to_owned());
         members.set("method", raw(method));
         Self { members, kind: Kind::Request { method: method.to_owned(), id: id.clone() } }
     }
@@ -168,66 +133,6 @@ impl Message {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&RawValue> {
         self.members.get(name)
-    }
-
-    /// The same message under another id.
-    #[must_use]
-    pub fn with_id(mut self, id: &Id) -> Self {
-        self.members.set("id", id.raw.clone());
-        match &mut self.kind {
-            Kind::Request { id: old, .. } => *old = id.clone(),
-            Kind::Response { id: old } => *old = Some(id.clone()),
-            Kind::Notification { .. } => {}
-        }
-        self
-    }
-
-    /// The same request with a member of its `_meta` set.
-    #[must_use]
-    pub fn with_meta(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
-        let members = |raw: Option<&RawValue>| {
-            raw.and_then(|raw| Members::parse(raw).ok()).unwrap_or_default()
-        };
-        let mut params = members(self.get("params"));
-        let mut meta = members(params.get("_meta"));
-        meta.set(name, raw(value));
-        params.set("_meta", raw(&meta));
-        self.members.set("params", raw(&params));
-        self
-    }
-
-    /// The same request without a member of its `_meta`.
-    #[must_use]
-    pub fn without_meta(mut self, name: &str) -> Self {
-        let shorter = || {
-            let mut params = Members::parse(self.get("params")?).ok()?;
-            let mut meta = Members::parse(params.get("_meta")?).ok()?;
-            meta.remove(name).then(|| {
-                params.set("_meta", raw(&meta));
-                raw(&params)
-            })
-        };
-        if let Some(params) = shorter() {
-            self.members.set("params", params);
-        }
-        self
-    }
-
-    /// The same message with a member of its `params` set.
-    #[must_use]
-    pub fn with_param(mut self, name: &str, value: Box<RawValue>) -> Self {
-        let mut params =
-            self.get("params").and_then(|raw| Members::parse(raw).ok()).unwrap_or_default();
-        params.set(name, value);
-        self.members.set("params", raw(&params));
-        self
-    }
-
-    /// The same message with a member set.
-    #[must_use]
-    pub(super) fn with_member(mut self, name: &str, value: Box<RawValue>) -> Self {
-        self.members.set(name, value);
-        self
     }
 
     /// Whether it is the response to the request with this id.
@@ -284,10 +189,6 @@ fn raw(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
 mod tests {
     use super::*;
 
-    fn message(text: &str) -> Result<Message, NotAMessage> {
-        Message::parse(serde_json::from_str(text).expect("JSON"))
-    }
-
     #[test]
     fn a_message_is_written_as_it_was_read() {
         for text in [
@@ -297,61 +198,16 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1.5,"result":{"b":1,"a":0.30000000000000004}}"#,
             r#"{"jsonrpc":"2.0","method":"notifications/of/tomorrow"}"#,
         ] {
-            let read = message(text).expect("a message");
+            let read = Message::written(text);
             assert_eq!(serde_json::to_string(&read).expect("JSON"), text);
         }
     }
 
     #[test]
-    fn another_id_changes_nothing_but_the_id() {
-        let read = message(r#"{"result":{"a":1.0},"id":"retry-1","jsonrpc":"2.0","_x":[]}"#)
-            .expect("a message");
-        let answer = read.with_id(&Id::new(serde_json::from_str("7.0").expect("JSON")));
-        assert_eq!(
-            serde_json::to_string(&answer).expect("JSON"),
-            r#"{"result":{"a":1.0},"id":7.0,"jsonrpc":"2.0","_x":[]}"#
-        );
-    }
-
-    #[test]
-    fn a_cancellation_keeps_its_reason_under_another_id() {
-        let text = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"reason":"bored","requestId":4}}"#;
-        let read = message(text).expect("a message");
-        assert_eq!(read.id_in_params("requestId").expect("an id").raw().get(), "4");
-        let told =
-            serde_json::to_string(&read.with_param("requestId", Id::text("a").raw().to_owned()))
-                .expect("JSON");
-        assert_eq!(told, text.replace(":4", r#":"a""#));
-    }
-
-    #[test]
-    fn a_member_of_meta_is_left_out_and_the_rest_stays_as_it_was() {
-        let without = |text| {
-            let read = message(text).expect("a message").without_meta("progressToken");
-            serde_json::to_string(&read).expect("JSON")
-        };
-        let text =
-            r#"{"id":1,"method":"m","params":{"a":1e1,"_meta":{"k":1.0,"progressToken":7}}}"#;
-        assert_eq!(without(text), text.replace(r#","progressToken":7"#, ""));
-        for untouched in [
-            r#"{"id":1,"method":"m"}"#,
-            r#"{"id":1,"method":"m","params":{ "a" : 1, "_meta": { "k" : 1 } }}"#,
-        ] {
-            assert_eq!(without(untouched), untouched);
-        }
-    }
-
-    #[test]
-    fn ids_are_compared_by_value_and_type() {
-        let key = |text| Id::new(serde_json::from_str(text).expect("JSON")).key().clone();
-        assert_eq!(key(r#""a""#), key(r#""\u0061""#));
-        assert_ne!(key("1"), key(r#""1""#));
-    }
-
-    #[test]
     fn what_is_no_message_is_refused() {
         for text in ["[]", "1", "{}", r#"{"jsonrpc":"2.0","id":1}"#, r#"{"id":1,"method":2}"#] {
-            assert!(message(text).is_err(), "{text}");
+            let raw = serde_json::from_str(text).expect("JSON");
+            assert!(Message::parse(raw).is_err(), "{text}");
         }
     }
 }

@@ -1,0 +1,138 @@
+//! One client in front of one upstream, and what happens to each message of theirs.
+
+mod from_client;
+mod from_upstream;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    gateway::Gateway,
+    mcp::{
+        catalogue::Catalogue,
+        front::ToClient,
+        headers::Headers,
+        live::LiveCalls,
+        pending::Pending,
+        relay::RelayOptions,
+        reply::{Answer, Loss},
+        upstream::{Outbox, QUEUE, Upstream},
+        wire::{Id, Message},
+    },
+};
+
+pub(super) const CANCELLED: &str = "notifications/cancelled";
+pub(super) const PROGRESS: &str = "notifications/progress";
+/// JSON-RPC: well-formed JSON that is no request.
+pub(super) const INVALID_REQUEST: i64 = -32600;
+
+/// One client in front of one upstream.
+pub(crate) struct Session {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) options: RelayOptions,
+    pub(super) upstream: Upstream,
+    pub(super) catalogue: Catalogue,
+    /// To the client. When it is gone, what was for it is dropped.
+    front: mpsc::Sender<ToClient>,
+    pub(super) live: Arc<LiveCalls>,
+    /// Cancels every live call.
+    pub(crate) client_gone: CancellationToken,
+    pub(crate) upstream_gone: CancellationToken,
+    /// The upstream is gone, and calls that still hope for another attempt end now.
+    pub(crate) given_up: CancellationToken,
+}
+
+/// Whoever asked may not wait for the answer any more.
+struct Asked<'a>(&'a Pending, &'a Id);
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.abandon(self.1);
+    }
+}
+
+/// The far ends of a [`Session`].
+pub(crate) struct Ends {
+    /// What goes to the upstream, for its link.
+    pub(crate) outbox: Outbox,
+    /// What goes to the client, for the front.
+    pub(crate) inbox: mpsc::Receiver<ToClient>,
+}
+
+impl Session {
+    /// A session that ends when `stop` is cancelled, and whose ends are not connected yet.
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        options: RelayOptions,
+        stop: &CancellationToken,
+    ) -> (Arc<Self>, Ends) {
+        let (front, inbox) = mpsc::channel(QUEUE);
+        let (upstream, outbox) = Upstream::new();
+        let session = Self {
+            gateway,
+            options,
+            upstream,
+            catalogue: Catalogue::default(),
+            front,
+            live: Arc::new(LiveCalls::default()),
+            client_gone: stop.child_token(),
+            upstream_gone: CancellationToken::new(),
+            given_up: CancellationToken::new(),
+        };
+        (Arc::new(session), Ends { outbox, inbox })
+    }
+
+    /// Asks the upstream something on the gateway's own account.
+    ///
+    /// # Errors
+    /// The upstream is gone.
+    pub(crate) async fn ask(&self, question: Message) -> Result<Answer, Loss> {
+        // Nobody's: no client cancels it, and none hears of its progress.
+        let (id, answer) = self.upstream.pending.attempt(&Id::text("gateway"), None)?;
+        let _asked = Asked(&self.upstream.pending, &id);
+        self.upstream.send(question.with_id(&id), Headers::default()).await?;
+        answer.await.map_err(|_| Loss::Closed)
+    }
+
+    /// A name that nothing else in this session has.
+    pub(crate) fn unique(&self, what: &str) -> String {
+        self.upstream.pending.unique(what)
+    }
+
+    /// Whether somebody waits for the answer to a request.
+    pub(super) fn is_waiting(&self, id: &Id) -> bool {
+        self.upstream.pending.is_waiting(id)
+    }
+
+    /// Whether a request is an attempt at a call, which the loop may repeat.
+    pub(super) fn is_attempt(&self, id: &Id) -> bool {
+        self.upstream.pending.client_id(id).is_some()
+    }
+
+    /// The upstream is gone: nobody waits in vain, nothing new is sent.
+    pub(super) async fn lose_upstream(&self) {
+        for id in self.upstream.pending.lose() {
+            self.respond(&id, Loss::Closed.into_response(&id)).await;
+        }
+        // Last: it ends the session, and the errors are to reach the client.
+        self.upstream_gone.cancel();
+    }
+
+    /// Gives the client the response to its request.
+    async fn respond(&self, id: &Id, response: Message) {
+        let about = Some(id.clone());
+        self.tell_client(ToClient { message: response, about, status: None }).await;
+    }
+
+    pub(super) async fn tell_client(&self, message: ToClient) {
+        // A client that is gone needs no answer.
+        let _ = self.front.send(message).await;
+    }
+
+    async fn tell_upstream(&self, message: Message, headers: Headers) {
+        // An upstream that is gone ends the session; a notification has no answer to give.
+        let _ = self.upstream.send(message, headers).await;
+    }
+}
