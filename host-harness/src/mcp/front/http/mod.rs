@@ -5,14 +5,15 @@
 //!
 //! * `connections`: how they are accepted, and closed.
 //! * `guard`: who may speak at all.
-//! * `endpoint`: what a POST, a GET and a DELETE mean.
+//! * `endpoint`: what a POST, a GET and a DELETE mean; `request`, a request in a POST.
 //! * `era`: whether a server in a command knows 2026-07-28.
 //! * `mirror`: whether the headers say what the body says.
 //! * `table`: the sessions, and the one that all requests without one share.
 //! * `conversation`: one session, and `places`: where each message to its client goes.
 //! * `served`: the server or the servers at a path.
 //! * `shared`: what keeps requests of different clients apart in one session.
-//! * `answer`: a response in JSON, or a stream of events.
+//! * `answer`: a response in JSON, or a stream of events; `refused`: what the
+//!   front answers in place of a server.
 
 mod answer;
 mod connections;
@@ -22,6 +23,8 @@ mod era;
 mod guard;
 mod mirror;
 mod places;
+mod refused;
+mod request;
 mod served;
 mod shared;
 mod table;

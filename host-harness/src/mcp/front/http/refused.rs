@@ -1,0 +1,56 @@
+//! What the front itself answers in place of a server.
+
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+
+use super::{answer, table::NoConversation};
+use crate::mcp::wire::{Id, Message};
+
+/// There is no conversation for a request.
+pub(super) fn unavailable(error: &NoConversation, id: &Id) -> Response {
+    tracing::warn!(%error, "no conversation with the server");
+    let status = match error {
+        NoConversation::TooMany | NoConversation::Resting => StatusCode::SERVICE_UNAVAILABLE,
+        NoConversation::Start(_) => StatusCode::BAD_GATEWAY,
+    };
+    let message = Message::error(Some(id), crate::mcp::reply::NO_ANSWER, &error.to_string(), None);
+    let mut response = answer::json(status, &message);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// The gateway has too much to do; the client may try again.
+pub(super) fn busy(why: &str) -> Response {
+    let mut response = answer::refusal(StatusCode::SERVICE_UNAVAILABLE, why);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// The client did not send its request in time.
+pub(super) fn too_slow() -> Response {
+    let why = "the body of the request did not come in time";
+    let mut response = answer::refusal(StatusCode::REQUEST_TIMEOUT, why);
+    // What is still to come is read no more.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// No server has this name.
+pub(super) fn unknown_server() -> Response {
+    answer::refusal(StatusCode::NOT_FOUND, "there is no server at this path")
+}
+
+/// The session is over, or never was: by this answer clients know to begin another.
+pub(super) fn unknown_session() -> Response {
+    answer::refusal(StatusCode::NOT_FOUND, "Session not found")
+}
+
+/// Only a session has a stream to listen to and an end.
+pub(super) fn no_session() -> Response {
+    let mut response =
+        answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "without a session there is only POST");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
+}

@@ -1,0 +1,152 @@
+//! A request of a client, to its response or to the stream on which that will come.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::response::Response;
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::{
+    Underway, answer,
+    conversation::{Answering, Conversation},
+    endpoint::{INVALID_REQUEST, PARSE_ERROR, session_of},
+    era::{self, Era},
+    mirror,
+    refused::{unavailable, unknown_session},
+    table::Table,
+};
+use crate::mcp::{
+    front::ToClient,
+    headers::{HEADER_MISMATCH, SESSION_ID, UNSUPPORTED_VERSION, passed_on, version_of},
+    wire::{Id, Kind, Message},
+};
+
+/// How long a response may take before its stream is opened without it.
+const EARLY: Duration = Duration::from_secs(5);
+
+/// The answer to a request that came with a POST.
+pub(super) async fn request(
+    table: &Table,
+    headers: &HeaderMap,
+    message: Message,
+    method: &str,
+    id: &Id,
+    one: Underway,
+) -> Response {
+    let passed = passed_on(headers, table.served.pass_headers());
+    let modern = version_of(&message).is_some();
+    let unchecked = !table.served.compares_headers();
+    if let Some(mismatch) = mirror::mismatch(headers, &message).filter(|_| unchecked) {
+        let refusal = Message::error(Some(id), HEADER_MISMATCH, &mismatch, None);
+        return answer::json(StatusCode::BAD_REQUEST, &refusal);
+    }
+    if method == "initialize" && !modern {
+        return match table.begin() {
+            Ok(conversation) => {
+                let answering = conversation.request(message, id, passed).await;
+                initialize(table, conversation, answering, one).await
+            }
+            Err(error) => unavailable(&error, id),
+        };
+    }
+    let asks = modern && table.served.is_a_command();
+    if asks && table.era.is_legacy() {
+        return answer::json(StatusCode::BAD_REQUEST, &era::refusal(id));
+    }
+    let conversation = match session_of(headers).filter(|_| !modern) {
+        Some(name) => match table.find(name) {
+            Some(conversation) => conversation,
+            None => return unknown_session(),
+        },
+        None => match table.shared() {
+            Ok(conversation) => conversation,
+            Err(error) => return unavailable(&error, id),
+        },
+    };
+    if asks && conversation.era(&table.era, &message).await == Era::Legacy {
+        return answer::json(StatusCode::BAD_REQUEST, &era::refusal(id));
+    }
+    if modern && unchecked && method == "tools/call" {
+        let params = conversation.params_of(&message);
+        let mismatch = params.and_then(|params| mirror::param_mismatch(headers, &message, &params));
+        if let Some(mismatch) = mismatch {
+            let refusal = Message::error(Some(id), HEADER_MISMATCH, &mismatch, None);
+            return answer::json(StatusCode::BAD_REQUEST, &refusal);
+        }
+    }
+    let mut answering = conversation.request(message, id, passed).await;
+    let first = tokio::select! {
+        biased;
+        first = answering.next() => first,
+        () = tokio::time::sleep(EARLY) => return answer::events(answering.rest(one)),
+    };
+    match first {
+        None => answer::refusal(StatusCode::BAD_GATEWAY, "the session ended before the response"),
+        Some(said) if is_response(&said) => {
+            let otherwise =
+                if modern && unchecked { status_of(&said.message) } else { StatusCode::OK };
+            answer::response(&said, otherwise)
+        }
+        Some(said) => {
+            let first = stream::once(async { said });
+            answer::events(first.chain(answering.rest(one)))
+        }
+    }
+}
+
+/// Waits for the server's word on a new session, which gets a name if it is a good one.
+async fn initialize(
+    table: &Table,
+    conversation: Arc<Conversation>,
+    mut answering: Answering,
+    one: Underway,
+) -> Response {
+    let mut before = Vec::new();
+    let said = loop {
+        match answering.next().await {
+            Some(said) if is_response(&said) => break said,
+            Some(said) => before.push(said),
+            None => {
+                let why = "the server ended before it answered `initialize`";
+                return answer::refusal(StatusCode::BAD_GATEWAY, why);
+            }
+        }
+    };
+    drop((answering, one));
+    let begun = said.status.is_none() && said.message.get("result").is_some();
+    let mut response = if before.is_empty() {
+        answer::response(&said, StatusCode::OK)
+    } else {
+        before.push(said);
+        answer::events(stream::iter(before))
+    };
+    if !begun {
+        conversation.end().await;
+        return response;
+    }
+    let name = table.enter(conversation).ok().and_then(|name| HeaderValue::from_str(&name).ok());
+    let Some(name) = name else {
+        return answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, "no name for the session");
+    };
+    response.headers_mut().insert(SESSION_ID, name);
+    response
+}
+
+fn is_response(said: &ToClient) -> bool {
+    matches!(said.message.kind(), Kind::Response { .. })
+}
+
+/// The HTTP status that 2026-07-28 gives to an error of a server that knows no HTTP.
+fn status_of(response: &Message) -> StatusCode {
+    let code = response
+        .get("error")
+        .and_then(|error| serde_json::from_str::<serde_json::Value>(error.get()).ok())
+        .and_then(|error| error.get("code")?.as_i64());
+    match code {
+        Some(-32601) => StatusCode::NOT_FOUND,
+        Some(PARSE_ERROR | INVALID_REQUEST | UNSUPPORTED_VERSION..=HEADER_MISMATCH) => {
+            StatusCode::BAD_REQUEST
+        }
+        _ => StatusCode::OK,
+    }
+}
