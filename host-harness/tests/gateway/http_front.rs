@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::{
     http_client::{Front, HttpClient},
-    http_server::{Asked, HttpServer, call, json_body, manners, result, status, stream},
+    http_server::{
+        Asked, HttpServer, call, json_body, manners, once_released, result, status, stream,
+    },
     plugin::gateway,
 };
 
@@ -196,16 +198,7 @@ async fn what_the_server_says_by_itself_comes_on_the_clients_stream() {
 async fn a_front_that_is_told_to_stop_ends_what_is_under_way_and_takes_no_more() {
     let (release, released) = tokio::sync::watch::channel(false);
     let server = HttpServer::start(move |asked, _| {
-        let answer = format!("data: {}\n\n", result(asked, json!({ "late": true })));
-        let mut released = released.clone();
-        let body = futures_util::stream::once(async move {
-            released.wait_for(|released| *released).await.expect("the test goes on");
-            Ok::<_, std::io::Error>(answer)
-        });
-        axum::response::Response::builder()
-            .header("content-type", "text/event-stream")
-            .body(axum::body::Body::from_stream(body))
-            .expect("a response")
+        once_released(&result(asked, json!({ "late": true })), &released)
     })
     .await;
     let front = front_of(&server, "{}", FrontLimits::default()).await;

@@ -13,7 +13,7 @@ use axum::{
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::line_client::PATIENCE;
 
@@ -152,6 +152,19 @@ pub fn stream(events: &[&str], then_breaks: bool) -> Response {
     });
     let body = Body::from_stream(futures_util::StreamExt::chain(events, broken));
     Response::builder().header("content-type", "text/event-stream").body(body).expect("a response")
+}
+
+/// A stream that begins at once, and whose only event comes when it is released.
+pub fn once_released(event: &Value, released: &watch::Receiver<bool>) -> Response {
+    let (event, mut released) = (format!("data: {event}\n\n"), released.clone());
+    let body = futures_util::stream::once(async move {
+        released.wait_for(|released| *released).await.expect("the test goes on");
+        Ok::<_, std::io::Error>(event)
+    });
+    Response::builder()
+        .header("content-type", "text/event-stream")
+        .body(Body::from_stream(body))
+        .expect("a response")
 }
 
 /// The result of a request.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Upstreams, call_of, echo, greeted, list, names, server, tools, url};
 use crate::{
-    http_server::{Asked, json_body, result, stream},
+    http_server::{Asked, json_body, once_released, result, stream},
     line_client::LineClient,
 };
 
@@ -39,16 +39,7 @@ async fn an_upstream_that_is_late_joins_the_others_when_it_has_agreed() {
     let late = server(tools(&["late"]), move |asked: &Asked, _| {
         (asked.rpc_method() == "initialize").then(|| {
             let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": { "tools": {} } });
-            let answer = format!("data: {}\n\n", result(asked, hello));
-            let mut released = released.clone();
-            let body = futures_util::stream::once(async move {
-                released.wait_for(|released| *released).await.expect("the test goes on");
-                Ok::<_, std::io::Error>(answer)
-            });
-            axum::response::Response::builder()
-                .header("content-type", "text/event-stream")
-                .body(axum::body::Body::from_stream(body))
-                .expect("a response")
+            once_released(&result(asked, hello), &released)
         })
     })
     .await;
