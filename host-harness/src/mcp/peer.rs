@@ -14,7 +14,6 @@ use crate::{
         relay::RelayOptions,
         session::{Ends, Session},
         task::Task,
-        too_long::Unreadable,
         upstream::Link,
         wire::{Id, Message},
     },
@@ -64,13 +63,21 @@ impl Peer {
     /// takes longer goes on in `calls`.
     pub(crate) async fn client_said(
         &self,
-        line: Result<Message, Unreadable>,
+        message: Message,
         headers: Headers,
         calls: &mut JoinSet<()>,
     ) {
         match self {
-            Self::One(session) => session.client_said(line, headers, calls).await,
-            Self::Several(joined) => joined.client_said(line, headers, calls).await,
+            Self::One(session) => session.client_said(message, headers, calls).await,
+            Self::Several(joined) => joined.client_said(message, headers, calls).await,
+        }
+    }
+
+    /// Says something to the client, on the gateway's own account.
+    pub(crate) async fn tell_client(&self, said: ToClient) {
+        match self {
+            Self::One(session) => session.tell_client(said).await,
+            Self::Several(joined) => joined.tell_client(said).await,
         }
     }
 

@@ -19,9 +19,11 @@ use crate::{
         joined::{Group, Prefixes},
         lines::{self, Reader},
         peer::{Connection, Peer},
+        reply::NO_ANSWER,
         task::Task,
-        too_long::MAX_MESSAGE_BYTES,
+        too_long::{MAX_MESSAGE_BYTES, Unreadable, Was},
         upstream::{Connected, Lines},
+        wire::{INVALID_REQUEST, Message},
     },
 };
 
@@ -188,9 +190,16 @@ async fn serve_client<R: AsyncRead + Unpin>(peer: &Peer, mut client: Reader<R>) 
             line = client.next() => line,
         };
         let Some(line) = line else { break Ended::ByClient };
+        let said = async {
+            match understood(line) {
+                Ok(message) => peer.client_said(message, Headers::default(), &mut calls).await,
+                Err(Some(refusal)) => peer.tell_client(refusal.into()).await,
+                Err(None) => {}
+            }
+        };
         tokio::select! {
             biased;
-            () = peer.client_said(line, Headers::default(), &mut calls) => {}
+            () = said => {}
             () = peer.upstream_gone().cancelled() => break Ended::ByUpstream,
             () = peer.client_gone().cancelled() => break Ended::ByClient,
         }
@@ -205,6 +214,26 @@ async fn serve_client<R: AsyncRead + Unpin>(peer: &Peer, mut client: Reader<R>) 
     }
     let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
     ended
+}
+
+/// What a line of the client comes to: a message, or what the client is told
+/// in place of an answer, if anything.
+fn understood(line: Result<Message, Unreadable>) -> Result<Message, Option<Message>> {
+    let too_long = match line {
+        Ok(message) => return Ok(message),
+        Err(Unreadable::NotAMessage(_)) => {
+            let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
+            return Err(Some(refusal));
+        }
+        Err(Unreadable::TooLong(too_long)) => too_long,
+    };
+    tracing::warn!(%too_long, "dropped a message of the client");
+    match &too_long.was {
+        Was::Request(id) => Err(Some(too_long.error(id, INVALID_REQUEST, "the request"))),
+        // The upstream gets it in place of the answer that it waits for.
+        Was::Response(id) => Ok(too_long.error(id, NO_ANSWER, "the client's answer")),
+        Was::Unknown => Err(None),
+    }
 }
 
 /// Writes until `finish`, then what is left, and closes the stream. Ends early if the stream fails.

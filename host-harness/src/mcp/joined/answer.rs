@@ -8,8 +8,6 @@ use super::{
 };
 use crate::mcp::front::{HttpStatus, ToClient};
 
-/// JSON-RPC: a request that cannot be right.
-pub(super) const INVALID_REQUEST: i64 = -32600;
 /// JSON-RPC: what is asked for does not exist.
 pub(super) const INVALID_PARAMS: i64 = -32602;
 

@@ -77,7 +77,7 @@ impl Speaking {
                 if wanted() {
                     tokio::select! {
                         biased;
-                        () = session.client_said(Ok(message), headers, &mut calls) => {}
+                        () = session.client_said(message, headers, &mut calls) => {}
                         () = session.upstream_gone.cancelled() => {}
                         () = finish.cancelled() => {}
                     }

@@ -7,14 +7,16 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::{
-    Joined,
-    answer::INVALID_REQUEST,
-    capabilities, changes,
+    Joined, capabilities, changes,
     member::{Member, Standing},
     query::{Era, Query},
     stateless::{self, CacheHint, server_info},
 };
-use crate::mcp::{front::ToClient, reply::NO_ANSWER, wire::Message};
+use crate::mcp::{
+    front::ToClient,
+    reply::NO_ANSWER,
+    wire::{INVALID_REQUEST, Message},
+};
 
 /// What an upstream made of a greeting.
 pub(super) enum Greeted<'a> {

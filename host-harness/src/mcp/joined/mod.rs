@@ -54,8 +54,8 @@ use crate::mcp::{
     headers::Headers,
     live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
     reply::NO_ANSWER,
-    session::{CANCELLED, INVALID_REQUEST, PROGRESS},
-    too_long::{MAX_MESSAGE_BYTES, Unreadable, Was},
+    session::{CANCELLED, PROGRESS},
+    too_long::MAX_MESSAGE_BYTES,
     unique::Unique,
     wire::{Id, Kind, Message},
 };
@@ -99,27 +99,10 @@ impl Joined {
     /// Handles a message of the client, and what came with it over HTTP. Requests go on in `calls`.
     pub(crate) async fn client_said(
         self: &Arc<Self>,
-        line: Result<Message, Unreadable>,
+        message: Message,
         headers: Headers,
         calls: &mut JoinSet<()>,
     ) {
-        let message = match line {
-            Ok(message) => message,
-            Err(Unreadable::NotAMessage(_)) => {
-                let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
-                return self.tell_client(refusal.into()).await;
-            }
-            Err(Unreadable::TooLong(too_long)) => match &too_long.was {
-                Was::Request(id) => {
-                    let refusal = too_long.error(id, INVALID_REQUEST, "the request");
-                    let said = ToClient { about: Some(id.clone()), ..refusal.into() };
-                    return self.tell_client(said).await;
-                }
-                // In its place.
-                Was::Response(id) => too_long.error(id, NO_ANSWER, "the client's answer"),
-                Was::Unknown => return tracing::warn!(%too_long, "dropped what the client said"),
-            },
-        };
         match message.kind().clone() {
             Kind::Request { id, .. } if calls.len() >= MAX_LIVE_CALLS => {
                 let text = "the gateway has too many calls in flight";
@@ -254,7 +237,7 @@ impl Joined {
         self.tell_client(ToClient { message, about, status }).await;
     }
 
-    async fn tell_client(&self, said: ToClient) {
+    pub(super) async fn tell_client(&self, said: ToClient) {
         // A client that is gone needs no answer.
         let _ = self.front.send(said).await;
     }

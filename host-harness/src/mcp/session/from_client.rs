@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{CANCELLED, INVALID_REQUEST, Session};
+use super::{CANCELLED, Session};
 use crate::mcp::{
     call::Call,
     headers::Headers,
     live::MAX_LIVE_CALLS,
     reply::{Answer, NO_ANSWER},
-    too_long::{TooLong, Unreadable, Was},
     wire::{Id, Kind, Message},
 };
 
@@ -19,18 +18,10 @@ impl Session {
     /// may be retried goes on in `calls`.
     pub(crate) async fn client_said(
         self: &Arc<Self>,
-        line: Result<Message, Unreadable>,
+        message: Message,
         headers: Headers,
         calls: &mut JoinSet<()>,
     ) {
-        let message = match line {
-            Ok(message) => message,
-            Err(Unreadable::NotAMessage(_)) => {
-                let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
-                return self.tell_client(refusal.into()).await;
-            }
-            Err(Unreadable::TooLong(too_long)) => return self.client_said_too_much(too_long).await,
-        };
         match message.kind().clone() {
             Kind::Request { method, id } => match Call::of(&method, &message) {
                 Some(call) if calls.len() < MAX_LIVE_CALLS => {
@@ -86,21 +77,6 @@ impl Session {
         // Who registered the loss first answers the client, once.
         if let Err(loss) = self.upstream.send(message, headers).await {
             self.unanswered(id, Answer::Lost(loss)).await;
-        }
-    }
-
-    /// A message of the client was too long to be read: who waits gets an error.
-    async fn client_said_too_much(&self, too_long: TooLong) {
-        tracing::warn!(%too_long, "dropped a message of the client");
-        match &too_long.was {
-            Was::Request(id) => {
-                self.respond(id, too_long.error(id, INVALID_REQUEST, "the request")).await;
-            }
-            Was::Response(id) => {
-                let error = too_long.error(id, NO_ANSWER, "the client's answer");
-                self.tell_upstream(error, Headers::default()).await;
-            }
-            Was::Unknown => {}
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What the upstream says.
 
-use super::{CANCELLED, INVALID_REQUEST, PROGRESS, Session};
+use super::{CANCELLED, PROGRESS, Session};
 use crate::mcp::{
     front::ToClient,
     headers::Headers,
     pending::{Recipient, Reporter},
     reply::Answer,
     too_long::{TooLong, Unreadable, Was},
-    wire::{Id, Kind, Message},
+    wire::{INVALID_REQUEST, Id, Kind, Message},
 };
 
 const TOOLS_CHANGED: &str = "notifications/tools/list_changed";

@@ -25,8 +25,6 @@ use crate::{
 
 pub(super) const CANCELLED: &str = "notifications/cancelled";
 pub(super) const PROGRESS: &str = "notifications/progress";
-/// JSON-RPC: well-formed JSON that is no request.
-pub(super) const INVALID_REQUEST: i64 = -32600;
 
 /// One client in front of one upstream.
 pub(crate) struct Session {

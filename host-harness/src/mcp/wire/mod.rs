@@ -12,6 +12,9 @@ pub use id::{Id, IdKey};
 
 use crate::mcp::members::Members;
 
+/// JSON-RPC: well-formed JSON that is no request, or a request that cannot be right.
+pub(crate) const INVALID_REQUEST: i64 = -32600;
+
 /// What a message is, by the members that it has.
 #[derive(Debug, Clone)]
 pub enum Kind {

@@ -117,7 +117,7 @@ impl Conversation {
         let said = async {
             let mut calls = self.calls.lock().await;
             while calls.try_join_next().is_some() {}
-            self.peer.client_said(Ok(message), headers, &mut calls).await;
+            self.peer.client_said(message, headers, &mut calls).await;
         };
         // An upstream that takes nothing more must not keep the end waiting.
         tokio::select! {

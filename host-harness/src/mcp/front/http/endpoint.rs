@@ -19,11 +19,10 @@ use super::{
 };
 use crate::mcp::{
     headers::{SESSION_ID, passed_on},
-    wire::{Kind, Message},
+    wire::{INVALID_REQUEST, Kind, Message},
 };
 
 pub(super) const PARSE_ERROR: i64 = -32700;
-pub(super) const INVALID_REQUEST: i64 = -32600;
 
 pub(super) async fn post(
     State(shared): State<Arc<Shared>>,

@@ -14,7 +14,7 @@ use crate::mcp::{
     headers::{HEADER_MISMATCH, UNSUPPORTED_VERSION, protocol_meta},
     reply::{Answer, Loss},
     session::Session,
-    wire::{Id, Message},
+    wire::{INVALID_REQUEST, Id, Message},
 };
 
 /// How long a server may take to say what it is. One that is silent knows nothing of the question.
@@ -80,5 +80,5 @@ fn era_of(response: &Message) -> Era {
 pub(super) fn refusal(id: &Id) -> Message {
     let text = "the server knows no protocol version after 2025-11-25: begin with `initialize`";
     // None of the errors by which it would take the server for one of 2026-07-28.
-    Message::error(Some(id), super::endpoint::INVALID_REQUEST, text, None)
+    Message::error(Some(id), INVALID_REQUEST, text, None)
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::{
     Underway, answer,
     conversation::{Answering, Conversation},
-    endpoint::{INVALID_REQUEST, PARSE_ERROR, session_of},
+    endpoint::{PARSE_ERROR, session_of},
     era::{self, Era},
     mirror,
     refused::{unavailable, unknown_session},
@@ -18,7 +18,7 @@ use super::{
 use crate::mcp::{
     front::ToClient,
     headers::{HEADER_MISMATCH, SESSION_ID, UNSUPPORTED_VERSION, passed_on, version_of},
-    wire::{Id, Kind, Message},
+    wire::{INVALID_REQUEST, Id, Kind, Message},
 };
 
 /// How long a response may take before its stream is opened without it.
