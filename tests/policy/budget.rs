@@ -186,14 +186,16 @@ struct Model {
     size: u64,
     left: u64,
     refill: u64,
-    refilled: u64,
+    refilled: Option<u64>,
     fraction: u64,
 }
 
 impl Model {
     fn update(&mut self, now: u64) {
-        let brought = (now - self.refilled) * self.refill + self.fraction;
-        (self.refilled, self.fraction) = (now, brought % 60_000);
+        // A bucket begins, full, when its first call is heard of.
+        let since = self.refilled.unwrap_or(now);
+        let brought = (now - since) * self.refill + self.fraction;
+        (self.refilled, self.fraction) = (Some(now), brought % 60_000);
         self.put_in(brought / 60_000);
     }
 
@@ -225,7 +227,7 @@ proptest! {
             "timeout_cost": decimal(costs[2]), "refill_per_minute": decimal(refill),
         }}).to_string());
         let full = size * 1_000;
-        let mut model = Model { size: full, left: full, refill, refilled: 0, fraction: 0 };
+        let mut model = Model { size: full, left: full, refill, refilled: None, fraction: 0 };
         // Sleeping calls: their id, what they hold, and how often they failed.
         let mut asleep: Vec<(u32, u64, u32)> = Vec::new();
         let (mut now, mut next_id) = (0, 0);
