@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::mcp::{
     headers::Headers,
+    large::work_on,
     progress::Progress,
     reply::{AttemptReply, Loss},
     upstream::{Taken, Upstream},
@@ -64,7 +65,10 @@ pub(super) async fn attempt(
         return AttemptReply::Lost(Loss::NotSent);
     }
     flight.sent = true;
-    answer.await.map_or(AttemptReply::Lost(Loss::Closed), AttemptReply::of)
+    match answer.await {
+        Ok(answer) => work_on(answer.bytes(), || AttemptReply::of(answer)).await,
+        Err(_) => AttemptReply::Lost(Loss::Closed),
+    }
 }
 
 /// Cancels upstream what nobody waits for any more.

@@ -2,10 +2,7 @@
 
 use serde_json::{Value, value::RawValue};
 
-use crate::{
-    gateway::Hook,
-    mcp::{members::Members, wire::Message},
-};
+use crate::{gateway::Hook, mcp::wire::Message};
 
 /// What the gateway needs to know of a `tools/call` or a `resources/read`; the
 /// rest is the upstream's.
@@ -30,12 +27,11 @@ impl Call {
             "resources/read" => (Hook::ResourcePostFetch, "uri"),
             _ => return None,
         };
-        let params = Members::parse(request.get("params")?).ok()?;
+        let params = request.params()?;
         let target = serde_json::from_str(params.get(target)?.get()).ok()?;
+        let token = request.meta().and_then(|meta| meta.get("progressToken"));
+        let progress_token = token.map(ToOwned::to_owned);
         let meta = params.get("_meta");
-        let progress_token = meta
-            .and_then(|meta| Members::parse(meta).ok())
-            .and_then(|meta| Some(meta.get("progressToken")?.to_owned()));
         let meta = meta.and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
         Some(Self { hook, target, meta, progress_token })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
-use crate::mcp::{members::Members, wire::Message};
+use crate::mcp::wire::Message;
 
 /// The era of a protocol version, and the headers that mirror the body since 2026-07-28.
 pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -35,9 +35,7 @@ pub(crate) fn protocol_meta(request: &Message) -> Map<String, Value> {
 
 /// The protocol version that a message names; none before 2026-07-28.
 pub(crate) fn version_of(message: &Message) -> Option<String> {
-    let params = Members::parse(message.get("params")?).ok()?;
-    let meta = Members::parse(params.get("_meta")?).ok()?;
-    serde_json::from_str(meta.get(VERSION)?.get()).ok()
+    serde_json::from_str(message.meta()?.get(VERSION)?.get()).ok()
 }
 
 /// Headers that travel with a message. Cheap to copy.

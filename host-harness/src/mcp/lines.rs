@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::mcp::{
-    too_long::{Edges, TooLong, Unreadable},
-    wire::Message,
+    large::Work,
+    too_long::Edges,
+    wire::{Line, Message, TooMuch, Unreadable},
 };
 
 /// What is read at a time at the least, in bytes.
@@ -30,15 +31,21 @@ pub struct Reader<R> {
     searched: usize,
     /// Of a line that is not kept.
     skipped: Option<Edges>,
+    /// On a long line that is being parsed.
+    parsing: Work<Parsed>,
     at_end: bool,
 }
+
+/// What a line comes to: nothing, if it is empty or not JSON.
+type Parsed = Option<Result<Message, Unreadable>>;
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     /// Reads from `from`, which log lines call `side`, messages of at most
     /// `limit` bytes.
     pub fn new(from: R, side: &'static str, limit: usize) -> Self {
         let buffer = BytesMut::new();
-        Self { from, side, limit, buffer, searched: 0, skipped: None, at_end: false }
+        let parsing = Work::NONE;
+        Self { from, side, limit, buffer, searched: 0, skipped: None, parsing, at_end: false }
     }
 
     /// The same with another limit.
@@ -52,14 +59,24 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     /// id to answer to. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Message, Unreadable>> {
         loop {
-            if let Some(line) = self.line() {
-                match line {
-                    Ok(line) => match self.parse(&line) {
-                        Some(raw) => return Some(Message::parse(&raw).map_err(Into::into)),
-                        None => continue,
-                    },
-                    Err(too_long) => return Some(Err(Unreadable::TooLong(too_long))),
-                }
+            let parsed = match self.parsing.finish().await {
+                None => match self.line() {
+                    Some(Ok(line)) => {
+                        let (side, bytes) = (self.side, line.len());
+                        match self.parsing.start(bytes, move || parse(&line, side)) {
+                            None => continue,
+                            parsed => parsed,
+                        }
+                    }
+                    Some(Err(too_much)) => return Some(Err(Unreadable::TooMuch(too_much))),
+                    None => None,
+                },
+                parsed => parsed,
+            };
+            match parsed {
+                Some(Some(message)) => return Some(message),
+                Some(None) => continue,
+                None => {}
             }
             if self.at_end {
                 return None;
@@ -78,7 +95,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 
     /// A whole line of what was read, without its end; the last one has none.
-    fn line(&mut self) -> Option<Result<BytesMut, TooLong>> {
+    fn line(&mut self) -> Option<Result<BytesMut, TooMuch>> {
         let end = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
         let end = end.map(|at| self.searched + at);
         let length = end.unwrap_or(self.buffer.len());
@@ -92,7 +109,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             end?;
             self.buffer.advance(1);
             let was = self.skipped.take().unwrap_or_default().was();
-            return Some(Err(TooLong { limit: self.limit, was }));
+            return Some(Err(TooMuch::bytes(self.limit, was)));
         }
         if end.is_none() && !(self.at_end && length > 0) {
             return None;
@@ -109,23 +126,20 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             self.buffer = BytesMut::new();
         }
     }
+}
 
-    fn parse(&self, line: &[u8]) -> Option<Box<RawValue>> {
-        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line).trim_ascii();
-        if line.is_empty() {
-            return None;
-        }
-        match serde_json::from_slice(line) {
-            Ok(raw) => Some(raw),
-            // Only where it is broken: a message may hold secrets.
-            Err(error) => {
-                tracing::warn!(
-                    side = self.side,
-                    column = error.column(),
-                    "skipped a line that is not JSON"
-                );
-                None
-            }
+/// What a line of this side comes to.
+fn parse(line: &[u8], side: &'static str) -> Parsed {
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line).trim_ascii();
+    if line.is_empty() {
+        return None;
+    }
+    match serde_json::from_slice::<Box<RawValue>>(line) {
+        Ok(raw) => Some(Message::parse(&raw)),
+        // Only where it is broken: a message may hold secrets.
+        Err(error) => {
+            tracing::warn!(side, column = error.column(), "skipped a line that is not JSON");
+            None
         }
     }
 }
@@ -135,16 +149,14 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 /// # Errors
 /// The stream does not take it.
 pub async fn write(to: &mut (impl AsyncWrite + Unpin), message: &Message) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    to.write_all(&line).await?;
+    to.write_all(&Line::of(message).ended()).await?;
     to.flush().await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::too_long::Was;
+    use crate::mcp::wire::Was;
 
     /// What is read from these bytes when they come in pieces of any length.
     async fn read(input: &[u8], limit: usize) -> Vec<String> {
@@ -159,10 +171,10 @@ mod tests {
                 seen.push(match line {
                     Ok(message) => serde_json::to_string(&message).expect("JSON"),
                     Err(Unreadable::NotAMessage(_)) => "no message".to_owned(),
-                    Err(Unreadable::TooLong(TooLong { was: Was::Response(id), .. })) => {
+                    Err(Unreadable::TooMuch(TooMuch { was: Was::Response(id), .. })) => {
                         format!("too long: {}", id.raw())
                     }
-                    Err(Unreadable::TooLong(_)) => "too long".to_owned(),
+                    Err(Unreadable::TooMuch(_)) => "too long".to_owned(),
                 });
             }
             assert!(told.is_empty() || told == seen, "{piece}: {told:?}, {seen:?}");
@@ -200,7 +212,7 @@ mod tests {
         for limit in [1 << 16, 1 << 21] {
             let mut reader = Reader::new(long.as_bytes(), "test", limit);
             let told = reader.next().await.expect("a line");
-            let is_kept = !matches!(told, Err(Unreadable::TooLong(_)));
+            let is_kept = !matches!(told, Err(Unreadable::TooMuch(_)));
             assert_eq!(is_kept, limit > long.len(), "{told:?}");
             assert!(reader.next().await.is_none());
             assert!(reader.buffer.capacity() <= 2 * READ, "{}", reader.buffer.capacity());

@@ -1,13 +1,22 @@
 //! A JSON object, its members as the bytes that arrived.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor},
+    Deserializer, Serialize, Serializer,
+    de::{IgnoredAny, MapAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::value::RawValue;
+
+/// The members that an object may have where the gateway reads them one by one:
+/// a message, its `params`, their `_meta`, a result. An object of `{"1":1,...}`
+/// takes about ten times its own size in memory while it is read, so this is what
+/// bounds it: 6 MiB. What the gateway only passes on is not counted.
+pub const MAX_MEMBERS: usize = 65_536;
+
+/// Up to so many members a look through all of them is cheaper than an index.
+const FEW: usize = 16;
 
 /// A JSON object as it came: order, unknown members, numbers and escapes untouched.
 ///
@@ -15,13 +24,25 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, Default)]
 pub struct Members(Vec<(String, Box<RawValue>)>);
 
+/// Why there are no members to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoMembers {
+    /// It is not a JSON object, or a member's name is not Unicode text.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// It has more than [`MAX_MEMBERS`].
+    #[error("an object of more than {MAX_MEMBERS} members")]
+    TooMany,
+}
+
 impl Members {
-    /// Reads a JSON object.
+    /// Reads a JSON object, in time that grows with its length and not faster.
     ///
     /// # Errors
-    /// `raw` is not a JSON object, or a member's name is no Unicode text.
-    pub fn parse(raw: &RawValue) -> serde_json::Result<Self> {
-        serde_json::from_str(raw.get())
+    /// `raw` is not a JSON object, or one of too many members.
+    pub fn parse(raw: &RawValue) -> Result<Self, NoMembers> {
+        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+        deserializer.deserialize_map(InOrder).unwrap_or(Err(NoMembers::NotAnObject))
     }
 
     /// The member's value, unparsed.
@@ -46,27 +67,59 @@ impl Members {
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
+/// Reads members in their order.
+struct InOrder;
 
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members;
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Result<Members, NoMembers>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members::default();
+        // Where each name stands, once there are many.
+        let mut places: HashMap<String, usize> = HashMap::new();
+        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            let count = members.0.len();
+            if count < FEW {
+                members.set(&name, value);
+                continue;
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Members::default();
-                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    members.set(&name, value);
+            if places.is_empty() {
+                let names = members.0.iter().enumerate();
+                places.extend(names.map(|(place, (name, _))| (name.clone(), place)));
+            }
+            match places.get(&name) {
+                Some(place) => members.0[*place].1 = value,
+                None if count == MAX_MEMBERS => {
+                    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                    return Ok(Err(NoMembers::TooMany));
                 }
-                Ok(members)
+                None => {
+                    places.insert(name.clone(), count);
+                    members.0.push((name, value));
+                }
             }
         }
+        Ok(Ok(members))
+    }
+}
 
-        deserializer.deserialize_map(InOrder)
+impl Members {
+    /// Writes all members in their order, this one with another value.
+    pub(in crate::mcp) fn serialize_with<S: Serializer>(
+        &self,
+        replaced: &str,
+        by: &RawValue,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, if name == replaced { by } else { value })?;
+        }
+        map.end()
     }
 }
 
@@ -77,5 +130,59 @@ impl Serialize for Members {
             map.serialize_entry(name, value)?;
         }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Members, NoMembers> {
+        Members::parse(serde_json::from_str(text).expect("JSON"))
+    }
+
+    /// An object of `count` members, each with a name of its own.
+    fn object(count: usize) -> String {
+        let members: Vec<_> = (0..count).map(|number| format!("\"{number:x}\":1")).collect();
+        format!("{{{}}}", members.join(","))
+    }
+
+    #[test]
+    fn of_a_name_that_comes_again_the_last_value_stands_in_the_first_place() {
+        for filler in [0, FEW, 3 * FEW] {
+            let many = object(filler);
+            let many = many.trim_matches(['{', '}']);
+            let comma = if filler == 0 { "" } else { "," };
+            let text = format!(r#"{{"x":1,{many}{comma}"y":2,"x":3,"z":4,"y":5}}"#);
+            let members = parse(&text).expect("an object");
+            let value = |name| members.get(name).map(RawValue::get);
+            assert_eq!((value("x"), value("y"), value("z")), (Some("3"), Some("5"), Some("4")));
+            assert_eq!(members.0.len(), filler + 3);
+            assert_eq!(members.0[0].0, "x");
+        }
+    }
+
+    #[test]
+    fn more_members_than_the_bound_are_refused_and_as_many_are_read() {
+        assert_eq!(parse(&object(MAX_MEMBERS)).expect("an object").0.len(), MAX_MEMBERS);
+        assert_eq!(parse(&object(MAX_MEMBERS + 1)).expect_err("too many"), NoMembers::TooMany);
+        assert_eq!(parse("[]").expect_err("a list"), NoMembers::NotAnObject);
+    }
+
+    /// Not a bound on time, which a busy machine would break: on how time grows.
+    /// Quadratic reading takes 16 times as long for 4 times as much.
+    #[test]
+    fn four_times_the_members_take_less_than_eight_times_as_long() {
+        let (small, large) = (object(MAX_MEMBERS / 4), object(MAX_MEMBERS));
+        let time = |text: &str| {
+            let started = Instant::now();
+            parse(text).expect("an object");
+            started.elapsed()
+        };
+        let best = |text| (0..7).map(|_| time(text)).min().expect("seven times");
+        let grown = best(&large).as_secs_f64() / best(&small).as_secs_f64();
+        assert!(grown < 8.0, "{grown:.1} times as long");
     }
 }

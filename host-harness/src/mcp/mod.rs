@@ -15,6 +15,7 @@
 //!
 //! * [`wire`]: one JSON-RPC message, its members as the bytes that arrived;
 //!   [`lines`]: one a line; [`too_long`]: what is said in place of one that is too long.
+//! * `large`: work on long messages leaves the workers.
 //! * [`front`]: where it comes in; [`mod@relay`] is the front on lines.
 //! * `peer`: what the client speaks with: a session, or several that are [`joined`].
 //! * `session`: what happens to each message of one client and one upstream.
@@ -42,6 +43,7 @@ pub mod front;
 mod header_value;
 mod headers;
 pub mod joined;
+mod large;
 pub mod lines;
 mod live;
 mod members;

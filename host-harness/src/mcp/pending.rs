@@ -16,9 +16,9 @@ use crate::mcp::{
 
 /// The requests that the upstream has not answered yet.
 ///
-/// Every attempt of a call that may be retried gets an id of its own. It is a text that
-/// holds a random name of this session, so it never meets an id of the
-/// client's. All other requests keep the client's id: the protocol quotes
+/// Every attempt of a call that may be retried gets an id of its own, a text that
+/// nobody can guess: it never meets an id of the client's, and no other peer can
+/// answer in the upstream's place. All other requests keep the client's id: the protocol quotes
 /// request ids in more places than the response (the `subscriptionId` in the
 /// `_meta` of 2026-07-28 is one), and those must stay true.
 #[derive(Debug, Default)]

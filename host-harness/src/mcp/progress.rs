@@ -4,10 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::value::RawValue;
 
-use crate::mcp::{
-    members::Members,
-    wire::{Id, IdKey, Message},
-};
+use crate::mcp::wire::{Id, IdKey, Message};
 
 /// What the client has heard of a call's progress.
 ///
@@ -47,8 +44,8 @@ impl Progress {
     /// Gives `send` the report as the client may hear it, if it may. No later
     /// report overtakes it.
     pub(super) fn report(&self, attempt: &Id, report: Message, send: impl FnOnce(Message)) {
-        let params = report.get("params").and_then(|params| Members::parse(params).ok());
-        let progress = params.and_then(|params| params.get("progress")?.get().parse::<f64>().ok());
+        let progress = report.params().and_then(|params| params.get("progress"));
+        let progress = progress.and_then(|progress| progress.get().parse::<f64>().ok());
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.attempt.as_ref() != Some(attempt.key()) {
             return;

@@ -21,9 +21,9 @@ use crate::{
         peer::{Connection, Peer},
         reply::NO_ANSWER,
         task::Task,
-        too_long::{MAX_MESSAGE_BYTES, Unreadable, Was},
+        too_long::MAX_MESSAGE_BYTES,
         upstream::{Connected, Lines},
-        wire::{INVALID_REQUEST, Message},
+        wire::{INVALID_REQUEST, Message, Unreadable, Was},
     },
 };
 
@@ -219,19 +219,19 @@ async fn serve_client<R: AsyncRead + Unpin>(peer: &Peer, mut client: Reader<R>) 
 /// What a line of the client comes to: a message, or what the client is told
 /// in place of an answer, if anything.
 fn understood(line: Result<Message, Unreadable>) -> Result<Message, Option<Message>> {
-    let too_long = match line {
+    let too_much = match line {
         Ok(message) => return Ok(message),
         Err(Unreadable::NotAMessage(_)) => {
             let refusal = Message::error(None, INVALID_REQUEST, "Invalid Request", None);
             return Err(Some(refusal));
         }
-        Err(Unreadable::TooLong(too_long)) => too_long,
+        Err(Unreadable::TooMuch(too_much)) => too_much,
     };
-    tracing::warn!(%too_long, "dropped a message of the client");
-    match &too_long.was {
-        Was::Request(id) => Err(Some(too_long.error(id, INVALID_REQUEST, "the request"))),
+    tracing::warn!(%too_much, "dropped a message of the client");
+    match &too_much.was {
+        Was::Request(id) => Err(Some(too_much.error(id, INVALID_REQUEST, "the request"))),
         // The upstream gets it in place of the answer that it waits for.
-        Was::Response(id) => Ok(too_long.error(id, NO_ANSWER, "the client's answer")),
+        Was::Response(id) => Ok(too_much.error(id, NO_ANSWER, "the client's answer")),
         Was::Unknown => Err(None),
     }
 }

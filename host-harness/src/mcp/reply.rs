@@ -10,8 +10,7 @@ use crate::{
     mcp::{
         facts::{ErrorContent, ResultContent, outcome_of_result},
         front::{HttpStatus, ToClient},
-        too_long::TooLong,
-        wire::{Id, Message},
+        wire::{Id, Message, TooMuch},
     },
 };
 
@@ -63,10 +62,17 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// In place of one that is too long: an error, which a plugin may judge as one of the server's.
+    /// How much there is to read in it, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let Self::Response(response) = self else { return 0 };
+        let members = ["result", "error"].into_iter().filter_map(|name| response.get(name));
+        members.map(|raw| raw.get().len()).sum()
+    }
+
+    /// In place of one that is too much: an error, which a plugin may judge as one of the server's.
     #[must_use]
-    pub(super) fn too_long(too_long: &TooLong, id: &Id) -> Self {
-        Self::Response(too_long.error(id, NO_ANSWER, "the upstream server's answer"))
+    pub(super) fn too_much(too_much: &TooMuch, id: &Id) -> Self {
+        Self::Response(too_much.error(id, NO_ANSWER, "the upstream server's answer"))
     }
 }
 

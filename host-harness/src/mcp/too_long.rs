@@ -1,53 +1,12 @@
 //! Messages that are too long to be read, and whose they are all the same.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::mcp::wire::{Id, Message, NotAMessage};
+use crate::mcp::wire::{Id, Was};
 
 /// The longest message that is read by default, in bytes. A peer that never ends
 /// a message cannot make the gateway run out of memory; a longer one is dropped whole.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
-
-/// What came in place of a message.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Unreadable {
-    /// Well-formed JSON of another kind.
-    #[error(transparent)]
-    NotAMessage(#[from] NotAMessage),
-    /// A message that was dropped.
-    #[error("{0}")]
-    TooLong(TooLong),
-}
-
-/// A message that was longer than it may be.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("a message is longer than {limit} bytes")]
-pub struct TooLong {
-    /// What it may be, in bytes.
-    pub limit: usize,
-    /// What it was, as far as can be told.
-    pub was: Was,
-}
-
-/// What a message was that nobody has read whole.
-#[derive(Debug, Clone)]
-pub enum Was {
-    /// A request with this id.
-    Request(Id),
-    /// The answer to the request with this id.
-    Response(Id),
-    /// A notification, or something else that nobody waits for or can be told of.
-    Unknown,
-}
-
-impl TooLong {
-    /// The error in its place, under an id. `what` it was, for people.
-    pub(super) fn error(&self, id: &Id, code: i64, what: &str) -> Message {
-        let Self { limit, .. } = self;
-        let text = format!("{what} is longer than {limit} bytes");
-        Message::error(Some(id), code, &text, Some(json!({ "maxBytes": limit })))
-    }
-}
 
 /// The beginning and the end of a message that is not kept.
 #[derive(Debug, Default)]

@@ -1,34 +1,64 @@
-//! Names that nothing else has.
+//! Names that nothing else has, and that nobody can guess.
 
 use std::{
     collections::hash_map::RandomState,
-    hash::{BuildHasher, Hasher},
+    hash::BuildHasher,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Makes names that hold a random one of their own, so that they are unlike
-/// those of any other maker, and of any client or server. No secret.
-#[derive(Debug)]
+/// Makes names of the form `WHAT-NUMBER-SEAL`. The seal is 128 bits of a keyed
+/// hash (SipHash, keyed by the operating system for each maker), so whoever has
+/// seen some names can neither guess the others nor make one up. Towards a
+/// client or a server this is what keeps one from answering for another.
+#[derive(Debug, Default)]
 pub(super) struct Unique {
-    own: String,
+    key: RandomState,
     made: AtomicU64,
-}
-
-impl Default for Unique {
-    fn default() -> Self {
-        let own = format!("{:08x}", RandomState::new().build_hasher().finish() >> 32);
-        Self { own, made: AtomicU64::new(0) }
-    }
 }
 
 impl Unique {
     /// The next name for a `what`.
     pub(super) fn name(&self, what: &str) -> String {
-        format!("{what}-{}-{}", self.own, self.made.fetch_add(1, Ordering::Relaxed))
+        self.sealed(what, self.made.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Whether this id is a name for a `what` that was made here.
     pub(super) fn made(&self, what: &str, id: &serde_json::value::RawValue) -> bool {
-        id.get().starts_with(&format!("\"{what}-{}-", self.own))
+        let name = id.get().trim_matches('"');
+        let number = name
+            .strip_prefix(what)
+            .and_then(|rest| rest.strip_prefix('-')?.split('-').next()?.parse().ok());
+        number.is_some_and(|number| self.sealed(what, number) == name)
+    }
+
+    fn sealed(&self, what: &str, number: u64) -> String {
+        let seal = |half: u8| self.key.hash_one((what, number, half));
+        format!("{what}-{number}-{:016x}{:016x}", seal(0), seal(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_made(unique: &Unique, what: &str, name: &str) -> bool {
+        unique.made(what, &serde_json::value::to_raw_value(name).expect("JSON"))
+    }
+
+    #[test]
+    fn only_names_that_were_made_here_are_known_again() {
+        let (ours, others) = (Unique::default(), Unique::default());
+        for number in 0..20 {
+            let name = ours.name("attempt");
+            assert!(is_made(&ours, "attempt", &name), "{name}");
+            assert!(!is_made(&ours, "call", &name), "{name}");
+            assert!(!is_made(&others, "attempt", &name), "{name}");
+            // The number is no secret; what follows it is.
+            let forged = name.replace(&format!("-{number}-"), &format!("-{}-", number + 1));
+            assert!(!is_made(&ours, "attempt", &forged), "{forged}");
+        }
+        for name in ["attempt", "attempt-", "attempt-0", "attempt-0-", "attempt--1-0", ""] {
+            assert!(!is_made(&ours, "attempt", name), "{name}");
+        }
     }
 }

@@ -6,8 +6,7 @@ use crate::mcp::{
     headers::Headers,
     pending::{Recipient, Reporter},
     reply::Answer,
-    too_long::{TooLong, Unreadable, Was},
-    wire::{INVALID_REQUEST, Id, Kind, Message},
+    wire::{INVALID_REQUEST, Id, Kind, Message, TooMuch, Unreadable, Was},
 };
 
 const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
@@ -26,8 +25,8 @@ impl Session {
                 // An error in return could start an endless exchange of errors.
                 return tracing::warn!(%error, "skipped JSON of the upstream");
             }
-            Err(Unreadable::TooLong(too_long)) => {
-                return self.upstream_said_too_much(too_long).await;
+            Err(Unreadable::TooMuch(too_much)) => {
+                return self.upstream_said_too_much(too_much).await;
             }
         };
         let about = about.map(|id| self.upstream.pending.client_id(id).unwrap_or(id.clone()));
@@ -110,14 +109,14 @@ impl Session {
     }
 
     /// A message of the upstream was too long to be read: who waits gets an error.
-    async fn upstream_said_too_much(&self, too_long: TooLong) {
-        tracing::warn!(%too_long, "dropped a message of the upstream");
-        match &too_long.was {
+    async fn upstream_said_too_much(&self, too_much: TooMuch) {
+        tracing::warn!(%too_much, "dropped a message of the upstream");
+        match &too_much.was {
             Was::Request(id) => {
-                let error = too_long.error(id, INVALID_REQUEST, "the request");
+                let error = too_much.error(id, INVALID_REQUEST, "the request");
                 self.tell_upstream(error, Headers::default()).await;
             }
-            Was::Response(id) => self.unanswered(id, Answer::too_long(&too_long, id)).await,
+            Was::Response(id) => self.unanswered(id, Answer::too_much(&too_much, id)).await,
             Was::Unknown => {}
         }
     }

@@ -3,8 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Id, Kind, Message, raw};
-use crate::mcp::members::Members;
+use super::{Id, Kind, Message, params::Params, raw};
 
 impl Message {
     /// The same message under another id.
@@ -22,30 +21,15 @@ impl Message {
     /// The same request with a member of its `_meta` set.
     #[must_use]
     pub fn with_meta(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
-        let members = |raw: Option<&RawValue>| {
-            raw.and_then(|raw| Members::parse(raw).ok()).unwrap_or_default()
-        };
-        let mut params = members(self.get("params"));
-        let mut meta = members(params.get("_meta"));
-        meta.set(name, raw(value));
-        params.set("_meta", raw(&meta));
-        self.members.set("params", raw(&params));
+        self.params_mut().set_meta(name, raw(value));
         self
     }
 
     /// The same request without a member of its `_meta`.
     #[must_use]
     pub fn without_meta(mut self, name: &str) -> Self {
-        let shorter = || {
-            let mut params = Members::parse(self.get("params")?).ok()?;
-            let mut meta = Members::parse(params.get("_meta")?).ok()?;
-            meta.remove(name).then(|| {
-                params.set("_meta", raw(&meta));
-                raw(&params)
-            })
-        };
-        if let Some(params) = shorter() {
-            self.members.set("params", params);
+        if let Some(params) = &mut self.params {
+            params.remove_meta(name);
         }
         self
     }
@@ -53,16 +37,24 @@ impl Message {
     /// The same message with a member of its `params` set.
     #[must_use]
     pub fn with_param(mut self, name: &str, value: Box<RawValue>) -> Self {
-        let mut params =
-            self.get("params").and_then(|raw| Members::parse(raw).ok()).unwrap_or_default();
-        params.set(name, value);
-        self.members.set("params", raw(&params));
+        self.params_mut().set(name, value);
         self
+    }
+
+    /// The `params`, which are an object from now on.
+    fn params_mut(&mut self) -> &mut Params {
+        if self.params.is_none() {
+            self.members.set("params", RawValue::NULL.to_owned());
+        }
+        self.params.get_or_insert_default()
     }
 
     /// The same message with a member set.
     #[must_use]
     pub(in crate::mcp) fn with_member(mut self, name: &str, value: Box<RawValue>) -> Self {
+        if name == "params" {
+            self.params = Params::parse(&value).ok();
+        }
         self.members.set(name, value);
         self
     }

@@ -2,6 +2,9 @@
 
 mod changed;
 mod id;
+mod line;
+mod params;
+mod unreadable;
 #[cfg(test)]
 mod written;
 
@@ -9,8 +12,11 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use id::{Id, IdKey};
+pub use line::Line;
+pub use unreadable::{Bound, NotAMessage, TooMuch, Unreadable, Was};
 
-use crate::mcp::members::Members;
+use crate::mcp::members::{Members, NoMembers};
+use params::Params;
 
 /// JSON-RPC: well-formed JSON that is no request, or a request that cannot be right.
 pub(crate) const INVALID_REQUEST: i64 = -32600;
@@ -41,14 +47,12 @@ pub enum Kind {
 /// One JSON-RPC message.
 #[derive(Debug, Clone)]
 pub struct Message {
+    /// Where `params` are read as well, their value here says nothing.
     members: Members,
     kind: Kind,
+    /// The `params`, if they are an object.
+    params: Option<Params>,
 }
-
-/// Well-formed JSON that is no JSON-RPC message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a JSON-RPC message")]
-pub struct NotAMessage;
 
 impl Message {
     /// Reads a message. Neither `jsonrpc` nor the shapes of parameters and
@@ -57,9 +61,13 @@ impl Message {
     /// # Errors
     /// `raw` is no object, or has neither a `method` that is a text nor a
     /// `result` nor an `error`. JSON-RPC batches, which MCP dropped again in
-    /// 2025-06-18, are no messages either.
-    pub fn parse(raw: &RawValue) -> Result<Self, NotAMessage> {
-        let members = Members::parse(raw).map_err(|_| NotAMessage)?;
+    /// 2025-06-18, are no messages either. Or it, its `params` or their `_meta`
+    /// have too many members.
+    pub fn parse(raw: &RawValue) -> Result<Self, Unreadable> {
+        let mut members = Members::parse(raw).map_err(|problem| match problem {
+            NoMembers::NotAnObject => NotAMessage.into(),
+            NoMembers::TooMany => Unreadable::TooMuch(TooMuch::members_of_message(raw)),
+        })?;
         let id = members.get("id").map(Id::new);
         let kind = if let Some(method) = members.get("method") {
             let method = serde_json::from_str(method.get()).map_err(|_| NotAMessage)?;
@@ -70,9 +78,19 @@ impl Message {
         } else if members.get("result").is_some() || members.get("error").is_some() {
             Kind::Response { id }
         } else {
-            return Err(NotAMessage);
+            return Err(NotAMessage.into());
         };
-        Ok(Self { members, kind })
+        let params = match members.get("params").map(Params::parse) {
+            Some(Ok(params)) => Some(params),
+            Some(Err(NoMembers::TooMany)) => {
+                return Err(Unreadable::TooMuch(TooMuch::members_of_params(&kind)));
+            }
+            Some(Err(NoMembers::NotAnObject)) | None => None,
+        };
+        if params.is_some() {
+            members.set("params", RawValue::NULL.to_owned());
+        }
+        Ok(Self { members, kind, params })
     }
 
     /// An error response. Without an `id` it answers a request that could not be read.
@@ -93,7 +111,7 @@ impl Message {
             members.set("id", id.raw().to_owned());
         }
         members.set("error", raw(&error));
-        Self { members, kind: Kind::Response { id: id.cloned() } }
+        Self { members, kind: Kind::Response { id: id.cloned() }, params: None }
     }
 
     /// A response with a result.
@@ -103,7 +121,7 @@ impl Message {
         members.set("jsonrpc", raw("2.0"));
         members.set("id", id.raw().to_owned());
         members.set("result", raw(result));
-        Self { members, kind: Kind::Response { id: Some(id.clone()) } }
+        Self { members, kind: Kind::Response { id: Some(id.clone()) }, params: None }
     }
 
     /// A request without parameters.
@@ -113,7 +131,8 @@ impl Message {
         members.set("jsonrpc", raw("2.0"));
         members.set("id", id.raw().to_owned());
         members.set("method", raw(method));
-        Self { members, kind: Kind::Request { method: method.to_owned(), id: id.clone() } }
+        let kind = Kind::Request { method: method.to_owned(), id: id.clone() };
+        Self { members, kind, params: None }
     }
 
     /// A notification.
@@ -122,8 +141,10 @@ impl Message {
         let mut members = Members::default();
         members.set("jsonrpc", raw("2.0"));
         members.set("method", raw(method));
-        members.set("params", raw(params));
-        Self { members, kind: Kind::Notification { method: method.to_owned() } }
+        let params = raw(params);
+        let read = Params::parse(&params).ok();
+        members.set("params", params);
+        Self { members, kind: Kind::Notification { method: method.to_owned() }, params: read }
     }
 
     /// What it is.
@@ -135,7 +156,22 @@ impl Message {
     /// A member, unparsed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&RawValue> {
-        self.members.get(name)
+        match &self.params {
+            Some(params) if name == "params" => Some(params.raw()),
+            _ => self.members.get(name),
+        }
+    }
+
+    /// The members of the `params`, if those are an object.
+    #[must_use]
+    pub(in crate::mcp) fn params(&self) -> Option<&Members> {
+        self.params.as_ref().map(Params::members)
+    }
+
+    /// The members of the `_meta` of the `params`, if that is an object.
+    #[must_use]
+    pub(in crate::mcp) fn meta(&self) -> Option<&Members> {
+        self.params.as_ref().and_then(Params::meta)
     }
 
     /// Whether it is the response to the request with this id.
@@ -153,13 +189,13 @@ impl Message {
     /// A member of the `params`, unparsed.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Box<RawValue>> {
-        Members::parse(self.get("params")?).ok()?.get(name).map(ToOwned::to_owned)
+        self.params()?.get(name).map(ToOwned::to_owned)
     }
 
     /// A text in the `params`.
     #[must_use]
     pub fn text_in_params(&self, name: &str) -> Option<String> {
-        serde_json::from_str(self.param(name)?.get()).ok()
+        serde_json::from_str(self.params()?.get(name)?.get()).ok()
     }
 
     /// The `code` of an error; none if it is no error, or its code is no 64-bit integer.
@@ -173,13 +209,16 @@ impl Message {
     /// speaks of, or the `progressToken` of a `notifications/progress`.
     #[must_use]
     pub fn id_in_params(&self, name: &str) -> Option<Id> {
-        self.param(name).map(|id| Id::new(&id))
+        self.params()?.get(name).map(Id::new)
     }
 }
 
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.members.serialize(serializer)
+        match &self.params {
+            None => self.members.serialize(serializer),
+            Some(params) => self.members.serialize_with("params", params.raw(), serializer),
+        }
     }
 }
 
@@ -191,6 +230,7 @@ fn raw(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::members::MAX_MEMBERS;
 
     #[test]
     fn a_message_is_written_as_it_was_read() {
@@ -204,6 +244,35 @@ mod tests {
             let read = Message::written(text);
             assert_eq!(serde_json::to_string(&read).expect("JSON"), text);
         }
+    }
+
+    #[test]
+    fn too_many_members_are_refused_by_the_id_of_their_message() {
+        let members = |count: usize| {
+            let members: Vec<_> = (0..count).map(|number| format!("\"{number}\":1")).collect();
+            members.join(",")
+        };
+        let many = members(MAX_MEMBERS + 1);
+        let was = |text: &str| match Message::parse(serde_json::from_str(text).expect("JSON")) {
+            Err(Unreadable::TooMuch(TooMuch { bound: Bound::Members, was })) => match was {
+                Was::Request(id) => format!("request {}", id.raw()),
+                Was::Response(id) => format!("response {}", id.raw()),
+                Was::Unknown => "unknown".to_owned(),
+            },
+            other => format!("{other:?}").chars().take(80).collect(),
+        };
+        for (text, expected) in [
+            (format!(r#"{{"id":1,"method":"m","params":{{{many}}}}}"#), "request 1"),
+            (format!(r#"{{"id":1,"method":"m","params":{{"_meta":{{{many}}}}}}}"#), "request 1"),
+            (format!(r#"{{"method":"m","params":{{{many}}}}}"#), "unknown"),
+            (format!(r#"{{{many},"method":"m","id":1}}"#), "request 1"),
+            (format!(r#"{{"id":1,{many},"result":1}}"#), "response 1"),
+            (format!(r#"{{{many},"result":1}}"#), "unknown"),
+        ] {
+            assert_eq!(was(&text), expected);
+        }
+        let passed = format!(r#"{{"id":1,"method":"m","params":{{"arguments":{{{many}}}}}}}"#);
+        assert!(Message::parse(serde_json::from_str(&passed).expect("JSON")).is_ok());
     }
 
     #[test]

@@ -12,7 +12,10 @@ use axum::{
 use futures_util::{Stream, StreamExt};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::mcp::{front::ToClient, wire::Message};
+use crate::mcp::{
+    front::ToClient,
+    wire::{Line, Message},
+};
 
 /// A comment this often keeps a quiet stream from being closed on its way.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -38,10 +41,8 @@ pub(super) fn response(said: &ToClient, otherwise: StatusCode) -> Response {
 
 /// A stream of messages.
 pub(super) fn events(messages: impl Stream<Item = ToClient> + Send + 'static) -> Response {
-    let events = messages.map(|said| {
-        let data = serde_json::to_string(&said.message).unwrap_or_default();
-        Ok::<_, Infallible>(Event::default().data(data))
-    });
+    let events = messages
+        .map(|said| Ok::<_, Infallible>(Event::default().data(Line::of(&said.message).as_str())));
     let mut response =
         Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // Proxies such as nginx would gather the events otherwise.

@@ -13,13 +13,14 @@ use tokio::time::timeout;
 
 use super::{
     Shared, Underway, answer,
-    refused::{busy, no_session, too_slow, unknown_server, unknown_session},
+    refused::{beyond_bounds, busy, no_session, too_slow, unknown_server, unknown_session},
     request::request,
     table::Table,
 };
 use crate::mcp::{
     headers::{SESSION_ID, passed_on},
-    wire::{INVALID_REQUEST, Kind, Message},
+    large::work_on,
+    wire::{INVALID_REQUEST, Kind, Message, Unreadable},
 };
 
 pub(super) const PARSE_ERROR: i64 = -32700;
@@ -45,13 +46,16 @@ pub(super) async fn post(
         Ok(Err(rejection)) => return answer::refusal(rejection.status(), &rejection.body_text()),
         Err(_) => return too_slow(),
     };
+    let bytes = body.len();
     let refuse =
         |code, text| answer::json(StatusCode::BAD_REQUEST, &Message::error(None, code, text, None));
-    let Ok(raw) = serde_json::from_slice::<Box<RawValue>>(&body) else {
-        return refuse(PARSE_ERROR, "Parse error");
-    };
-    let Ok(message) = Message::parse(&raw) else {
-        return refuse(INVALID_REQUEST, "Invalid Request");
+    let parse =
+        move || serde_json::from_slice::<Box<RawValue>>(&body).map(|raw| Message::parse(&raw));
+    let message = match work_on(bytes, parse).await {
+        Err(_) => return refuse(PARSE_ERROR, "Parse error"),
+        Ok(Err(Unreadable::NotAMessage(_))) => return refuse(INVALID_REQUEST, "Invalid Request"),
+        Ok(Err(Unreadable::TooMuch(too_much))) => return beyond_bounds(&too_much),
+        Ok(Ok(message)) => message,
     };
     match message.kind().clone() {
         Kind::Request { method, id } => request(table, &headers, message, &method, &id, one).await,

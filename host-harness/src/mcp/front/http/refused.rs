@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{answer, table::NoConversation};
-use crate::mcp::wire::{Id, Message};
+use crate::mcp::wire::{INVALID_REQUEST, Id, Message, TooMuch, Was};
 
 /// There is no conversation for a request.
 pub(super) fn unavailable(error: &NoConversation, id: &Id) -> Response {
@@ -26,6 +26,17 @@ pub(super) fn busy(why: &str) -> Response {
     let mut response = answer::refusal(StatusCode::SERVICE_UNAVAILABLE, why);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+/// The client's message has more than the gateway reads.
+pub(super) fn beyond_bounds(too_much: &TooMuch) -> Response {
+    let message = match &too_much.was {
+        Was::Request(id) => too_much.error(id, INVALID_REQUEST, "the request"),
+        Was::Response(_) | Was::Unknown => {
+            Message::error(None, INVALID_REQUEST, &too_much.to_string(), None)
+        }
+    };
+    answer::json(StatusCode::BAD_REQUEST, &message)
 }
 
 /// The client did not send its request in time.

@@ -23,10 +23,7 @@ pub(super) struct Own {
 
 /// The same request under `id`, and what the client called it.
 pub(super) fn rename(request: Message, own: &Id, id: &Id) -> (Message, Own) {
-    let token = request
-        .param("_meta")
-        .and_then(|meta| Members::parse(&meta).ok())
-        .and_then(|meta| Some(meta.get("progressToken")?.to_owned()));
+    let token = request.meta().and_then(|meta| meta.get("progressToken")).map(ToOwned::to_owned);
     let request =
         if token.is_some() { request.with_meta("progressToken", id.raw()) } else { request };
     (request.with_id(id), Own { id: own.clone(), token })
@@ -59,10 +56,7 @@ impl Own {
 
 /// The request that a notification is about, if it says so itself.
 pub(super) fn about(message: &Message) -> Option<Id> {
-    token_of(message).or_else(|| {
-        let meta = Members::parse(&message.param("_meta")?).ok()?;
-        meta.get(SUBSCRIPTION).map(Id::new)
-    })
+    token_of(message).or_else(|| message.meta()?.get(SUBSCRIPTION).map(Id::new))
 }
 
 fn token_of(message: &Message) -> Option<Id> {

@@ -16,8 +16,7 @@ use crate::{
     mcp::{
         front::HttpStatus,
         reply::HttpFailure,
-        too_long::Unreadable,
-        wire::{Kind, Message},
+        wire::{Kind, Message, Unreadable},
     },
 };
 

@@ -4,9 +4,9 @@ use http_body_util::BodyExt;
 use serde_json::value::RawValue;
 
 use crate::mcp::{
-    too_long::{TooLong, Unreadable, Was},
+    large::work_on,
     upstream::http::client,
-    wire::Message,
+    wire::{Message, TooMuch, Unreadable, Was},
 };
 
 /// Bytes that may be parsed in vain for every byte that arrives: what comes in
@@ -33,11 +33,11 @@ impl Documents {
     }
 
     /// The next message, or what came in place of one; nothing once the body has
-    /// ended, broken off, is not JSON, or was too long. Cancel-safe.
+    /// ended, broken off, is not JSON, or was too long.
     pub(super) async fn next(&mut self) -> Option<Result<Message, Unreadable>> {
         loop {
-            if let Some(raw) = self.parse() {
-                return Some(Message::parse(&raw).map_err(Into::into));
+            if let Some(message) = self.parse().await {
+                return Some(message);
             }
             if self.at_end {
                 return None;
@@ -57,11 +57,8 @@ impl Documents {
                     if self.buffer.len() > self.limit {
                         self.at_end = true;
                         self.buffer = Vec::new();
-                        let limit = self.limit;
-                        return Some(Err(Unreadable::TooLong(TooLong {
-                            limit,
-                            was: Was::Unknown,
-                        })));
+                        let too_long = TooMuch::bytes(self.limit, Was::Unknown);
+                        return Some(Err(Unreadable::TooMuch(too_long)));
                     }
                 }
             }
@@ -69,23 +66,37 @@ impl Documents {
     }
 
     /// A whole value at the front of what is there.
-    fn parse(&mut self) -> Option<Box<RawValue>> {
+    async fn parse(&mut self) -> Option<Result<Message, Unreadable>> {
         let rest = &self.buffer[self.read..];
+        let bytes = rest.len();
         let whole = rest.trim_ascii_end().ends_with(b"}");
-        if !self.at_end && (!whole || rest.len() > self.credit) {
+        if !self.at_end && (!whole || bytes > self.credit) {
             return None;
         }
-        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Box<RawValue>>();
-        match values.next() {
-            Some(Ok(raw)) => {
-                self.read += values.byte_offset();
-                Some(raw)
+        let (buffer, read) = (std::mem::take(&mut self.buffer), self.read);
+        let (buffer, parsed) = work_on(bytes, move || {
+            let parsed = first_of(&buffer[read..]);
+            (buffer, parsed)
+        })
+        .await;
+        self.buffer = buffer;
+        match parsed {
+            Some(Ok((message, length))) => {
+                self.read += length;
+                Some(message)
             }
             Some(Err(_)) => {
-                self.credit = self.credit.saturating_sub(rest.len());
+                self.credit = self.credit.saturating_sub(bytes);
                 None
             }
             None => None,
         }
     }
+}
+
+/// The first value of several, and how far it reaches.
+fn first_of(json: &[u8]) -> Option<serde_json::Result<(Result<Message, Unreadable>, usize)>> {
+    let mut values = serde_json::Deserializer::from_slice(json).into_iter::<Box<RawValue>>();
+    let raw = values.next()?;
+    Some(raw.map(|raw| (Message::parse(&raw), values.byte_offset())))
 }

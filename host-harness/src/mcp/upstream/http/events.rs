@@ -18,9 +18,9 @@ use serde_json::value::RawValue;
 use sse_stream::SseStream;
 
 use crate::mcp::{
-    too_long::{TooLong, Unreadable, Was},
+    large::work_on,
     upstream::http::client,
-    wire::Message,
+    wire::{Message, TooMuch, Unreadable, Was},
 };
 
 /// A pause that a server asks for before a stream is taken up again is cut to this.
@@ -53,7 +53,7 @@ impl Events {
 
     /// The next message, or what came in place of one; nothing once the stream
     /// has ended or broken off, or an event was too long. Events without data
-    /// and data that is not JSON are skipped. Cancel-safe.
+    /// and data that is not JSON are skipped.
     pub(super) async fn next(
         &mut self,
         cursor: &mut Cursor,
@@ -62,7 +62,7 @@ impl Events {
             return None;
         }
         let limit = self.limit;
-        let too_long = Unreadable::TooLong(TooLong { limit, was: Was::Unknown });
+        let too_long = Unreadable::TooMuch(TooMuch::bytes(limit, Was::Unknown));
         loop {
             let event = match self.stream.next().await? {
                 Ok(event) => event,
@@ -86,11 +86,15 @@ impl Events {
             let is_message = event.event.is_none_or(|name| name.is_empty() || name == "message");
             let data = event.data.filter(|data| is_message && !data.is_empty());
             let Some(data) = data else { continue };
-            if data.len() > limit {
+            let bytes = data.len();
+            if bytes > limit {
                 return Some(Err(too_long));
             }
-            match serde_json::from_str::<Box<RawValue>>(&data) {
-                Ok(raw) => return Some(Message::parse(&raw).map_err(Into::into)),
+            let parse = move || {
+                serde_json::from_str::<Box<RawValue>>(&data).map(|raw| Message::parse(&raw))
+            };
+            match work_on(bytes, parse).await {
+                Ok(message) => return Some(message),
                 // Only where it is broken: a message may hold secrets.
                 Err(error) => {
                     tracing::warn!(column = error.column(), "skipped an event that is not JSON");

@@ -19,9 +19,8 @@ use crate::mcp::{
     headers::{Headers, SESSION_ID, version_of},
     reply::{Answer, HttpFailure, Loss},
     session::Session,
-    too_long::Unreadable,
     upstream::ToUpstream,
-    wire::{Id, Kind, Message},
+    wire::{Id, Kind, Message, Unreadable},
 };
 
 const INITIALIZE: &str = "initialize";
@@ -172,8 +171,8 @@ impl Exchange {
         let mut silent = 0;
         loop {
             while let Some(line) = answer.next(&mut cursor).await {
-                if let Err(Unreadable::TooLong(too_long)) = &line {
-                    return Err(Failed::With(Answer::too_long(too_long, id)));
+                if let Err(Unreadable::TooMuch(too_much)) = &line {
+                    return Err(Failed::With(Answer::too_much(too_much, id)));
                 }
                 let line = if lists { line.map(without_broken_tools) } else { line };
                 silent = 0;

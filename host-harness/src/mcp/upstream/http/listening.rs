@@ -14,7 +14,7 @@ use super::{
     events::{Cursor, Events},
     exchange::Exchange,
 };
-use crate::mcp::{headers::LAST_EVENT_ID, too_long::Unreadable};
+use crate::mcp::{headers::LAST_EVENT_ID, wire::Unreadable};
 
 /// The pause before a stream is taken up again if the server names none; it doubles.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ impl Exchange {
                 Ok(mut events) => {
                     while let Some(line) = events.next(&mut cursor).await {
                         pause = PAUSE;
-                        if let Err(Unreadable::TooLong(_)) = &line {
+                        if let Err(Unreadable::TooMuch(_)) = &line {
                             // Taken up before it, the stream would bring it again.
                             cursor.last_event = None;
                         }
