@@ -23,4 +23,6 @@ pub mod metrics;
 pub mod otlp;
 pub mod report;
 pub mod sandbox;
+#[cfg(test)]
+mod scaling;
 pub mod simulate;

@@ -5,12 +5,11 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use host_harness::{
     gateway::{Gateway, RetryHook, SystemClock},
     mcp::{
-        HttpUpstream, RelayOptions, Target,
+        HttpUpstream, RelayOptions, Shutdown, Target,
         front::http::{Admission, FrontLimits, Service},
     },
     metrics::{Measured, Metrics},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::{
     Proxy,
@@ -70,8 +69,8 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let service = Service { gateway, relaying, target, pass_headers };
     let services = [(options.name.unwrap_or_else(|| "server".to_owned()), service)].into();
 
-    let stop = CancellationToken::new();
-    let interrupted = tokio::spawn(signals::interruption(stop.clone()));
+    let shutdown = Shutdown::default();
+    let interrupted = tokio::spawn(signals::interruption(shutdown.clone()));
     let reloads = plugin.map(|plugin| {
         let (counted, name) = (metrics.clone(), name.clone());
         let reload = move || source.reload(&plugin, |ok| counted.plugin_reloaded(&name, ok));
@@ -82,10 +81,10 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
             let admission =
                 Admission { hosts: options.front.allow_host, origins: options.front.allow_origin };
             let limits = FrontLimits::default();
-            serving::listen(address, services, admission, limits, metrics, stop).await
+            serving::listen(address, services, admission, limits, metrics, shutdown).await
         }
         // There is but one to wait for.
-        None => serving::serve_lines(services, Duration::MAX, stop).await,
+        None => serving::serve_lines(services, Duration::MAX, shutdown).await,
     };
     interrupted.abort();
     if let Some(reloads) = reloads {

@@ -16,13 +16,12 @@ use host_harness::{
     contract::Issue,
     gateway::{Gateway, RetryHook, SystemClock},
     mcp::{
-        RelayOptions,
+        RelayOptions, Shutdown,
         front::http::{Admission, Service},
     },
     metrics::{Measured, Metrics},
     sandbox::{Component, Options, Plugin, StartError},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::{
     call_log::CallLog,
@@ -84,17 +83,17 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
     });
     let services: BTreeMap<_, _> = services.collect();
 
-    let stop = CancellationToken::new();
-    let interrupted = tokio::spawn(signals::interruption(stop.clone()));
+    let shutdown = Shutdown::default();
+    let interrupted = tokio::spawn(signals::interruption(shutdown.clone()));
     let reload = move || reload(&file, &plugins, &running);
     let reloads = tokio::spawn(reload::on_request(triggers, metrics.clone(), reload));
     let result = match general.listen {
-        None => serving::serve_lines(services, general.limits.join_timeout(), stop).await,
+        None => serving::serve_lines(services, general.limits.join_timeout(), shutdown).await,
         Some(address) => {
             let admission =
                 Admission { hosts: general.allow_hosts, origins: general.allow_origins };
             let limits = general.limits.of_the_front();
-            serving::listen(address, services, admission, limits, metrics, stop).await
+            serving::listen(address, services, admission, limits, metrics, shutdown).await
         }
     };
     interrupted.abort();

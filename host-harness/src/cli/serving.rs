@@ -12,26 +12,25 @@ use std::{
 use anyhow::{Context, bail};
 use host_harness::{
     mcp::{
-        self, Ended, Group, Supervised, Target,
+        self, Ended, Group, Shutdown, Supervised, Target,
         front::http::{Admission, FrontLimits, HttpFront, Service},
     },
     metrics::Metrics,
 };
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 /// Serves the client on our own stdin and stdout. Several servers have
 /// `join_timeout` to answer where all are asked.
 pub(super) async fn serve_lines(
     mut services: BTreeMap<String, Service>,
     join_timeout: Duration,
-    stop: CancellationToken,
+    shutdown: Shutdown,
 ) -> anyhow::Result<ExitCode> {
     // Pipes where the client gave us pipes: no thread hand-off per message.
     let front = rmcp::transport::io::stdio_pipes();
     if Group::needed(&services) {
         let group = Group::new(services, join_timeout);
-        return match mcp::relay_to_several(&group, front, stop).await? {
+        return match mcp::relay_to_several(&group, front, shutdown).await? {
             Ended::ByClient => Ok(ExitCode::SUCCESS),
             Ended::ByUpstream => bail!("all servers ended while their client was connected"),
         };
@@ -41,13 +40,13 @@ pub(super) async fn serve_lines(
     };
     match target {
         Target::Url(upstream) => {
-            mcp::relay_to(gateway, relaying, front, upstream, stop).await;
+            mcp::relay_to(gateway, relaying, front, upstream, shutdown).await;
             Ok(ExitCode::SUCCESS)
         }
         Target::Command(command) => {
             let server = Supervised::start(command)?;
             let (name, end) = (server.name(), server.end_status());
-            let ended = mcp::relay_to(gateway, relaying, front, server, stop).await;
+            let ended = mcp::relay_to(gateway, relaying, front, server, shutdown).await;
             let status = end.lock().unwrap_or_else(PoisonError::into_inner).take();
             judge_end(&name, ended, status)
         }
@@ -61,7 +60,7 @@ pub(super) async fn listen(
     admission: Admission,
     limits: FrontLimits,
     metrics: Arc<Metrics>,
-    stop: CancellationToken,
+    shutdown: Shutdown,
 ) -> anyhow::Result<ExitCode> {
     if !address.ip().is_loopback() && admission.hosts.is_empty() {
         bail!(
@@ -79,7 +78,7 @@ pub(super) async fn listen(
         }
     }
     let front = HttpFront { services, admission, limits, metrics: Some(metrics) };
-    front.serve(listener, stop).await;
+    front.serve(listener, shutdown).await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,22 +1,28 @@
 //! What the operating system tells us.
 
-use tokio_util::sync::CancellationToken;
+use host_harness::mcp::Shutdown;
 
-/// Waits for Ctrl-C, or to be told to end.
-pub(super) async fn interruption(stop: CancellationToken) {
+/// Stops the gateway in order at the first Ctrl-C or SIGTERM, at once at the second.
+pub(super) async fn interruption(shutdown: Shutdown) {
     #[cfg(unix)]
-    let told = async {
+    let mut terminations = {
         use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
+        signal(SignalKind::terminate()).ok()
     };
-    #[cfg(not(unix))]
-    let told = std::future::pending::<()>();
-    tokio::select! {
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        () = told => {}
+    loop {
+        #[cfg(unix)]
+        let terminated = async {
+            match &mut terminations {
+                Some(terminations) => drop(terminations.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        #[cfg(not(unix))]
+        let terminated = std::future::pending::<()>();
+        tokio::select! {
+            Ok(()) = tokio::signal::ctrl_c() => {}
+            () = terminated => {}
+        }
+        shutdown.hurry();
     }
-    stop.cancel();
 }

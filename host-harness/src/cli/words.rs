@@ -39,6 +39,9 @@ pub fn stop(stop: &Stop) -> String {
         Stop::Plugin(verdict) => reason(verdict.reason).to_owned(),
         Stop::Ceiling(_) => "the gateway's ceiling on retries is reached".to_owned(),
         Stop::Deadline(_) => "the wait would not end before the deadline".to_owned(),
+        Stop::NoMoreAttempts(_) => {
+            "no further attempt: the gateway stops, or the server is gone".to_owned()
+        }
         Stop::PluginFailed(failure) | Stop::FailedClosed(failure) => {
             format!("the plugin gave no verdict: {failure}")
         }

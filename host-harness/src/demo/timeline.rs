@@ -65,7 +65,11 @@ fn end(stop: &Stop, retries: u32) -> Option<End> {
             Reason::DeadlineTooClose => Some(End::OutOfTime),
             _ => None,
         },
-        Stop::PluginFailed(_) | Stop::FailedClosed(_) | Stop::NoPlugin | Stop::Cancelled => None,
+        Stop::NoMoreAttempts(_)
+        | Stop::PluginFailed(_)
+        | Stop::FailedClosed(_)
+        | Stop::NoPlugin
+        | Stop::Cancelled => None,
     }
 }
 

@@ -30,8 +30,12 @@ pub struct LogicalCall {
     pub traced: bool,
     /// What the plugin may ask about it.
     pub context: Arc<CallContext>,
-    /// Ends the call, in the middle of an attempt or of a sleep.
+    /// Ends the call, in the middle of an attempt or of a wait: nobody wants its reply.
     pub cancel: CancellationToken,
+    /// Ends the call with the reply of its last attempt, at once if it waits:
+    /// there will be no other attempt, since the gateway stops or the upstream
+    /// is gone for good.
+    pub no_more_attempts: CancellationToken,
     /// What those who trace see of it; its attempts and decisions go into it.
     pub span: Span,
 }
@@ -48,6 +52,7 @@ impl LogicalCall {
             traced: false,
             context: Arc::default(),
             cancel: CancellationToken::new(),
+            no_more_attempts: CancellationToken::new(),
             span: Span::none(),
         }
     }

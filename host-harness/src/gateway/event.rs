@@ -17,6 +17,9 @@ pub enum Stop {
     Ceiling(Verdict),
     /// The delay would not have ended before the deadline of the call.
     Deadline(Verdict),
+    /// The plugin asked for another, but there will be none: the gateway is
+    /// about to stop, or the upstream is gone for good.
+    NoMoreAttempts(Verdict),
     /// The plugin gave no verdict that can be used.
     PluginFailed(HookFailure),
     /// The plugin broke or answered outside of the contract, and the operator

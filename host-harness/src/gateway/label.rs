@@ -21,6 +21,7 @@ pub(crate) fn end(stop: &Stop) -> &'static str {
         Stop::Plugin(verdict) => reason(verdict.reason),
         Stop::Ceiling(_) => "ceiling",
         Stop::Deadline(_) => "deadline",
+        Stop::NoMoreAttempts(_) => "no_more_attempts",
         Stop::PluginFailed(HookFailure::Refused(HookError::Unsupported)) => "not_judged",
         Stop::PluginFailed(_) => "plugin_failed",
         Stop::FailedClosed(_) => "failed_closed",

@@ -179,12 +179,18 @@ impl Gateway {
             tokio::select! {
                 biased;
                 () = call.cancel.cancelled() => break (None, Stop::Cancelled),
+                () = call.no_more_attempts.cancelled() => {
+                    break (Some(reply), Stop::NoMoreAttempts(verdict));
+                }
                 () = self.clock.sleep(Duration::from_millis(verdict.retry_delay_ms)) => {}
             }
             let wait = live.at_most(Some(self.limits.cancel_wait)).unwrap_or_default();
             tokio::select! {
                 biased;
                 () = call.cancel.cancelled() => break (None, Stop::Cancelled),
+                () = call.no_more_attempts.cancelled() => {
+                    break (Some(reply), Stop::NoMoreAttempts(verdict));
+                }
                 () = settled() => {}
                 () = async { self.clock.sleep(wait).await } => {}
             }

@@ -59,6 +59,12 @@ impl Headers {
         Self { map: Arc::new(map), client_on_http: false }
     }
 
+    /// Those that speak of the client, such as its credentials.
+    pub(crate) fn of_the_client(&self) -> HeaderMap {
+        let kept = self.map.iter().filter(|(name, _)| !is_of_the_message(name));
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// Whether the client says for itself what headers have to say.
     pub(crate) fn are_the_clients(&self) -> bool {
         self.client_on_http
@@ -75,17 +81,20 @@ impl Headers {
     }
 }
 
+/// Whether a header speaks of the message that it comes with, or of its trace;
+/// whatever else passes speaks of the client.
+fn is_of_the_message(name: &HeaderName) -> bool {
+    const TRACE: [&str; 3] = ["traceparent", "tracestate", "baggage"];
+    [PROTOCOL_VERSION, METHOD, NAME].contains(name)
+        || name.as_str().starts_with("mcp-param-")
+        || TRACE.contains(&name.as_str())
+}
+
 /// Which headers of a client's request go on to the upstream: those that
 /// mirror the message, which the upstream compares with it, and those of a
 /// trace. Not cookies and not credentials: they are meant for the gateway.
 pub(crate) fn passed_on(received: &HeaderMap, also: &[HeaderName]) -> Headers {
-    const TRACE: [&str; 3] = ["traceparent", "tracestate", "baggage"];
-    let passes = |name: &HeaderName| {
-        [PROTOCOL_VERSION, METHOD, NAME].contains(name)
-            || name.as_str().starts_with("mcp-param-")
-            || TRACE.contains(&name.as_str())
-            || also.contains(name)
-    };
+    let passes = |name: &HeaderName| is_of_the_message(name) || also.contains(name);
     let kept = received.iter().filter(|(name, _)| passes(name));
     Headers::of_http(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
 }

@@ -155,8 +155,15 @@ pub async fn write(to: &mut (impl AsyncWrite + Unpin), message: &Message) -> io:
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use tokio::io::ReadBuf;
+
     use super::*;
-    use crate::mcp::wire::Was;
+    use crate::{mcp::wire::Was, scaling::assert_linear};
 
     /// What is read from these bytes when they come in pieces of any length.
     async fn read(input: &[u8], limit: usize) -> Vec<String> {
@@ -204,6 +211,37 @@ mod tests {
             read(format!("{long}\n{short}\n").as_bytes(), 18).await,
             ["too long: 7", "too long: 8"]
         );
+    }
+
+    /// Bytes as a peer sends them that wants the same to be read again and again.
+    struct Pieces<'a>(&'a [u8]);
+
+    impl AsyncRead for Pieces<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            to: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let (piece, rest) = self.0.split_at(self.0.len().min(64));
+            to.put_slice(piece);
+            self.0 = rest;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn lines_are_read_in_linear_time_however_they_come() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let many = |count| "{\"method\":\"a\"}\n\nnonsense\n".repeat(count).into_bytes();
+        let one = |count| format!("{{\"method\":\"{}\"}}\n", "a".repeat(count)).into_bytes();
+        let read = |input: &Vec<u8>| {
+            runtime.block_on(async {
+                let mut reader = Reader::new(Pieces(input), "test", usize::MAX);
+                while reader.next().await.is_some() {}
+            });
+        };
+        assert_linear(1000, many, read);
+        assert_linear(10_000, one, read);
     }
 
     #[tokio::test]

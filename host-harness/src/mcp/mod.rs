@@ -17,6 +17,7 @@
 //!   [`lines`]: one a line; [`too_long`]: what is said in place of one that is too long.
 //! * `large`: work on long messages leaves the workers.
 //! * [`front`]: where it comes in; [`mod@relay`] is the front on lines.
+//! * `downstream`: whose requests those are, and when they are to end.
 //! * `peer`: what the client speaks with: a session, or several that are [`joined`].
 //! * `session`: what happens to each message of one client and one upstream.
 //! * `retried`: a call that may be retried; `call`, what the gateway reads of
@@ -26,6 +27,7 @@
 //! * `catalogue`: what the upstream says of its tools; `attempt_marker`: what
 //!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
+//! * `server_requests`: what servers ask a client.
 //! * [`upstream`]: the servers: [`child`] processes and URLs.
 //! * `service`: what the gateway has to know of a server; `unique`: names that nothing else has.
 //! * `headers`: what travels with a message over HTTP; `header_value`: texts in
@@ -37,6 +39,7 @@ mod attempt_marker;
 mod call;
 mod catalogue;
 pub mod child;
+mod downstream;
 pub mod facts;
 mod failed_closed;
 pub mod front;
@@ -54,6 +57,7 @@ mod progress;
 pub mod relay;
 pub mod reply;
 mod retried;
+mod server_requests;
 mod service;
 mod session;
 mod task;
@@ -63,6 +67,7 @@ mod unique;
 pub mod upstream;
 pub mod wire;
 
+pub use downstream::Shutdown;
 pub use facts::{ErrorContent, ResultContent, outcome_of_result};
 pub use failed_closed::PLUGIN_FAILED;
 pub use front::HttpStatus;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     gateway::Gateway,
     mcp::{
+        downstream::Downstream,
         front::ToClient,
         headers::Headers,
         joined::Joined,
@@ -40,18 +41,18 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// With the upstream behind `link`, until `stop` is cancelled.
+    /// With the upstream behind `link`, until the downstream side ends.
     pub(crate) fn to_one(
         gateway: Arc<Gateway>,
         relaying: RelayOptions,
         link: impl Link,
-        stop: &CancellationToken,
+        downstream: &Downstream,
     ) -> Self {
         fn grace<L: Link>(_: &L) -> Duration {
             L::GRACE
         }
         let grace = grace(&link);
-        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, stop);
+        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, downstream);
         let finish = CancellationToken::new();
         let link = Task::spawn(link.run(session.clone(), outbox, finish.clone()));
         Self { peer: Peer::One(session), inbox, link, finish, grace }
@@ -126,15 +127,6 @@ impl Peer {
         match self {
             Self::One(session) => !session.upstream_gone.is_cancelled(),
             Self::Several(joined) => joined.is_whole(),
-        }
-    }
-
-    /// The upstream is gone, and calls that still hope for another attempt end now.
-    pub(crate) fn give_up(&self) {
-        match self {
-            Self::One(session) => session.given_up.cancel(),
-            // Each of its sessions has done so by itself.
-            Self::Several(_) => {}
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     gateway::Gateway,
     mcp::{
         child::StartError,
+        downstream::{Downstream, Shutdown},
         front::ToClient,
         headers::Headers,
         joined::{Group, Prefixes},
@@ -36,7 +37,7 @@ const SAME_MOMENT: Duration = Duration::from_millis(50);
 /// Which side ended the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The client closed its side, or `stop` was cancelled.
+    /// The client closed its side, or the gateway shuts down.
     ByClient,
     /// The upstream closed its side. Every request that waited got an error.
     ByUpstream,
@@ -70,7 +71,7 @@ impl Default for RelayOptions {
 }
 
 /// Relays MCP between a client (`front`) and an upstream server until one of
-/// them closes its side or `stop` is cancelled. Each side is a pair of what the
+/// them closes its side or the gateway shuts down. Each side is a pair of what the
 /// relay reads from and what it writes to.
 ///
 /// `tools/call` and `resources/read` run through `gateway`; everything else
@@ -87,7 +88,7 @@ pub async fn relay<FR, FW, UR, UW>(
     options: RelayOptions,
     front: (FR, FW),
     upstream: (UR, UW),
-    stop: CancellationToken,
+    shutdown: impl Into<Shutdown>,
 ) -> Ended
 where
     FR: AsyncRead + Unpin + Send,
@@ -96,7 +97,9 @@ where
     UW: AsyncWrite + Unpin + Send + 'static,
 {
     let link = Lines(upstream.0, upstream.1);
-    pump(Connection::to_one(gateway, options, link, &stop), front).await
+    let shutdown = shutdown.into();
+    let connection = Connection::to_one(gateway, options, link, &Downstream::one(&shutdown));
+    pump(connection, front, &shutdown).await
 }
 
 /// As [`relay`], to an upstream of any kind. One behind a URL ends with its
@@ -111,13 +114,15 @@ pub async fn relay_to<FR, FW>(
     options: RelayOptions,
     front: (FR, FW),
     upstream: impl Into<Connected>,
-    stop: CancellationToken,
+    shutdown: impl Into<Shutdown>,
 ) -> Ended
 where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
 {
-    pump(Connection::to_one(gateway, options, upstream.into(), &stop), front).await
+    let (shutdown, upstream) = (shutdown.into(), upstream.into());
+    let connection = Connection::to_one(gateway, options, upstream, &Downstream::one(&shutdown));
+    pump(connection, front, &shutdown).await
 }
 
 /// As [`relay`], to several upstreams that the client sees as one. It ends by
@@ -131,16 +136,17 @@ where
 pub async fn relay_to_several<FR, FW>(
     group: &Arc<Group>,
     front: (FR, FW),
-    stop: CancellationToken,
+    shutdown: impl Into<Shutdown>,
 ) -> Result<Ended, StartError>
 where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
 {
-    Ok(pump(group.connect(&stop)?, front).await)
+    let shutdown = shutdown.into();
+    Ok(pump(group.connect(&Downstream::one(&shutdown))?, front, &shutdown).await)
 }
 
-async fn pump<FR, FW>(connection: Connection, front: (FR, FW)) -> Ended
+async fn pump<FR, FW>(connection: Connection, front: (FR, FW), shutdown: &Shutdown) -> Ended
 where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
@@ -156,7 +162,7 @@ where
     });
 
     let client = Reader::new(front.0, "client", peer.max_message_bytes());
-    let ended = serve_client(&peer, client).await;
+    let ended = serve_client(&peer, client, shutdown).await;
     finish.cancel();
     if ended == Ended::ByClient {
         let _ = timeout(grace, link.ended()).await;
@@ -168,7 +174,11 @@ where
 }
 
 /// Reads the client until a side ends, then sees its calls off.
-async fn serve_client<R: AsyncRead + Unpin>(peer: &Peer, mut client: Reader<R>) -> Ended {
+async fn serve_client<R: AsyncRead + Unpin>(
+    peer: &Peer,
+    mut client: Reader<R>,
+    shutdown: &Shutdown,
+) -> Ended {
     let mut calls = JoinSet::new();
     let ended = loop {
         let line = tokio::select! {
@@ -181,6 +191,7 @@ async fn serve_client<R: AsyncRead + Unpin>(peer: &Peer, mut client: Reader<R>) 
                 };
             }
             () = peer.client_gone().cancelled() => break Ended::ByClient,
+            () = shutdown.drain.cancelled() => break Ended::ByClient,
             Some(call) = calls.join_next() => {
                 if let Err(error) = call {
                     tracing::error!(%error, "a call broke the gateway; its client gets no answer");
@@ -202,15 +213,16 @@ async fn serve_client<R: AsyncRead + Unpin>(peer: &Peer, mut client: Reader<R>) 
             () = said => {}
             () = peer.upstream_gone().cancelled() => break Ended::ByUpstream,
             () = peer.client_gone().cancelled() => break Ended::ByClient,
+            () = shutdown.drain.cancelled() => break Ended::ByClient,
         }
     };
     if ended == Ended::ByClient {
+        if shutdown.drain.is_cancelled() {
+            // Calls that wait for another attempt are about to be answered, and
+            // those in the middle of one may be.
+            let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
+        }
         peer.client_gone().cancel();
-    } else {
-        // Attempts know already. A call that sleeps would wake up to nothing,
-        // but one that is about to be answered deserves the moment.
-        let _ = timeout(GRACE / 2, async { while calls.join_next().await.is_some() {} }).await;
-        peer.give_up();
     }
     let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
     ended

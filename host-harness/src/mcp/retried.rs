@@ -15,7 +15,6 @@ use crate::{
         headers::Headers,
         live::Cancel,
         progress::Progress,
-        reply::{AttemptReply, Loss},
         session::Session,
         trace_context,
         wire::{Id, Message},
@@ -56,6 +55,7 @@ impl Session {
                 request_id: session.upstream.pending.unique("call"),
                 context: Arc::new(context),
                 cancel: cancel.token,
+                no_more_attempts: session.no_more_attempts.clone(),
                 span: called,
             };
             // A marker that came passes on unchanged if none of ours takes its place.
@@ -82,18 +82,13 @@ impl Session {
                 attempt(&session.upstream, request, origin)
             };
             let settled = || before.settled();
-            let response = tokio::select! {
-                biased;
-                finished = session.gateway.run_settled(&logical, attempts, settled) => match finished {
-                    Finished::Answered { reply, stop: Stop::FailedClosed(failure), .. } => {
-                        failed_closed::response(reply, &id, &failure)
-                    }
-                    Finished::Answered { reply, .. } => reply.into_response(&id),
-                    Finished::Cancelled { .. } => return,
-                },
-                () = session.given_up.cancelled() => {
-                    AttemptReply::Lost(Loss::Closed).into_response(&id)
+            let finished = session.gateway.run_settled(&logical, attempts, settled).await;
+            let response = match finished {
+                Finished::Answered { reply, stop: Stop::FailedClosed(failure), .. } => {
+                    failed_closed::response(reply, &id, &failure)
                 }
+                Finished::Answered { reply, .. } => reply.into_response(&id),
+                Finished::Cancelled { .. } => return,
             };
             // The client may use the id again once it has the response.
             drop(entered);

@@ -83,6 +83,7 @@ fn scalars(object: &[u8]) -> Option<Map<String, Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scaling::assert_linear;
 
     fn was(message: &str, step: usize) -> String {
         let mut edges = Edges::default();
@@ -94,6 +95,12 @@ mod tests {
             Was::Response(id) => format!("response {}", id.raw()),
             Was::Unknown => "unknown".to_owned(),
         }
+    }
+
+    #[test]
+    fn a_long_message_is_looked_through_in_linear_time() {
+        let message = |count| format!(r#"{{"id":1,"x":[{}],"y":2}}"#, r#"{"a":1},"#.repeat(count));
+        assert_linear(10_000, message, |message| was(message, 1000));
     }
 
     #[test]

@@ -31,8 +31,10 @@ impl Observer for Metrics {
                 }
             }
             Step::Finished { stop, .. } => {
-                if let Stop::Plugin(verdict) | Stop::Ceiling(verdict) | Stop::Deadline(verdict) =
-                    stop
+                if let Stop::Plugin(verdict)
+                | Stop::Ceiling(verdict)
+                | Stop::Deadline(verdict)
+                | Stop::NoMoreAttempts(verdict) = stop
                 {
                     self.decided(verdict);
                 }

@@ -117,6 +117,7 @@ fn ending(stop: &Stop) -> Option<&'static str> {
         Stop::Plugin(verdict) => Some(key(verdict.reason)),
         Stop::Ceiling(_) => Some("ceiling"),
         Stop::Deadline(_) => Some("deadline"),
+        Stop::NoMoreAttempts(_) => Some("no-more-attempts"),
         Stop::PluginFailed(_) => Some("plugin-failed"),
         Stop::FailedClosed(_) => Some("failed-closed"),
         Stop::NoPlugin => Some("no-plugin"),

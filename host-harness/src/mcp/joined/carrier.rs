@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::member::Member;
@@ -93,10 +89,6 @@ impl Speaking {
         let giving_up = async {
             session.upstream_gone.cancelled().await;
             lost.await;
-            // A call that sleeps would wake up to nothing, but one that is
-            // about to be answered deserves the moment.
-            sleep(GRACE).await;
-            session.given_up.cancel();
             std::future::pending::<()>().await;
         };
         tokio::select! {

@@ -16,13 +16,14 @@ use super::{
     directory::Directory,
     member::{Member, Standing},
     probe::Probe,
-    questions::Questions,
     subscription::Subscriptions,
 };
 use crate::mcp::{
     child::StartError,
+    downstream::Downstream,
     live::LiveCalls,
     peer::{Connection, Peer},
+    server_requests::ServerRequests,
     service::Service,
     task::Task,
     unique::Unique,
@@ -110,20 +111,20 @@ impl Group {
         known.insert(name.to_owned(), standing.clone());
     }
 
-    /// Connects a client to all of them, until `stop` is cancelled. One that
+    /// Connects their downstream side to all of them. One that
     /// cannot be started is left out, unless that is so with all.
     pub(crate) fn connect(
         self: &Arc<Self>,
-        stop: &CancellationToken,
+        downstream: &Downstream,
     ) -> Result<Connection, StartError> {
-        let client_gone = stop.child_token();
+        let client_gone = downstream.closed.child_token();
         let (front, inbox) = mpsc::channel(QUEUE);
         let (mut members, mut carriers) = (Vec::new(), Vec::new());
         let mut failed = None;
         for (name, service) in &self.services {
             match service.target.connect() {
                 Ok(link) => {
-                    let (member, carrier) = Member::new(name, service, link);
+                    let (member, carrier) = Member::new(name, service, link, downstream);
                     members.push(member);
                     carriers.push(carrier);
                 }
@@ -145,7 +146,7 @@ impl Group {
             live: Arc::new(LiveCalls::default()),
             names: Unique::default(),
             directory: Directory::default(),
-            questions: Questions::default(),
+            server_requests: ServerRequests::default(),
             subscriptions: Subscriptions::default(),
             client_gone,
             upstream_gone: CancellationToken::new(),

@@ -22,6 +22,7 @@ use super::{
     query::{Era, Query},
 };
 use crate::mcp::{
+    downstream::Downstream,
     front::ToClient,
     headers::{self, Headers},
     live::MAX_LIVE_CALLS,
@@ -66,12 +67,17 @@ struct Waiting {
 }
 
 impl Member {
-    pub(super) fn new(name: &str, service: &Service, link: Connected) -> (Self, Carrier) {
+    pub(super) fn new(
+        name: &str,
+        service: &Service,
+        link: Connected,
+        downstream: &Downstream,
+    ) -> (Self, Carrier) {
         let (gateway, relaying) = (service.gateway.clone(), service.relaying.clone());
         let prefixes = relaying.prefixes.clone();
         // It ends with its carrier: what the client still waits for may come until then.
-        let stop = CancellationToken::new();
-        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, &stop);
+        let downstream = Downstream { closed: CancellationToken::new(), ..downstream.clone() };
+        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, &downstream);
         let (queue, queued) = mpsc::channel(MAX_LIVE_CALLS);
         let member = Self {
             name: name.to_owned(),

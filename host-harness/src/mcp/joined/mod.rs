@@ -15,7 +15,6 @@
 //! * `named`: tools, prompts and tasks; `resources`: what has a URI, and
 //!   `template`, whether one fits a template.
 //! * `subscription`: `subscriptions/listen` of 2026-07-28.
-//! * `questions`: what the upstreams ask the client.
 
 mod acquaintance;
 mod answer;
@@ -31,7 +30,6 @@ mod member;
 mod named;
 mod probe;
 mod query;
-mod questions;
 mod resources;
 mod stateless;
 mod subscription;
@@ -54,6 +52,7 @@ use crate::mcp::{
     headers::Headers,
     live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
     reply::NO_ANSWER,
+    server_requests::ServerRequests,
     session::{CANCELLED, PROGRESS},
     too_long::MAX_MESSAGE_BYTES,
     unique::Unique,
@@ -64,7 +63,6 @@ use directory::Directory;
 pub use group::{Group, Prefixes};
 use member::Member;
 use query::{Era, Query};
-use questions::Questions;
 use subscription::Subscriptions;
 
 const INITIALIZE: &str = "initialize";
@@ -81,7 +79,7 @@ pub(crate) struct Joined {
     live: Arc<LiveCalls>,
     names: Unique,
     directory: Directory,
-    questions: Questions,
+    server_requests: ServerRequests,
     subscriptions: Subscriptions,
     /// Held while the upstreams answer `initialize`.
     greeting: Arc<RwLock<()>>,
@@ -140,7 +138,7 @@ impl Joined {
                 }
             }
             Kind::Notification { method } if method == PROGRESS => {
-                match self.questions.progressed(message) {
+                match self.server_requests.progressed(message) {
                     Some((at, report)) => self.members[at].tell(report, &headers).await,
                     None => tracing::debug!("dropped progress that no upstream asked for"),
                 }
@@ -157,7 +155,7 @@ impl Joined {
                     member.tell(message.clone(), &headers).await;
                 }
             }
-            Kind::Response { .. } => match self.questions.answered(message) {
+            Kind::Response { .. } => match self.server_requests.answered(message) {
                 Some((at, answer)) => self.members[at].tell(answer, &headers).await,
                 None => tracing::debug!("dropped a response that no upstream waits for"),
             },
@@ -220,13 +218,13 @@ impl Joined {
             }
             Kind::Request { id, .. } => {
                 let ours = Id::text(&self.unique("question"));
-                match self.questions.asked(at, &id, ours, message) {
+                match self.server_requests.asked(at, &id, ours, message) {
                     Ok(question) => question,
                     Err(refusal) => return member.tell(refusal, &Headers::default()).await,
                 }
             }
             Kind::Notification { method } if method == CANCELLED => {
-                self.questions.withdrawn(at, message)
+                self.server_requests.withdrawn(at, message)
             }
             Kind::Notification { .. } => match subscription::subscription_of(&message) {
                 Some(id) => return self.subscription_said(&id, at, message).await,

@@ -5,7 +5,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{carrier::Carrier, member::Member};
-use crate::mcp::{service::Service, task::Task, upstream::Connected, wire::Kind};
+use crate::mcp::{
+    downstream::{Downstream, Shutdown},
+    service::Service,
+    task::Task,
+    upstream::Connected,
+    wire::Kind,
+};
 
 /// Ends, with its process, when it is dropped.
 pub(super) struct Probe {
@@ -15,7 +21,8 @@ pub(super) struct Probe {
 
 impl Probe {
     pub(super) fn new(name: &str, service: &Service, link: Connected) -> Self {
-        let (member, Carrier { speaking, mut inbox }) = Member::new(name, service, link);
+        let nobody = Downstream::one(&Shutdown::default());
+        let (member, Carrier { speaking, mut inbox }) = Member::new(name, service, link, &nobody);
         let member = Arc::new(member);
         let one = member.clone();
         let speaking = Task::spawn(async move {

@@ -12,6 +12,7 @@ use crate::{
     gateway::Gateway,
     mcp::{
         catalogue::Catalogue,
+        downstream::{Clients, Downstream},
         front::ToClient,
         headers::Headers,
         live::LiveCalls,
@@ -35,11 +36,13 @@ pub(crate) struct Session {
     /// To the client. When it is gone, what was for it is dropped.
     front: mpsc::Sender<ToClient>,
     pub(super) live: Arc<LiveCalls>,
+    /// Whose requests it carries.
+    pub(in crate::mcp) clients: Clients,
     /// Cancels every live call.
     pub(crate) client_gone: CancellationToken,
     pub(crate) upstream_gone: CancellationToken,
-    /// The upstream is gone, and calls that still hope for another attempt end now.
-    pub(crate) given_up: CancellationToken,
+    /// Calls that wait for another attempt end with the reply that they have.
+    pub(super) no_more_attempts: CancellationToken,
 }
 
 /// Whoever asked may not wait for the answer any more.
@@ -60,11 +63,11 @@ pub(crate) struct Ends {
 }
 
 impl Session {
-    /// A session that ends when `stop` is cancelled, and whose ends are not connected yet.
+    /// A session that ends with its downstream side, and whose ends are not connected yet.
     pub(crate) fn new(
         gateway: Arc<Gateway>,
         options: RelayOptions,
-        stop: &CancellationToken,
+        downstream: &Downstream,
     ) -> (Arc<Self>, Ends) {
         let (front, inbox) = mpsc::channel(QUEUE);
         let (upstream, outbox) = Upstream::new();
@@ -75,9 +78,10 @@ impl Session {
             catalogue: Catalogue::default(),
             front,
             live: Arc::new(LiveCalls::default()),
-            client_gone: stop.child_token(),
+            clients: downstream.clients,
+            client_gone: downstream.closed.child_token(),
             upstream_gone: CancellationToken::new(),
-            given_up: CancellationToken::new(),
+            no_more_attempts: downstream.drain.child_token(),
         };
         (Arc::new(session), Ends { outbox, inbox })
     }
@@ -111,6 +115,7 @@ impl Session {
 
     /// The upstream is gone: nobody waits in vain, nothing new is sent.
     pub(super) async fn lose_upstream(&self) {
+        self.no_more_attempts.cancel();
         for id in self.upstream.pending.lose() {
             self.respond(&id, Loss::Closed.into_response(&id)).await;
         }

@@ -230,7 +230,7 @@ fn raw(value: &(impl Serialize + ?Sized)) -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::members::MAX_MEMBERS;
+    use crate::{mcp::members::MAX_MEMBERS, scaling::assert_linear};
 
     #[test]
     fn a_message_is_written_as_it_was_read() {
@@ -273,6 +273,27 @@ mod tests {
         }
         let passed = format!(r#"{{"id":1,"method":"m","params":{{"arguments":{{{many}}}}}}}"#);
         assert!(Message::parse(serde_json::from_str(&passed).expect("JSON")).is_ok());
+    }
+
+    #[test]
+    fn messages_are_read_and_edited_in_linear_time() {
+        let request = |count: usize| -> Box<RawValue> {
+            let members: Vec<_> = (0..count).map(|number| format!("\"{number}\":[1]")).collect();
+            let members = members.join(",");
+            let text =
+                format!(r#"{{"id":1,"method":"m","params":{{{members},"_meta":{{{members}}}}}}}"#);
+            serde_json::from_str(&text).expect("JSON")
+        };
+        let parse = |raw: &Box<RawValue>| Message::parse(raw).expect("a request");
+        assert_linear(MAX_MEMBERS / 32, request, parse);
+        assert_linear(MAX_MEMBERS / 32, request, |raw| {
+            parse(raw).with_meta("a", "b").with_param("c", raw.clone()).text()
+        });
+        let flat = |count| -> Box<RawValue> {
+            let text = format!(r#"{{"id":1,"result":[{}1]}}"#, "[{}],".repeat(count));
+            serde_json::from_str(&text).expect("JSON")
+        };
+        assert_linear(20_000, flat, parse);
     }
 
     #[test]

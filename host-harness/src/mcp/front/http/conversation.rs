@@ -17,6 +17,7 @@ use super::{
 };
 use crate::mcp::{
     child::StartError,
+    downstream::{Clients, Downstream},
     front::ToClient,
     headers::Headers,
     param_headers::ParamHeaders,
@@ -27,15 +28,6 @@ use crate::mcp::{
 
 /// How long each step of an orderly end may take.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Whose requests a conversation carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Clients {
-    /// Those of one client, which has the session's name.
-    One,
-    /// Those of all clients that have none.
-    Many,
-}
 
 pub(super) struct Conversation {
     peer: Peer,
@@ -49,13 +41,10 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Connects to the server; the conversation ends with `closed`.
-    pub(super) fn begin(
-        served: &Served,
-        clients: Clients,
-        closed: &CancellationToken,
-    ) -> Result<Arc<Self>, StartError> {
-        let Connection { peer, inbox, link, finish, .. } = served.connect(closed)?;
+    /// Connects to the server; the conversation ends with its downstream side.
+    pub(super) fn begin(served: &Served, downstream: &Downstream) -> Result<Arc<Self>, StartError> {
+        let Connection { peer, inbox, link, finish, .. } = served.connect(downstream)?;
+        let clients = downstream.clients;
         let places = Arc::new(Places::new(clients));
         let routing = Task::spawn(route(peer.clone(), places.clone(), inbox));
         Ok(Arc::new(Self {
@@ -105,15 +94,18 @@ impl Conversation {
         };
         let cancellable =
             !matches!(message.kind(), Kind::Request { method, .. } if method == "initialize");
-        self.places.lock().requests.insert(id.key().clone(), Place { id: id.clone(), names, to });
+        self.places.open(Place { id: id.clone(), names, to, asked: Vec::new() });
         let answering = Answering { conversation: self.clone(), id, from, cancellable };
         self.say(message, headers).await;
         answering
     }
 
-    /// Says what has no answer.
+    /// Says what has no answer, as far as the client may.
     pub(super) async fn say(&self, message: Message, headers: Headers) {
         self.touch();
+        let Some(message) = self.places.admitted(message) else {
+            return tracing::debug!("dropped what a client said that was not for it to say");
+        };
         let said = async {
             let mut calls = self.calls.lock().await;
             while calls.try_join_next().is_some() {}
@@ -201,7 +193,7 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let waiting = self.conversation.places.lock().requests.remove(self.id.key()).is_some();
+        let waiting = self.conversation.places.leave(&self.id);
         self.conversation.touch();
         if waiting && self.cancellable {
             self.conversation.peer.client_hung_up(&self.id);

@@ -101,9 +101,6 @@ async fn tell(table: &Table, headers: &HeaderMap, message: Message) -> Response 
             None => return unknown_session(),
         },
         None => match table.shared() {
-            // Its id is not the one that the server knows, and the stream that
-            // it could close says the same.
-            Ok(_) if message.is_cancellation() => return StatusCode::ACCEPTED.into_response(),
             Ok(conversation) => conversation,
             Err(error) => {
                 return answer::refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());

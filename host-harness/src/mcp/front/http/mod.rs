@@ -59,7 +59,10 @@ use table::Table;
 
 pub use crate::mcp::service::Service;
 use crate::{
-    mcp::joined::{self, Group},
+    mcp::{
+        Shutdown,
+        joined::{self, Group},
+    },
     metrics::{self, Metrics},
 };
 
@@ -154,16 +157,21 @@ impl Drop for Underway {
 
 impl HttpFront {
     /// Serves each server at `/mcp/NAME`, and at `/mcp` all of them as one,
-    /// until `stop`: then new requests are refused, and those under way
-    /// get their time to end. `/healthz` says that the process lives,
+    /// until `shutdown`: then new requests are refused, a call that waits for
+    /// its next attempt is answered with what it has, and requests under way get
+    /// their time to end, unless they have to hurry. `/healthz` says that the process lives,
     /// `/readyz` that it takes requests, and `/metrics` what it has done.
     ///
     /// # Panics
     /// Outside of a tokio runtime with its timer and its I/O enabled.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Into<Shutdown>) {
+        let Shutdown { drain, now } = shutdown.into();
         let closed = CancellationToken::new();
         let Self { services, admission, limits, metrics } = self;
-        let table = |served| Table::new(served, limits, closed.clone());
+        let table = |served| {
+            let shutdown = Shutdown { drain: drain.clone(), now: closed.clone() };
+            Table::new(served, limits, shutdown)
+        };
         let all = Group::needed(&services)
             .then(|| table(Served::Joined(Group::new(services.clone(), limits.join_timeout))));
         let tables = services.into_iter().map(|(name, one)| (name, table(Served::One(one))));
@@ -172,9 +180,12 @@ impl HttpFront {
         let sweeper = tokio::spawn(sweep(shared.clone()));
         let (draining, all) = (closed.clone(), shared.clone());
         let drain = async move {
-            stop.cancelled().await;
+            drain.cancelled().await;
             all.load.draining.cancel();
-            let _ = timeout(limits.drain, all.idle()).await;
+            tokio::select! {
+                _ = timeout(limits.drain, all.idle()) => {}
+                () = now.cancelled() => {}
+            }
             draining.cancel();
         };
         let app = router(shared.clone());

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
-    child::StartError, joined::Group, peer::Connection, service::Service, upstream::Target,
+    child::StartError, downstream::Downstream, joined::Group, peer::Connection, service::Service,
+    upstream::Target,
 };
 
 /// One server, or several as one.
@@ -16,15 +16,15 @@ pub(super) enum Served {
 }
 
 impl Served {
-    /// Connects to it, until `closed`.
-    pub(super) fn connect(&self, closed: &CancellationToken) -> Result<Connection, StartError> {
+    /// Connects its downstream side to it.
+    pub(super) fn connect(&self, downstream: &Downstream) -> Result<Connection, StartError> {
         match self {
             Self::One(service) => {
                 let link = service.target.connect()?;
                 let (gateway, relaying) = (service.gateway.clone(), service.relaying.clone());
-                Ok(Connection::to_one(gateway, relaying, link, closed))
+                Ok(Connection::to_one(gateway, relaying, link, downstream))
             }
-            Self::Joined(group) => group.connect(closed),
+            Self::Joined(group) => group.connect(downstream),
         }
     }
 

@@ -6,15 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio_util::sync::CancellationToken;
-
-use super::{
-    FrontLimits,
-    conversation::{Clients, Conversation},
-    era,
-    served::Served,
+use super::{FrontLimits, conversation::Conversation, era, served::Served};
+use crate::mcp::{
+    child::StartError,
+    downstream::{Clients, Downstream, Shutdown},
 };
-use crate::mcp::child::StartError;
 
 /// Sessions at a time, if each starts a server of its own.
 const MAX_CHILDREN: usize = 64;
@@ -31,7 +27,7 @@ pub(super) struct Table {
     pub(super) era: era::Known,
     max_sessions: usize,
     idle: Duration,
-    closed: CancellationToken,
+    shutdown: Shutdown,
     sessions: Mutex<HashMap<String, Arc<Conversation>>>,
     shared: Mutex<SharedOne>,
 }
@@ -55,14 +51,14 @@ pub(super) enum NoConversation {
 }
 
 impl Table {
-    pub(super) fn new(served: Served, limits: FrontLimits, closed: CancellationToken) -> Self {
+    pub(super) fn new(served: Served, limits: FrontLimits, shutdown: Shutdown) -> Self {
         let by_default = if served.starts_children() { MAX_CHILDREN } else { MAX_SESSIONS };
         Self {
             served,
             era: era::Known::default(),
             max_sessions: limits.max_sessions.unwrap_or(by_default),
             idle: limits.session_idle,
-            closed,
+            shutdown,
             sessions: Mutex::default(),
             shared: Mutex::default(),
         }
@@ -73,7 +69,7 @@ impl Table {
         if self.sessions().len() >= self.max_sessions {
             return Err(NoConversation::TooMany);
         }
-        Ok(Conversation::begin(&self.served, Clients::One, &self.closed)?)
+        Ok(Conversation::begin(&self.served, &Downstream::one(&self.shutdown))?)
     }
 
     /// Gives a conversation a name that nobody can guess.
@@ -125,7 +121,8 @@ impl Table {
             };
         }
         shared.started = Some(Instant::now());
-        let one = Conversation::begin(&self.served, Clients::Many, &self.closed)?;
+        let many = Downstream { clients: Clients::Many, ..Downstream::one(&self.shutdown) };
+        let one = Conversation::begin(&self.served, &many)?;
         shared.conversation = Some(one.clone());
         Ok(one)
     }

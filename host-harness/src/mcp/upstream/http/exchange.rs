@@ -16,6 +16,7 @@ use super::{
     tools::{lists_tools, without_broken_tools},
 };
 use crate::mcp::{
+    downstream::Clients,
     headers::{Headers, SESSION_ID, version_of},
     reply::{Answer, HttpFailure, Loss},
     session::Session,
@@ -73,6 +74,11 @@ impl Exchange {
     /// What a message of the server may have, in bytes.
     pub(super) fn limit(&self) -> usize {
         self.session.options.max_message_bytes
+    }
+
+    /// Whether the requests of many clients go through here.
+    pub(super) fn carries_many_clients(&self) -> bool {
+        self.session.clients == Clients::Many
     }
 
     /// Whether the server is one of 2025-11-25 or before, as far as is known.
@@ -143,6 +149,9 @@ impl Exchange {
 
     pub(super) async fn send(&self, sent: &ToUpstream) -> Result<Response<Body>, Loss> {
         let mut headers = headers_of(&sent.message, &sent.headers, &self.session.catalogue);
+        if !self.carries_many_clients() {
+            self.memory.hear(&sent.headers);
+        }
         if belongs_to_session(&sent.message) {
             self.memory.sign(&mut headers);
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, HeaderValue};
 
 use crate::mcp::{
-    headers::{PROTOCOL_VERSION, SESSION_ID},
+    headers::{Headers, PROTOCOL_VERSION, SESSION_ID},
     upstream::ToUpstream,
     wire::Message,
 };
@@ -26,6 +26,9 @@ struct Known {
     id: Option<HeaderValue>,
     /// The version that the server chose.
     version: Option<HeaderValue>,
+    /// What the client last said of itself, such as its credentials: what the
+    /// gateway sends by itself in the session is to be as good.
+    client: HeaderMap,
 }
 
 impl Memory {
@@ -44,9 +47,20 @@ impl Memory {
         known.version = HeaderValue::from_str(&version).ok();
     }
 
+    /// Remembers what the only client says of itself with this message.
+    pub(super) fn hear(&self, headers: &Headers) {
+        let client = headers.of_the_client();
+        if !client.is_empty() {
+            self.known().client = client;
+        }
+    }
+
     /// Adds what every request of the session says.
     pub(super) fn sign(&self, headers: &mut HeaderMap) {
         let known = self.known();
+        for (name, value) in &known.client {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
         if let Some(id) = &known.id {
             headers.insert(SESSION_ID, id.clone());
         }
@@ -69,7 +83,12 @@ impl Memory {
     pub(super) fn greeting(&self) -> Option<ToUpstream> {
         let known = self.known();
         let ToUpstream { message, headers } = known.greeting.as_ref()?;
-        Some(ToUpstream { message: message.clone(), headers: headers.clone() })
+        let mut headers = headers.clone();
+        // The credentials of that time may have expired.
+        for (name, value) in &known.client {
+            headers.map_mut().insert(name, value.clone());
+        }
+        Some(ToUpstream { message: message.clone(), headers })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -24,7 +24,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use tokio::{
-    sync::oneshot,
+    sync::{Semaphore, oneshot},
     task::{AbortHandle, JoinSet},
     time::timeout,
 };
@@ -46,6 +46,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long later messages wait for the server to take a notification or a
 /// response, so that it sees them in their order.
 const ORDER: Duration = Duration::from_secs(10);
+/// Notifications of clients without a session that are on their way
+/// to the server at a time; more are dropped.
+const MAX_NOTIFICATIONS: usize = 256;
 
 /// A server behind a URL. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
@@ -90,10 +93,18 @@ impl Link for HttpUpstream {
 }
 
 /// The HTTP requests that have not ended.
-#[derive(Default)]
 struct UnderWay {
     tasks: JoinSet<Option<IdKey>>,
     requests: HashMap<IdKey, Request>,
+    /// Room for the notifications of many clients.
+    apart: Arc<Semaphore>,
+}
+
+impl Default for UnderWay {
+    fn default() -> Self {
+        let apart = Arc::new(Semaphore::new(MAX_NOTIFICATIONS));
+        Self { tasks: JoinSet::new(), requests: HashMap::new(), apart }
+    }
 }
 
 /// A request whose answer has not come.
@@ -123,6 +134,9 @@ impl UnderWay {
             }
             Kind::Notification { .. } | Kind::Response { .. } => {
                 let exchange = exchange.clone();
+                if exchange.carries_many_clients() {
+                    return self.tell_apart(&exchange, sent);
+                }
                 let (taken, told) = oneshot::channel();
                 self.tasks.spawn(async move {
                     exchange.tell(sent).await;
@@ -133,6 +147,24 @@ impl UnderWay {
                 let _ = timeout(ORDER, told).await;
             }
         }
+    }
+
+    /// Tells the server what one of many clients says: no other waits for it.
+    fn tell_apart(&mut self, exchange: &Arc<Exchange>, sent: ToUpstream) {
+        let one = match sent.message.kind() {
+            // As many as the server has asked: those are bounded already.
+            Kind::Response { .. } => None,
+            _ => match self.apart.clone().try_acquire_owned() {
+                Ok(one) => Some(one),
+                Err(_) => return tracing::debug!("dropped a notification: too many are under way"),
+            },
+        };
+        let exchange = exchange.clone();
+        self.tasks.spawn(async move {
+            let _ = timeout(ORDER, exchange.tell(sent)).await;
+            drop(one);
+            None
+        });
     }
 
     /// Ends the HTTP request of a cancelled request. Since 2026-07-28 that says
