@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use host_harness::{
     gateway::Gateway,
     mcp::{
-        RelayOptions, Target,
+        RelayOptions, Shutdown, Target,
         front::http::{Admission, FrontLimits, HttpFront, Service},
     },
 };
@@ -20,13 +20,12 @@ use hyper_util::{
 use serde_json::Value;
 use sse_stream::SseStream;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
-use tokio_util::sync::CancellationToken;
 
 use crate::line_client::PATIENCE;
 
 pub struct Front {
     pub address: SocketAddr,
-    pub stop: CancellationToken,
+    pub shutdown: Shutdown,
     pub serving: JoinHandle<()>,
 }
 
@@ -42,13 +41,13 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let front = HttpFront { services, admission: Admission::default(), limits, metrics: None };
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(front.serve(listener, stop.clone()));
-        Self { address, stop, serving }
+        let shutdown = Shutdown::default();
+        let serving = tokio::spawn(front.serve(listener, shutdown.clone()));
+        Self { address, shutdown, serving }
     }
 
     pub async fn ended(self) {
-        self.stop.cancel();
+        self.shutdown.drain.cancel();
         timeout(PATIENCE, self.serving).await.expect("an end in time").expect("no panic");
     }
 }

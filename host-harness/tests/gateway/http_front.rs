@@ -207,7 +207,7 @@ async fn a_front_that_is_told_to_stop_ends_what_is_under_way_and_takes_no_more()
     assert_eq!(other.send(Method::GET, "/readyz", "").await.status, StatusCode::OK);
     let calling = tokio::spawn(async move { client.ask(call(1)).await });
     server.hears(is_call).await;
-    front.stop.cancel();
+    front.shutdown.drain.cancel();
     // The connection that was open can still ask; it is told to go elsewhere.
     loop {
         let heard = other.send(Method::GET, "/readyz", "").await;

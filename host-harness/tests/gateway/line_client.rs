@@ -24,6 +24,7 @@ pub struct LineClient {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     to: WriteHalf<DuplexStream>,
     relay: JoinHandle<Ended>,
+    stop: CancellationToken,
 }
 
 impl LineClient {
@@ -36,7 +37,8 @@ impl LineClient {
         let upstream = HttpUpstream::new(url, Default::default()).expect("a good URL");
         let (client, front) = duplex(1 << 16);
         let stop = CancellationToken::new();
-        Self::new(client, relay_to(gateway, options, split(front), upstream, stop))
+        let relay = relay_to(gateway, options, split(front), upstream, stop.clone());
+        Self::new(client, relay, stop)
     }
 
     /// In front of a command.
@@ -52,22 +54,28 @@ impl LineClient {
         let upstream = Supervised::start(command).expect("it starts");
         let (client, front) = duplex(1 << 16);
         let stop = CancellationToken::new();
-        Self::new(client, relay_to(gateway, options, split(front), upstream, stop))
+        let relay = relay_to(gateway, options, split(front), upstream, stop.clone());
+        Self::new(client, relay, stop)
     }
 
     /// In front of several servers that are joined.
     pub fn of_several(group: Arc<Group>) -> Self {
         let (client, front) = duplex(1 << 16);
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
         let relay = async move {
-            let (front, stop) = (split(front), CancellationToken::new());
-            relay_to_several(&group, front, stop).await.expect("one of them starts")
+            relay_to_several(&group, split(front), stopped).await.expect("one of them starts")
         };
-        Self::new(client, relay)
+        Self::new(client, relay, stop)
     }
 
-    fn new(client: DuplexStream, relay: impl Future<Output = Ended> + Send + 'static) -> Self {
+    fn new(
+        client: DuplexStream,
+        relay: impl Future<Output = Ended> + Send + 'static,
+        stop: CancellationToken,
+    ) -> Self {
         let (from, to) = split(client);
-        Self { lines: BufReader::new(from).lines(), to, relay: tokio::spawn(relay) }
+        Self { lines: BufReader::new(from).lines(), to, relay: tokio::spawn(relay), stop }
     }
 
     pub async fn say(&mut self, message: Value) {
@@ -92,6 +100,16 @@ impl LineClient {
     pub async fn ask(&mut self, message: Value) -> Value {
         self.say(message).await;
         self.hear().await
+    }
+
+    /// Tells the relay to stop, as a signal does.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for the end of a relay that was told to stop.
+    pub async fn stopped(self) {
+        timeout(PATIENCE, self.relay).await.expect("an end in time").expect("no panic");
     }
 
     /// Waits for an end that the upstream brings about.

@@ -17,6 +17,7 @@ mod eras;
 mod export;
 #[cfg(unix)]
 mod failing_collectors;
+mod frames;
 mod half_frames;
 #[cfg(unix)]
 mod hostile_plugin;
@@ -29,6 +30,7 @@ mod joined;
 mod line_client;
 mod long_messages;
 mod mirrored_headers;
+mod owners;
 mod plugin;
 mod program;
 #[cfg(unix)]
@@ -36,6 +38,7 @@ mod reloads;
 mod resources;
 #[cfg(unix)]
 mod secrets;
+mod shutdown;
 mod slow_readers;
 mod slow_writers;
 #[cfg(unix)]

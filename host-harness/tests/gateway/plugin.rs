@@ -20,9 +20,14 @@ static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
 
 /// The real plugin with this configuration, a JSON object, and delays of 1 ms.
 pub fn plugin(config: &str) -> Arc<Plugin> {
+    plugin_waiting(1, config)
+}
+
+/// The same with delays of so many milliseconds.
+fn plugin_waiting(delay_ms: u32, config: &str) -> Arc<Plugin> {
     let mut config: serde_json::Value = serde_json::from_str(config).expect("JSON");
-    config["backoff_base_ms"] = 1.into();
-    config["max_backoff_ms"] = 1.into();
+    config["backoff_base_ms"] = delay_ms.into();
+    config["max_backoff_ms"] = delay_ms.into();
     let mut options = Options {
         config: config.to_string(),
         shards: NonZeroUsize::MIN,
@@ -44,38 +49,55 @@ pub fn gateway(config: &str, limits: Limits) -> Arc<Gateway> {
     })
 }
 
-/// Counts the attempts and the ends of a gateway's calls.
+/// Counts the attempts, the ends and the waits of a gateway's calls.
 #[derive(Default)]
-pub struct Watch(tokio::sync::watch::Sender<(u32, u32)>);
+pub struct Watch(tokio::sync::watch::Sender<(u32, u32, u32)>);
 
 impl Watch {
     pub fn attempts(&self) -> u32 {
         self.0.borrow().0
     }
 
+    /// Waits until so many waits for a retry have begun.
+    pub async fn waits(&self, wanted: u32) {
+        let mut counts = self.0.subscribe();
+        let waiting = counts.wait_for(|(_, _, waits)| *waits >= wanted);
+        tokio::time::timeout(PATIENCE, waiting).await.expect("a wait in time").expect("we live");
+    }
+
     /// Waits for a call to end.
     pub async fn finished(&self) {
         let mut counts = self.0.subscribe();
-        let finished = counts.wait_for(|(_, finished)| *finished > 0);
+        let finished = counts.wait_for(|(_, finished, _)| *finished > 0);
         tokio::time::timeout(PATIENCE, finished).await.expect("an end in time").expect("we live");
     }
 }
 
 impl Observer for Watch {
     fn observe(&self, _: &LogicalCall, step: &Step<'_>) {
-        self.0.send_modify(|(attempts, finished)| match step {
+        self.0.send_modify(|(attempts, finished, waits)| match step {
             Step::AttemptStarted(_) => *attempts += 1,
             Step::Finished { .. } => *finished += 1,
-            Step::AttemptEnded { .. } | Step::Waiting { .. } => {}
+            Step::Waiting { .. } => *waits += 1,
+            Step::AttemptEnded { .. } => {}
         });
     }
 }
 
 /// A gateway whose attempts are counted.
 pub fn watched(config: &str, limits: Limits) -> (Arc<Watch>, Arc<Gateway>) {
+    watching(plugin(config), limits)
+}
+
+/// A gateway whose retries wait for a minute, longer than any test.
+pub fn patient() -> (Arc<Watch>, Arc<Gateway>) {
+    watching(plugin_waiting(60_000, r#"{"jitter":"none"}"#), Limits::default())
+}
+
+fn watching(plugin: Arc<Plugin>, limits: Limits) -> (Arc<Watch>, Arc<Gateway>) {
     let watch = Arc::new(Watch::default());
     let gateway = Arc::new(Gateway {
-        hook: Some(plugin(config)),
+        hook: Some(plugin),
         limits,
         clock: Arc::new(SystemClock::new()),
         observer: watch.clone(),
