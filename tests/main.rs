@@ -12,6 +12,7 @@ mod plugin_scenarios;
 mod plugin_under_test;
 mod policy;
 mod properties;
+mod security_promises;
 mod settled;
 mod storm;
 mod virtual_clock;
