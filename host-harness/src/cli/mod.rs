@@ -30,7 +30,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use host_harness::gateway;
+use host_harness::{gateway, mcp};
 
 /// An MCP gateway that retries tool calls as a sandboxed plugin decides.
 #[derive(Debug, Parser)]
@@ -156,7 +156,7 @@ struct Front {
     #[arg(long, value_name = "ORIGIN", requires = "listen")]
     allow_origin: Vec<String>,
     /// A header of the client's requests that the server at the URL gets as well.
-    #[arg(long, value_name = "NAME", requires = "listen")]
+    #[arg(long, value_name = "NAME", requires = "listen", value_parser = mcp::header_to_pass)]
     pass_header: Vec<http::HeaderName>,
 }
 

@@ -66,12 +66,17 @@ pub struct Limits {
     attempt_timeout_ms: Option<NonZeroU64>,
     deadline_ms: Option<NonZeroU64>,
     cancel_wait_ms: Option<u64>,
-    max_body_bytes: Option<usize>,
+    max_body_bytes: Option<NonZeroUsize>,
+    max_header_bytes: Option<NonZeroUsize>,
     read_timeout_ms: Option<NonZeroU64>,
+    write_timeout_ms: Option<NonZeroU64>,
     max_message_bytes: Option<NonZeroUsize>,
-    max_requests: Option<usize>,
-    max_sessions: Option<usize>,
+    max_unread_bytes: Option<NonZeroUsize>,
+    max_connections: Option<NonZeroUsize>,
+    max_requests: Option<NonZeroUsize>,
+    max_sessions: Option<NonZeroUsize>,
     session_idle_ms: Option<NonZeroU64>,
+    initialize_timeout_ms: Option<NonZeroU64>,
     drain_ms: Option<u64>,
     join_timeout_ms: Option<NonZeroU64>,
 }
@@ -107,13 +112,22 @@ impl Limits {
     #[must_use]
     pub fn of_the_front(&self) -> FrontLimits {
         let by_default = FrontLimits::default();
-        let millis = |ms: NonZeroU64| Duration::from_millis(ms.get());
+        let millis = |value: Option<NonZeroU64>, by_default| {
+            value.map_or(by_default, |ms| Duration::from_millis(ms.get()))
+        };
+        let count =
+            |value: Option<NonZeroUsize>, by_default| value.map_or(by_default, NonZeroUsize::get);
         FrontLimits {
-            max_body_bytes: self.max_body_bytes.unwrap_or(by_default.max_body_bytes),
-            max_requests: self.max_requests.unwrap_or(by_default.max_requests),
-            max_sessions: self.max_sessions,
-            read_timeout: self.read_timeout_ms.map_or(by_default.read_timeout, millis),
-            session_idle: self.session_idle_ms.map_or(by_default.session_idle, millis),
+            max_body_bytes: count(self.max_body_bytes, by_default.max_body_bytes),
+            max_header_bytes: count(self.max_header_bytes, by_default.max_header_bytes),
+            read_timeout: millis(self.read_timeout_ms, by_default.read_timeout),
+            write_timeout: millis(self.write_timeout_ms, by_default.write_timeout),
+            max_connections: count(self.max_connections, by_default.max_connections),
+            max_unread_bytes: count(self.max_unread_bytes, by_default.max_unread_bytes),
+            max_requests: count(self.max_requests, by_default.max_requests),
+            max_sessions: self.max_sessions.map(NonZeroUsize::get),
+            session_idle: millis(self.session_idle_ms, by_default.session_idle),
+            initialize_timeout: millis(self.initialize_timeout_ms, by_default.initialize_timeout),
             drain: self.drain_ms.map_or(by_default.drain, Duration::from_millis),
             join_timeout: self.join_timeout(),
         }

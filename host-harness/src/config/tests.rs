@@ -231,6 +231,11 @@ limits:
   max_sessions: 9
   session_idle_ms: 10
   drain_ms: 11
+  max_header_bytes: 12
+  write_timeout_ms: 13
+  max_connections: 14
+  max_unread_bytes: 15
+  initialize_timeout_ms: 16
 ",
     )
     .expect("a good configuration");
@@ -243,4 +248,55 @@ limits:
     assert_eq!((front.max_body_bytes, front.read_timeout), (6, ms(7)));
     assert_eq!((front.max_requests, front.max_sessions), (8, Some(9)));
     assert_eq!((front.session_idle, front.drain), (ms(10), ms(11)));
+    assert_eq!((front.max_header_bytes, front.write_timeout), (12, ms(13)));
+    assert_eq!((front.max_connections, front.max_unread_bytes), (14, 15));
+    assert_eq!(front.initialize_timeout, ms(16));
+}
+
+#[test]
+fn a_limit_of_nothing_is_refused_where_it_would_serve_nobody() {
+    for key in [
+        "max_body_bytes",
+        "max_header_bytes",
+        "max_message_bytes",
+        "max_unread_bytes",
+        "max_connections",
+        "max_requests",
+        "max_sessions",
+        "read_timeout_ms",
+        "write_timeout_ms",
+        "initialize_timeout_ms",
+    ] {
+        let text = format!("upstreams: {{ a: {{ command: [x] }} }}\nlimits: {{ {key}: 0 }}");
+        let told = read(&text).expect_err("a limit of nothing").to_string();
+        assert!(told.starts_with("2:") && told.contains(&format!("limits.{key}: ")), "{told}");
+        assert!(told.contains("nonzero"), "{told}");
+    }
+    for text in ["drain_ms: 0", "cancel_wait_ms: 0", "max_tool_retries: 0"] {
+        let text = format!("upstreams: {{ a: {{ command: [x] }} }}\nlimits: {{ {text} }}");
+        read(&text).expect("it means that there is no time, or no retry");
+    }
+}
+
+#[test]
+fn headers_that_belong_to_the_connection_or_the_gateway_are_neither_passed_nor_set() {
+    let web = |keys: &str| {
+        read(&format!(r#"upstreams: {{ web: {{ url: "https://example.com/mcp", {keys} }} }}"#))
+    };
+    for name in ["Connection", "transfer-encoding", "TE", "keep-alive", "content-length", "upgrade"]
+    {
+        for (keys, place) in [
+            (format!("pass_headers: [x-user, {name}]"), "upstreams.web.pass_headers[1]".to_owned()),
+            (format!("headers: {{ {name}: a }}"), format!("upstreams.web.headers.{name}")),
+        ] {
+            let told = web(&keys).expect_err("a header of the connection").to_string();
+            assert!(told.starts_with(&place) && told.contains("connection"), "{told}");
+        }
+    }
+    // The gateway has its own of these.
+    for name in ["host", "mcp-session-id", "accept-encoding", "content-type"] {
+        let told = web(&format!("pass_headers: [{name}]")).expect_err("its own").to_string();
+        assert!(told.contains(&format!("`{name}`")) && told.contains("gateway"), "{told}");
+    }
+    web("pass_headers: [authorization, cookie], headers: { host: other.example }").expect("good");
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{file::UpstreamEntry, issue};
 use crate::{
     contract::Issue,
-    mcp::{HttpUpstream, Prefixes, Target},
+    mcp::{HttpUpstream, Prefixes, Target, header_to_pass, header_to_send},
 };
 
 /// A name may have 128 characters, and the upstream's own is the greater part of it.
@@ -39,12 +39,9 @@ pub(super) fn check(
     let headers = headers(&path, entry.headers, environment, &mut issues);
     let mut pass_headers = Vec::new();
     for (index, name) in entry.pass_headers.iter().enumerate() {
-        match name.parse() {
+        match header_to_pass(name) {
             Ok(name) => pass_headers.push(name),
-            Err(_) => issues.push(issue(
-                format!("{path}.pass_headers[{index}]"),
-                format!("`{name}` is no name of a header"),
-            )),
+            Err(problem) => issues.push(issue(format!("{path}.pass_headers[{index}]"), problem)),
         }
     }
     for (key, prefix) in
@@ -124,9 +121,12 @@ fn headers(
     let mut headers = HeaderMap::new();
     for (name, value) in entries {
         let place = format!("{path}.headers.{name}");
-        let Ok(header) = name.parse::<HeaderName>() else {
-            issues.push(issue(place, format!("`{name}` is no name of a header")));
-            continue;
+        let header = match header_to_send(&name) {
+            Ok(header) => header,
+            Err(problem) => {
+                issues.push(issue(place, problem));
+                continue;
+            }
         };
         let value = match filled(&value, environment) {
             Ok(value) => value,

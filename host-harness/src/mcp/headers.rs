@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
-use crate::mcp::wire::Message;
+use crate::mcp::{header_names::stays, wire::Message};
 
 /// The era of a protocol version, and the headers that mirror the body since 2026-07-28.
 pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -92,10 +92,20 @@ fn is_of_the_message(name: &HeaderName) -> bool {
 
 /// Which headers of a client's request go on to the upstream: those that
 /// mirror the message, which the upstream compares with it, and those of a
-/// trace. Not cookies and not credentials: they are meant for the gateway.
+/// trace. Not cookies and not credentials: they are meant for the gateway. And
+/// nothing that the client's own `Connection` says is for that connection only.
 pub(crate) fn passed_on(received: &HeaderMap, also: &[HeaderName]) -> Headers {
     let passes = |name: &HeaderName| is_of_the_message(name) || also.contains(name);
-    let kept = received.iter().filter(|(name, _)| passes(name));
+    let only_here: Vec<_> = received
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let kept = received.iter().filter(|(name, _)| {
+        passes(name) && !stays(name) && !only_here.iter().any(|here| here == name.as_str())
+    });
     Headers::of_http(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
@@ -123,5 +133,24 @@ mod tests {
             names(&[http::header::AUTHORIZATION]),
             ["authorization", "mcp-param-region", "traceparent"]
         );
+    }
+
+    #[test]
+    fn what_is_about_the_connection_does_not_pass_even_if_it_is_asked_for() {
+        let mut received = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-User"),
+            ("x-user", "a"),
+            ("x-team", "b"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("mcp-session-id", "c"),
+        ] {
+            received.insert(HeaderName::from_static(name), value.parse().expect("a value"));
+        }
+        let also: Vec<_> = received.keys().cloned().collect();
+        let kept = passed_on(&received, &also);
+        let names: Vec<_> = kept.map().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-team"]);
     }
 }

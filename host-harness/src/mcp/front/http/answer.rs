@@ -33,10 +33,18 @@ pub(super) fn json(status: StatusCode, message: &Message) -> Response {
 /// An answer of the upstream, with its HTTP status if it had one.
 pub(super) fn response(said: &ToClient, otherwise: StatusCode) -> Response {
     let Some(status) = &said.status else { return json(otherwise, &said.message) };
-    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::BAD_GATEWAY);
-    let mut response = json(code, &said.message);
+    let mut response = json(passed_on(status.code), &said.message);
     response.headers_mut().extend(status.headers.iter().cloned());
     response
+}
+
+/// The status under which a client gets an upstream's HTTP error: the same if it
+/// is one of an error. Others would say something about the client's connection
+/// (101), its cache (304) or another place (307), and some of them forbid the body.
+fn passed_on(status: u16) -> StatusCode {
+    let status = StatusCode::from_u16(status).ok();
+    let error = status.filter(|status| status.is_client_error() || status.is_server_error());
+    error.unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
 /// A stream of messages.
@@ -54,4 +62,20 @@ pub(super) fn events(messages: impl Stream<Item = ToClient> + Send + 'static) ->
 /// An error that is about no request in particular.
 pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
     json(status, &Message::error(None, REFUSED, why, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_keep_the_status_of_the_upstream() {
+        for kept in [400, 401, 404, 418, 429, 499, 500, 503, 599] {
+            assert_eq!(passed_on(kept).as_u16(), kept);
+        }
+        for odd in [0, 100, 101, 103, 199, 200, 204, 205, 206, 301, 304, 308, 399, 600, 999, 65535]
+        {
+            assert_eq!(passed_on(odd), StatusCode::BAD_GATEWAY, "{odd}");
+        }
+    }
 }

@@ -29,6 +29,10 @@ use crate::mcp::{
 /// How long each step of an orderly end may take.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Whether a client listens to what the server says by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct IsHeard(pub(super) bool);
+
 pub(super) struct Conversation {
     peer: Peer,
     clients: Clients,
@@ -162,6 +166,19 @@ impl Conversation {
             return Duration::ZERO;
         }
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// How long ago the client asked or heard something, if nothing is under
+    /// way for it, and whether it listens to what the server says by itself.
+    pub(super) fn idle_for(&self) -> Option<(Duration, IsHeard)> {
+        let places = self.places.lock();
+        if !places.requests.is_empty() {
+            return None;
+        }
+        let is_heard = places.is_waited_for();
+        drop(places);
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((touched.elapsed(), IsHeard(is_heard)))
     }
 
     fn touch(&self) {

@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, Path, Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
@@ -35,6 +35,13 @@ pub(super) async fn post(
     if !accepts(&headers, &["application/json", "text/event-stream"]) {
         let why = "the client must accept both application/json and text/event-stream";
         return answer::refusal(StatusCode::NOT_ACCEPTABLE, why);
+    }
+    if let Some(kind) = headers.get(header::CONTENT_TYPE)
+        && !is_json(kind)
+    {
+        // Web pages may send other types without asking (CORS).
+        let why = "the body must be JSON, with the content type application/json";
+        return answer::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
     }
     // Before the body: bodies that are still coming need memory as well.
     let Some(one) = Underway::begin(&shared) else {
@@ -88,8 +95,8 @@ pub(super) async fn delete(
 ) -> Response {
     let Some(table) = shared.table(path.as_deref()) else { return unknown_server() };
     let Some(name) = session_of(&headers) else { return no_session() };
-    let Some(conversation) = table.remove(name) else { return unknown_session() };
-    conversation.end().await;
+    let Some(session) = table.remove(name) else { return unknown_session() };
+    session.end().await;
     StatusCode::OK.into_response()
 }
 
@@ -123,6 +130,12 @@ impl Shared {
 
 pub(super) fn session_of(headers: &HeaderMap) -> Option<&str> {
     headers.get(SESSION_ID)?.to_str().ok()
+}
+
+fn is_json(kind: &HeaderValue) -> bool {
+    let kind = kind.to_str().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
 /// Whether the client takes all of these media types.

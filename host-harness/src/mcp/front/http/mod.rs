@@ -3,10 +3,12 @@
 //!
 //! In the order of a request's way:
 //!
-//! * `connections`: how they are accepted, and closed.
+//! * `connections`: how they are accepted, and closed; `clients`, which of them
+//!   have something to do and what they have not read; `stream`, one of them.
 //! * `guard`: who may speak at all.
 //! * `endpoint`: what a POST, a GET and a DELETE mean; `request`, a request in a POST.
 //! * `era`: whether a server in a command knows 2026-07-28.
+//! * `initialize`: the beginning of a session.
 //! * `mirror`: whether the headers say what the body says.
 //! * `table`: the sessions, and the one that all requests without one share.
 //! * `conversation`: one session, and `places`: where each message to its client goes.
@@ -16,17 +18,21 @@
 //!   front answers in place of a server.
 
 mod answer;
+mod clients;
 mod connections;
 mod conversation;
 mod endpoint;
 mod era;
 mod guard;
+mod initialize;
 mod mirror;
 mod places;
 mod refused;
 mod request;
+mod scrapes;
 mod served;
 mod shared;
+mod stream;
 mod table;
 
 use std::{
@@ -54,6 +60,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use guard::Admission;
+use scrapes::Scrapes;
 use served::Served;
 use table::Table;
 
@@ -75,13 +82,31 @@ pub struct FrontLimits {
     /// its body; default 30 s. A connection that is asked nothing for so long
     /// is closed.
     pub read_timeout: Duration,
+    /// How long a client may take nothing of an answer before its connection
+    /// is closed; default 30 s.
+    pub write_timeout: Duration,
+    /// The longest head of a request, in bytes; default 64 KiB. A longer one,
+    /// or one of more than 100 headers, gets a 431.
+    pub max_header_bytes: usize,
+    /// Connections at a time; default 16,384, and never more than three of four
+    /// file descriptors that the operating system allows. At the limit the idlest
+    /// without a request is closed; if all have one, others get a 503.
+    pub max_connections: usize,
+    /// Bytes of answers that clients have asked for and not read, all together;
+    /// default 128 MiB. Beyond it the one that is behind for the longest time is
+    /// cut off, as long as others are behind as well.
+    pub max_unread_bytes: usize,
     /// MCP requests at a time; more get a 503. Default 1024.
     pub max_requests: usize,
-    /// Sessions at a time, for each server; more get a 503. Default 10,000,
-    /// and 64 of servers that are started for each session.
+    /// Sessions at a time, for each server, from their `initialize` until their
+    /// server has ended. At the limit the idlest without a request under way
+    /// ends; if all have one, others get a 503. Default 10,000, and 64 of
+    /// servers that are started for each session.
     pub max_sessions: Option<usize>,
     /// How long a session may be silent before it is ended; default 30 min.
     pub session_idle: Duration,
+    /// How long a server may take to answer `initialize`; default 60 s.
+    pub initialize_timeout: Duration,
     /// How long requests may take to end once the front is told to stop; default 10 s.
     pub drain: Duration,
     /// How long the servers that are served as one may take to answer where
@@ -94,9 +119,14 @@ impl Default for FrontLimits {
         Self {
             max_body_bytes: 4 << 20,
             read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            max_header_bytes: 64 << 10,
+            max_connections: 16_384,
+            max_unread_bytes: 128 << 20,
             max_requests: 1024,
             max_sessions: None,
             session_idle: Duration::from_secs(30 * 60),
+            initialize_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(10),
             join_timeout: joined::PATIENCE,
         }
@@ -123,7 +153,7 @@ struct Shared {
     all: Option<Table>,
     admission: Admission,
     limits: FrontLimits,
-    metrics: Option<Arc<Metrics>>,
+    scrapes: Option<Scrapes>,
     load: Load,
 }
 
@@ -176,7 +206,8 @@ impl HttpFront {
             .then(|| table(Served::Joined(Group::new(services.clone(), limits.join_timeout))));
         let tables = services.into_iter().map(|(name, one)| (name, table(Served::One(one))));
         let (tables, load) = (tables.collect(), Load::default());
-        let shared = Arc::new(Shared { tables, all, admission, limits, metrics, load });
+        let scrapes = metrics.map(Scrapes::new);
+        let shared = Arc::new(Shared { tables, all, admission, limits, scrapes, load });
         let sweeper = tokio::spawn(sweep(shared.clone()));
         let (draining, all) = (closed.clone(), shared.clone());
         let drain = async move {
@@ -189,7 +220,7 @@ impl HttpFront {
             draining.cancel();
         };
         let app = router(shared.clone());
-        let serving = connections::serve(listener, app, limits.read_timeout, &closed);
+        let serving = connections::serve(listener, app, &limits, &closed);
         tokio::join!(drain, serving);
         sweeper.abort();
         for table in shared.every_table() {
@@ -222,16 +253,10 @@ async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) 
 }
 
 async fn numbers(State(shared): State<Arc<Shared>>) -> Response {
-    match &shared.metrics {
-        Some(metrics) => {
-            let metrics = metrics.clone();
-            // It asks the plugins; who waits for them is not to hold up calls.
-            match tokio::task::spawn_blocking(move || metrics.text()).await {
-                Ok(text) => ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
-                Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            }
-        }
-        None => StatusCode::NOT_FOUND.into_response(),
+    let Some(scrapes) = &shared.scrapes else { return StatusCode::NOT_FOUND.into_response() };
+    match scrapes.text().await {
+        Some(text) => ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

@@ -6,6 +6,11 @@ use http::{HeaderValue, StatusCode, header};
 use super::{answer, table::NoConversation};
 use crate::mcp::wire::{INVALID_REQUEST, Id, Message, TooMuch, Was};
 
+/// To a client for whose connection there is no room, before it has said anything.
+pub(super) const NO_ROOM: &str = "HTTP/1.1 503 Service Unavailable\r\n\
+    Content-Type: application/json\r\nContent-Length: 100\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
+    {\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,\"message\":\"the gateway has too many connections\"}}";
+
 /// There is no conversation for a request.
 pub(super) fn unavailable(error: &NoConversation, id: &Id) -> Response {
     tracing::warn!(%error, "no conversation with the server");
@@ -64,4 +69,21 @@ pub(super) fn no_session() -> Response {
         answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "without a session there is only POST");
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_without_room_is_whole() {
+        let (head, body) = NO_ROOM.split_once("\r\n\r\n").expect("a head");
+        assert!(
+            head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())),
+            "{}",
+            body.len()
+        );
+        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!(body["error"]["code"], crate::mcp::reply::NO_ANSWER);
+    }
 }

@@ -1,23 +1,23 @@
 //! A request of a client, to its response or to the stream on which that will come.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use super::{
     Underway, answer,
-    conversation::{Answering, Conversation},
     endpoint::{PARSE_ERROR, session_of},
     era::{self, Era},
+    initialize::initialize,
     mirror,
     refused::{unavailable, unknown_session},
     table::Table,
 };
 use crate::mcp::{
     front::ToClient,
-    headers::{HEADER_MISMATCH, SESSION_ID, UNSUPPORTED_VERSION, passed_on, version_of},
+    headers::{HEADER_MISMATCH, UNSUPPORTED_VERSION, passed_on, version_of},
     wire::{INVALID_REQUEST, Id, Kind, Message},
 };
 
@@ -41,13 +41,7 @@ pub(super) async fn request(
         return answer::json(StatusCode::BAD_REQUEST, &refusal);
     }
     if method == "initialize" && !modern {
-        return match table.begin() {
-            Ok(conversation) => {
-                let answering = conversation.request(message, id, passed).await;
-                initialize(table, conversation, answering, one).await
-            }
-            Err(error) => unavailable(&error, id),
-        };
+        return initialize(table, message, id, passed, one).await;
     }
     let asks = modern && table.served.is_a_command();
     if asks && table.era.is_legacy() {
@@ -94,45 +88,7 @@ pub(super) async fn request(
     }
 }
 
-/// Waits for the server's word on a new session, which gets a name if it is a good one.
-async fn initialize(
-    table: &Table,
-    conversation: Arc<Conversation>,
-    mut answering: Answering,
-    one: Underway,
-) -> Response {
-    let mut before = Vec::new();
-    let said = loop {
-        match answering.next().await {
-            Some(said) if is_response(&said) => break said,
-            Some(said) => before.push(said),
-            None => {
-                let why = "the server ended before it answered `initialize`";
-                return answer::refusal(StatusCode::BAD_GATEWAY, why);
-            }
-        }
-    };
-    drop((answering, one));
-    let begun = said.status.is_none() && said.message.get("result").is_some();
-    let mut response = if before.is_empty() {
-        answer::response(&said, StatusCode::OK)
-    } else {
-        before.push(said);
-        answer::events(stream::iter(before))
-    };
-    if !begun {
-        conversation.end().await;
-        return response;
-    }
-    let name = table.enter(conversation).ok().and_then(|name| HeaderValue::from_str(&name).ok());
-    let Some(name) = name else {
-        return answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, "no name for the session");
-    };
-    response.headers_mut().insert(SESSION_ID, name);
-    response
-}
-
-fn is_response(said: &ToClient) -> bool {
+pub(super) fn is_response(said: &ToClient) -> bool {
     matches!(said.message.kind(), Kind::Response { .. })
 }
 

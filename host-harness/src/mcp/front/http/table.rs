@@ -6,6 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
 use super::{FrontLimits, conversation::Conversation, era, served::Served};
 use crate::mcp::{
     child::StartError,
@@ -20,15 +25,19 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long several servers go on as one without those of them that have ended.
 const RENEWAL: Duration = Duration::from_secs(5 * 60);
+/// How long a session may take to end before the one that it makes room for is refused.
+const GIVING_WAY: Duration = Duration::from_secs(10);
 
 pub(super) struct Table {
     pub(super) served: Served,
     /// Of a server in a command.
     pub(super) era: era::Known,
-    max_sessions: usize,
+    pub(super) initialize_timeout: Duration,
+    /// One for each session, from before its server is started until after that has ended.
+    places: Arc<Semaphore>,
     idle: Duration,
     shutdown: Shutdown,
-    sessions: Mutex<HashMap<String, Arc<Conversation>>>,
+    sessions: Mutex<HashMap<String, Begun>>,
     shared: Mutex<SharedOne>,
 }
 
@@ -39,10 +48,24 @@ struct SharedOne {
     pause: Duration,
 }
 
+/// A session, counted until this is dropped.
+pub(super) struct Begun {
+    pub(super) conversation: Arc<Conversation>,
+    place: OwnedSemaphorePermit,
+}
+
+impl Begun {
+    /// Ends it in order, and only then makes room for another.
+    pub(super) async fn end(self) {
+        self.conversation.end().await;
+        drop(self.place);
+    }
+}
+
 /// Why there is no conversation.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoConversation {
-    #[error("too many sessions")]
+    #[error("too many sessions, and none of them is idle")]
     TooMany,
     #[error("the server ended a moment ago and is not started again yet")]
     Resting,
@@ -56,7 +79,10 @@ impl Table {
         Self {
             served,
             era: era::Known::default(),
-            max_sessions: limits.max_sessions.unwrap_or(by_default),
+            initialize_timeout: limits.initialize_timeout,
+            places: Arc::new(Semaphore::new(
+                limits.max_sessions.unwrap_or(by_default).min(Semaphore::MAX_PERMITS),
+            )),
             idle: limits.session_idle,
             shutdown,
             sessions: Mutex::default(),
@@ -64,19 +90,40 @@ impl Table {
         }
     }
 
-    /// Begins a conversation that has no name yet.
-    pub(super) fn begin(&self) -> Result<Arc<Conversation>, NoConversation> {
-        if self.sessions().len() >= self.max_sessions {
-            return Err(NoConversation::TooMany);
-        }
-        Ok(Conversation::begin(&self.served, &Downstream::one(&self.shutdown))?)
+    /// Begins a session that has no name yet. If there are as many as may be,
+    /// the idlest of those that nobody waits for ends first.
+    pub(super) async fn begin(&self) -> Result<Begun, NoConversation> {
+        let place = match self.places.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                let idlest = self.take_idlest().ok_or(NoConversation::TooMany)?;
+                tracing::info!("a session that was idle makes room for another");
+                tokio::spawn(idlest.end());
+                let place = timeout(GIVING_WAY, self.places.clone().acquire_owned()).await;
+                place.ok().and_then(Result::ok).ok_or(NoConversation::TooMany)?
+            }
+        };
+        let conversation = Conversation::begin(&self.served, &Downstream::one(&self.shutdown))?;
+        Ok(Begun { conversation, place })
     }
 
-    /// Gives a conversation a name that nobody can guess.
+    /// Of the sessions without work the one that was silent for the longest
+    /// time; one whose client listens only if there is no other.
+    fn take_idlest(&self) -> Option<Begun> {
+        let mut sessions = self.sessions();
+        let idle = sessions.iter().filter_map(|(name, Begun { conversation, .. })| {
+            let (silent, is_heard) = conversation.idle_for()?;
+            Some(((std::cmp::Reverse(is_heard), silent), name))
+        });
+        let name = idle.max().map(|(_, name)| name.clone())?;
+        sessions.remove(&name)
+    }
+
+    /// Gives a session a name that nobody can guess.
     ///
     /// # Errors
     /// The operating system has no randomness to give.
-    pub(super) fn enter(&self, one: Arc<Conversation>) -> Result<String, getrandom::Error> {
+    pub(super) fn enter(&self, one: Begun) -> Result<String, getrandom::Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
         let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -88,13 +135,13 @@ impl Table {
     /// its client is to begin anew.
     pub(super) fn find(&self, name: &str) -> Option<Arc<Conversation>> {
         let mut sessions = self.sessions();
-        if sessions.get(name)?.is_over() {
+        if sessions.get(name)?.conversation.is_over() {
             sessions.remove(name);
         }
-        sessions.get(name).cloned()
+        sessions.get(name).map(|one| one.conversation.clone())
     }
 
-    pub(super) fn remove(&self, name: &str) -> Option<Arc<Conversation>> {
+    pub(super) fn remove(&self, name: &str) -> Option<Begun> {
         self.sessions().remove(name)
     }
 
@@ -129,34 +176,33 @@ impl Table {
 
     /// Ends sessions that were silent for too long, or are over.
     pub(super) fn sweep(&self) {
-        let mut ended = Vec::new();
-        self.sessions().retain(|_, one| {
-            let stays = !one.is_over() && one.silent_for() < self.idle;
-            if !stays {
-                ended.push(one.clone());
-            }
-            stays
+        let idle = self.idle;
+        let mut sessions = self.sessions();
+        let ended = sessions.extract_if(|_, Begun { conversation: one, .. }| {
+            one.is_over() || one.silent_for() >= idle
         });
-        for one in ended {
-            tokio::spawn(async move { one.end().await });
+        for (_, one) in ended {
+            tokio::spawn(one.end());
         }
     }
 
     /// Ends all.
     pub(super) async fn end(&self) {
-        let mut all: Vec<_> = self.sessions().drain().map(|(_, one)| one).collect();
-        {
-            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            all.extend(shared.conversation.take());
-        }
         let mut ending = tokio::task::JoinSet::new();
-        for one in all {
+        for (_, one) in self.sessions().drain() {
+            ending.spawn(one.end());
+        }
+        let shared = {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.conversation.take()
+        };
+        if let Some(one) = shared {
             ending.spawn(async move { one.end().await });
         }
         while ending.join_next().await.is_some() {}
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Arc<Conversation>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Begun>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
