@@ -3,12 +3,14 @@
 mod bench;
 mod cli;
 mod demo;
+mod memory;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
+    memory::give_back_large_blocks();
     let arguments = cli::Arguments::parse();
     cli::run(arguments).unwrap_or_else(|error| {
         // Lines that name the place of each problem, and never a backtrace:

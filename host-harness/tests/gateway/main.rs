@@ -8,6 +8,7 @@ mod closed_ports;
 #[cfg(unix)]
 mod collector;
 mod configuration_file;
+mod connections;
 #[cfg(unix)]
 mod crashes;
 #[cfg(unix)]
@@ -39,6 +40,7 @@ mod resources;
 #[cfg(unix)]
 mod secrets;
 mod shutdown;
+mod sessions;
 mod slow_readers;
 mod slow_writers;
 #[cfg(unix)]
