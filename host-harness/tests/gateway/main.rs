@@ -19,6 +19,7 @@ mod export;
 #[cfg(unix)]
 mod failing_collectors;
 mod frames;
+mod front_guards;
 mod half_frames;
 #[cfg(unix)]
 mod hostile_plugin;

@@ -67,6 +67,12 @@ impl Running {
         Self { gateway, address, log }
     }
 
+    /// Its process.
+    #[cfg(target_os = "linux")]
+    pub fn id(&self) -> u32 {
+        self.gateway.id().expect("it runs")
+    }
+
     /// Nobody reads its log any more, and it must not care.
     pub fn unheard(&self) {
         self.log.abort();
