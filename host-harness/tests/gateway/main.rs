@@ -40,8 +40,8 @@ mod reloads;
 mod resources;
 #[cfg(unix)]
 mod secrets;
-mod shutdown;
 mod sessions;
+mod shutdown;
 mod slow_readers;
 mod slow_writers;
 #[cfg(unix)]
