@@ -12,6 +12,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::process_group::ProcessGroup;
+
 /// How long a server may take to end after its input was closed, and again after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -26,10 +28,12 @@ pub struct StartError {
     pub source: io::Error,
 }
 
-/// A running server that speaks MCP on its standard streams. Killed when dropped.
+/// A running server that speaks MCP on its standard streams. Killed when
+/// dropped, with all processes of its group.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    group: ProcessGroup,
     command: String,
 }
 
@@ -55,10 +59,11 @@ impl Server {
         builder.process_group(0);
         let failed = |source| StartError { command: name.clone(), source };
         let mut child = builder.spawn().map_err(failed)?;
+        let group = ProcessGroup::led_by(&child);
         let (Some(stdout), Some(stdin)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(failed(io::Error::other("its standard streams are missing")));
         };
-        Ok((Self { child, command: name }, (stdout, stdin)))
+        Ok((Self { child, group, command: name }, (stdout, stdin)))
     }
 
     /// The command's name, as the operator wrote it.
@@ -67,31 +72,30 @@ impl Server {
         &self.command
     }
 
-    /// Waits for the end of a server whose input is closed: politely, then
-    /// with SIGTERM, then with SIGKILL, 2 s apart. None if it had to be told.
+    /// Waits for the end of a server whose input is closed, and of every
+    /// process in its group: politely, then with SIGTERM, then with SIGKILL,
+    /// 2 s apart. None if the server itself had to be asked. A process that
+    /// has left the group (`setsid`) is not the gateway's.
     ///
     /// # Errors
     /// The operating system does not know the child.
     pub async fn end(mut self) -> io::Result<Option<ExitStatus>> {
-        if let Ok(status) = timeout(GRACE, self.child.wait()).await {
-            return status.map(Some);
+        let by_itself = timeout(GRACE, self.child.wait()).await;
+        if self.group.is_empty() {
+            return by_itself.map_or(Ok(None), |status| status.map(Some));
         }
-        self.terminate();
-        if timeout(GRACE, self.child.wait()).await.is_err() {
+        self.group.terminate();
+        let ended = async {
+            // A launcher may have ended at once, and what it started lives on.
+            let status = self.child.wait().await;
+            self.group.emptied().await;
+            status
+        };
+        if timeout(GRACE, ended).await.is_err() {
             tracing::warn!(server = self.command, "does not end after SIGTERM; killed");
+            self.group.kill();
             self.child.kill().await?;
         }
-        Ok(None)
-    }
-
-    /// Asks the whole group to end.
-    fn terminate(&self) {
-        #[cfg(unix)]
-        if let Some(group) =
-            self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()))
-        {
-            // It may have ended since; then there is nobody to ask.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
-        }
+        by_itself.map_or(Ok(None), |status| status.map(Some))
     }
 }

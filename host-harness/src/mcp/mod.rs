@@ -28,7 +28,8 @@
 //!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * `server_requests`: what servers ask a client.
-//! * [`upstream`]: the servers: [`child`] processes and URLs.
+//! * [`upstream`]: the servers: [`child`] processes and URLs; `process_group`:
+//!   all that a command starts, and `guardian`: what ends that if the gateway is killed.
 //! * `service`: what the gateway has to know of a server; `unique`: names that nothing else has.
 //! * `headers`: what travels with a message over HTTP; `header_value`: texts in
 //!   headers; `param_headers`: parameters that a tool wants to see there;
@@ -43,6 +44,8 @@ mod downstream;
 pub mod facts;
 mod failed_closed;
 pub mod front;
+#[cfg(unix)]
+mod guardian;
 mod header_value;
 mod headers;
 pub mod joined;
@@ -53,6 +56,7 @@ mod members;
 mod param_headers;
 mod peer;
 pub mod pending;
+mod process_group;
 mod progress;
 pub mod relay;
 pub mod reply;
