@@ -55,7 +55,7 @@ impl Joined {
         // Whoever is second tells the upstream that the client is ready, once.
         let client_is_ready = {
             let ready = self.client_is_ready();
-            let Greeted::In(..) = judge(member, said, Era::Sessions) else { return };
+            let Greeted::In(..) = judge(member, said) else { return };
             *ready
         };
         tracing::info!(upstream = member.name, "has joined the others late");

@@ -4,16 +4,17 @@
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Joined, capabilities, changes,
     member::{Member, Standing},
     query::{Era, Query},
-    stateless::{self, CacheHint, server_info},
+    stateless::{self, CacheHint},
 };
 use crate::mcp::{
     front::ToClient,
+    introduction::implementation,
     reply::NO_ANSWER,
     wire::{INVALID_REQUEST, Message},
 };
@@ -48,16 +49,17 @@ impl Greeting {
         };
         version.then_some(greeting)
     }
-}
 
-impl From<&Greeting> for Standing {
-    fn from(greeting: &Greeting) -> Self {
-        Self::In {
-            capabilities: Value::Object(greeting.capabilities.clone()),
-            versions: greeting.supported_versions.clone().unwrap_or_default(),
+    /// What it makes of the upstream, `until` then if it is to be asked again.
+    pub(super) fn standing(&self, until: Option<Instant>) -> Standing {
+        Standing::In {
+            capabilities: Value::Object(self.capabilities.clone()),
+            versions: self.supported_versions.clone().unwrap_or_default(),
+            until,
         }
     }
 }
+
 
 impl Joined {
     /// Begins a session with every upstream.
@@ -74,7 +76,7 @@ impl Joined {
         let mut result = json!({
             "protocolVersion": lowest,
             "capabilities": capabilities,
-            "serverInfo": server_info(),
+            "serverInfo": implementation(),
         });
         add_instructions(&mut result, &greetings);
         query.result(&result)
@@ -86,7 +88,12 @@ impl Joined {
         let asked = asked.map(async |member| {
             let asking = member.ask(query.message.clone(), query);
             match timeout(self.group.patience, asking).await {
-                Ok(said) => judge(member, said, Era::Stateless),
+                // For this client only: what the upstream can do is learnt from
+                // the gateway's own questions.
+                Ok(said) => match Greeting::read(&said.message, Era::Stateless) {
+                    Some(greeting) => Greeted::In(member, greeting),
+                    None => Greeted::Not(Some(said)),
+                },
                 Err(_) => Greeted::Not(None),
             }
         });
@@ -126,27 +133,25 @@ impl Joined {
             member.set_standing(Era::Sessions, Standing::LeftOut);
             return Greeted::Not(None);
         };
-        judge(member, said, Era::Sessions)
+        judge(member, said)
     }
 }
 
-/// Remembers what an upstream can do that has answered a greeting.
-pub(super) fn judge(member: &Member, said: ToClient, era: Era) -> Greeted<'_> {
-    if let Some(greeting) = Greeting::read(&said.message, era) {
-        member.set_standing(era, (&greeting).into());
+/// Remembers what an upstream can do in this session that has answered `initialize`.
+pub(super) fn judge(member: &Member, said: ToClient) -> Greeted<'_> {
+    if let Some(greeting) = Greeting::read(&said.message, Era::Sessions) {
+        member.set_standing(Era::Sessions, greeting.standing(None));
         return Greeted::In(member, greeting);
     }
-    if era == Era::Sessions {
-        let code = said.message.error_code();
-        let status = said.status.as_ref().map(|status| status.code);
-        tracing::warn!(
-            upstream = member.name,
-            code,
-            status,
-            "left out: it did not agree to `initialize`"
-        );
-        member.set_standing(era, Standing::LeftOut);
-    }
+    let code = said.message.error_code();
+    let status = said.status.as_ref().map(|status| status.code);
+    tracing::warn!(
+        upstream = member.name,
+        code,
+        status,
+        "left out: it did not agree to `initialize`"
+    );
+    member.set_standing(Era::Sessions, Standing::LeftOut);
     Greeted::Not(Some(said))
 }
 

@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::mcp::{
@@ -128,6 +127,8 @@ pub(super) fn refusal(id: &Id) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn answered(error: serde_json::Value) -> Belief {
