@@ -166,7 +166,10 @@ mod tests {
         catalogue.forget_all();
         learn(&catalogue, &list(100..200, 0));
         assert_eq!(known(), 100, "all of the room is there again");
-        learn(&catalogue, &serde_json::json!({ "tools": [{ "name": "n".repeat(257) }] }).to_string());
+        learn(
+            &catalogue,
+            &serde_json::json!({ "tools": [{ "name": "n".repeat(257) }] }).to_string(),
+        );
         assert_eq!(catalogue.of(&"n".repeat(257)), None);
     }
 }

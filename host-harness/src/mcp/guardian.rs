@@ -70,7 +70,9 @@ fn say(change: char, group: Pid) {
         // A line is shorter than what a pipe takes at once, and it is always read.
         let line = format!("{change} {}\n", group.as_raw_nonzero());
         if input.write_all(line.as_bytes()).is_err() {
-            tracing::warn!("servers may outlive the gateway if it is killed: their guardian is gone");
+            tracing::warn!(
+                "servers may outlive the gateway if it is killed: their guardian is gone"
+            );
             *guardian = Guardian::Missing;
         }
     }

@@ -79,8 +79,7 @@ impl Claims {
             let Some(beyond) = numbers.len().checked_sub(MOST_UNLISTED + 1) else { continue };
             let (_, last, _) = numbers.select_nth_unstable(beyond);
             let last = *last;
-            self.claims
-                .retain(|_, claim| claim.at != at || claim.listed || claim.number > last);
+            self.claims.retain(|_, claim| claim.at != at || claim.listed || claim.number > last);
         }
     }
 
@@ -128,7 +127,10 @@ mod tests {
     fn a_name_stays_with_whom_it_was_first_listed_or_not() {
         let mut claims = Claims::default();
         assert_eq!(round(&mut claims, &[(0, &["turn"]), (1, &["pay"])]), [true, true]);
-        assert_eq!(round(&mut claims, &[(0, &["turn", "pay"]), (1, &["pay"])]), [true, false, true]);
+        assert_eq!(
+            round(&mut claims, &[(0, &["turn", "pay"]), (1, &["pay"])]),
+            [true, false, true]
+        );
         assert_eq!(claims.find("pay").map(|place| place.at), Some(1));
         // The first one is silent, then lists it no more, then lists it again.
         assert_eq!(round(&mut claims, &[(0, &["pay"])]), [false]);

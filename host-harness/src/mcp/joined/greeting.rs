@@ -60,7 +60,6 @@ impl Greeting {
     }
 }
 
-
 impl Joined {
     /// Begins a session with every upstream.
     pub(super) async fn initialize(&self, query: &Query) -> ToClient {

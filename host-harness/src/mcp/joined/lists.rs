@@ -8,7 +8,7 @@ use serde_json::{
     json,
     value::{RawValue, to_raw_value},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Joined,
@@ -135,7 +135,7 @@ impl Joined {
             }
             claims.end(&heard_of);
         });
-        self.directory.relisting(kind).done();
+        self.directory.relisting(kind).done(Instant::now());
         joint
     }
 
@@ -145,7 +145,7 @@ impl Joined {
         let relisting = self.directory.relisting(kind);
         let before = relisting.rounds();
         let _listing = relisting.listing.lock().await;
-        if relisting.rounds() == before && relisting.is_allowed() {
+        if relisting.rounds() == before && relisting.is_allowed(Instant::now()) {
             let silent = self.gather(kind, query).await.silent;
             self.directory.set_silent(kind, &silent);
         }
@@ -165,7 +165,8 @@ impl Joined {
         let mut cursors = HashSet::new();
         for page in 0..MOST_PAGES {
             let said = member.ask(request.clone(), query).await;
-            let Some((told, whole)) = read_page(kind, &said.message, &mut left, &mut contents.entries)
+            let Some((told, whole)) =
+                read_page(kind, &said.message, &mut left, &mut contents.entries)
             else {
                 return Err(match said.message.error_code() {
                     Some(METHOD_NOT_FOUND) if page == 0 => NoList::None,
@@ -225,7 +226,8 @@ impl Joined {
         }
         let prefix = kind.prefix(&member.prefixes);
         let name = prefix.map_or_else(|| own.clone(), |prefix| format!("{prefix}{own}"));
-        if let Some(other) = self.group.whose_prefix(kind, &name).filter(|one| *one != member.name) {
+        if let Some(other) = self.group.whose_prefix(kind, &name).filter(|one| *one != member.name)
+        {
             self.warn_of_name(kind, at, &name, &format!("begins as those of `{other}` do"));
             return None;
         }

@@ -68,8 +68,8 @@ use crate::mcp::{
 };
 use changes::INITIALIZED;
 use directory::Directory;
-use listed::Listed;
 pub use group::{Group, Prefixes};
+use listed::Listed;
 use member::Member;
 use query::{Era, Query};
 use subscription::Subscriptions;
@@ -241,7 +241,10 @@ impl Joined {
                     self.directory.relisting(*kind).changed();
                 }
                 if method == UPDATED && self.is_of_another(at, &message) {
-                    return tracing::debug!(upstream = member.name, "dropped news of another's resource");
+                    return tracing::debug!(
+                        upstream = member.name,
+                        "dropped news of another's resource"
+                    );
                 }
                 match subscription::subscription_of(&message) {
                     Some(id) => return self.subscription_said(&id, at, message).await,

@@ -51,9 +51,8 @@ impl Relisting {
     }
 
     /// Whether they may be asked to list again now.
-    pub(super) fn is_allowed(&self) -> bool {
+    pub(super) fn is_allowed(&self, now: Instant) -> bool {
         self.with(|bucket| {
-            let now = Instant::now();
             let Some(listed) = bucket.listed else { return true };
             if bucket.changed && now - listed >= CHANGED {
                 return true;
@@ -72,9 +71,9 @@ impl Relisting {
     }
 
     /// They have listed, for whichever reason.
-    pub(super) fn done(&self) {
+    pub(super) fn done(&self, now: Instant) {
         self.with(|bucket| {
-            bucket.listed = Some(Instant::now());
+            bucket.listed = Some(now);
             bucket.rounds += 1;
             bucket.changed = false;
         });
@@ -92,37 +91,42 @@ impl Relisting {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
-
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_few_unknown_names_are_looked_for_at_once_and_then_one_in_a_while() {
+    #[test]
+    fn a_few_unknown_names_are_looked_for_at_once_and_then_one_in_a_while() {
         let relisting = Relisting::default();
-        let listed = |times: usize| {
-            let allowed = |_: &usize| relisting.is_allowed() && { relisting.done(); true };
-            (0..times).filter(allowed).count()
+        let mut now = Instant::now();
+        let listed = |now: Instant| {
+            let asked = (0..100).filter(|_| {
+                let allowed = relisting.is_allowed(now);
+                if allowed {
+                    relisting.done(now);
+                }
+                allowed
+            });
+            asked.count()
         };
-        assert_eq!(listed(100), 3, "the first list is nobody's fault");
-        advance(REFILL - Duration::from_millis(1)).await;
-        assert_eq!(listed(100), 0);
-        advance(Duration::from_millis(1)).await;
-        assert_eq!(listed(100), 1);
-        advance(100 * REFILL).await;
-        assert_eq!(listed(100), 2);
+        assert_eq!(listed(now), 3, "the first list is nobody's fault");
+        now += REFILL - Duration::from_millis(1);
+        assert_eq!(listed(now), 0);
+        now += Duration::from_millis(1);
+        assert_eq!(listed(now), 1);
+        now += 100 * REFILL;
+        assert_eq!(listed(now), 2);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_list_that_has_changed_is_read_again_but_not_all_the_time() {
+    #[test]
+    fn a_list_that_has_changed_is_read_again_but_not_all_the_time() {
         let relisting = Relisting::default();
-        let mut listed = 0;
+        let (mut listed, mut now) = (0, Instant::now());
         for _ in 0..1_000 {
             relisting.changed();
-            if relisting.is_allowed() {
-                relisting.done();
+            if relisting.is_allowed(now) {
+                relisting.done(now);
                 listed += 1;
             }
-            advance(Duration::from_millis(10)).await;
+            now += Duration::from_millis(10);
         }
         assert!((8..=15).contains(&listed), "{listed} times in 10 s");
     }

@@ -58,10 +58,10 @@ enum Belief {
 
 impl Belief {
     /// None if the server has to be asked.
-    fn era(self) -> Option<Era> {
+    fn era(self, now: Instant) -> Option<Era> {
         match self {
             Self::Modern => Some(Era::Modern),
-            Self::LegacyUntil(end) if Instant::now() < end => Some(Era::Legacy),
+            Self::LegacyUntil(end) if now < end => Some(Era::Legacy),
             Self::LegacyUntil(_) | Self::None => None,
         }
     }
@@ -83,7 +83,7 @@ impl Known {
             return era;
         }
         let belief = match timeout(PATIENCE, ask(session)).await {
-            Ok(Ok(response)) => belief_of(&response),
+            Ok(Ok(response)) => belief_of(&response, Instant::now()),
             // That it is gone is the request's own to find out.
             Ok(Err(Loss::NotSent)) => return Era::Modern,
             // It ended at the question, or said nothing: most likely that is its answer.
@@ -94,7 +94,7 @@ impl Known {
     }
 
     fn era(&self) -> Option<Era> {
-        self.belief.lock().unwrap_or_else(PoisonError::into_inner).era()
+        self.belief.lock().unwrap_or_else(PoisonError::into_inner).era(Instant::now())
     }
 }
 
@@ -107,14 +107,14 @@ async fn ask(session: &Session) -> Result<Message, Loss> {
 }
 
 /// A server of 2026-07-28 has to answer; whatever else it says is said by an older one.
-fn belief_of(response: &Message) -> Belief {
+fn belief_of(response: &Message, now: Instant) -> Belief {
     if response.get("error").is_none() {
         return Belief::Modern;
     }
     match response.error_code() {
         Some(UNSUPPORTED_VERSION..=HEADER_MISMATCH) => Belief::Modern,
-        Some(METHOD_NOT_FOUND) => Belief::LegacyUntil(Instant::now() + REST),
-        _ => Belief::LegacyUntil(Instant::now() + SHORT_REST),
+        Some(METHOD_NOT_FOUND) => Belief::LegacyUntil(now + REST),
+        _ => Belief::LegacyUntil(now + SHORT_REST),
     }
 }
 
@@ -131,24 +131,20 @@ mod tests {
 
     use super::*;
 
-    fn answered(error: serde_json::Value) -> Belief {
-        let response = json!({ "jsonrpc": "2.0", "id": 1, "error": error });
-        belief_of(&Message::written(&response.to_string()))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_no_is_believed_for_a_while_and_a_yes_for_good() {
-        let no = answered(json!({ "code": METHOD_NOT_FOUND, "message": "no such method" }));
-        let doubt = answered(json!({ "code": -32603, "message": "still loading" }));
-        let yes = answered(json!({ "code": UNSUPPORTED_VERSION, "message": "not this one" }));
-        assert_eq!([no, doubt, yes].map(Belief::era), [
-            Some(Era::Legacy),
-            Some(Era::Legacy),
-            Some(Era::Modern)
-        ]);
-        tokio::time::advance(SHORT_REST).await;
-        assert_eq!([no, doubt].map(Belief::era), [Some(Era::Legacy), None]);
-        tokio::time::advance(REST).await;
-        assert_eq!([no, yes].map(Belief::era), [None, Some(Era::Modern)]);
+    #[test]
+    fn a_no_is_believed_for_a_while_and_a_yes_for_good() {
+        let now = Instant::now();
+        let answered = |code: i64| {
+            let error = json!({ "code": code, "message": "no" });
+            let response = json!({ "jsonrpc": "2.0", "id": 1, "error": error });
+            belief_of(&Message::written(&response.to_string()), now)
+        };
+        let (no, doubt, yes) =
+            (answered(METHOD_NOT_FOUND), answered(-32603), answered(UNSUPPORTED_VERSION));
+        let eras = |later| [no, doubt, yes].map(|belief| belief.era(now + later));
+        let (old, new) = (Some(Era::Legacy), Some(Era::Modern));
+        assert_eq!(eras(Duration::ZERO), [old, old, new]);
+        assert_eq!(eras(SHORT_REST), [old, None, new]);
+        assert_eq!(eras(REST), [None, None, new]);
     }
 }

@@ -10,7 +10,6 @@ use serde_json::{
 };
 
 use super::{answer::first_response, exchange::Exchange};
-use crate::peer_text::PeerText;
 use crate::mcp::{
     headers::{HEADER_MISMATCH, Headers, protocol_meta, version_of},
     listing,
@@ -20,6 +19,7 @@ use crate::mcp::{
     upstream::ToUpstream,
     wire::{Id, Kind, Message},
 };
+use crate::peer_text::PeerText;
 
 /// Pages of a list of tools that are asked for in a row.
 const MOST_PAGES: usize = 100;
@@ -40,7 +40,8 @@ pub(super) fn without_broken_tools(list: Message) -> Message {
     let kept = || {
         let all = list.get("result")?;
         // Where they stand: there may be a great many.
-        let tools: Vec<&RawValue> = serde_json::from_str(listing::member(all, "tools")?.get()).ok()?;
+        let tools: Vec<&RawValue> =
+            serde_json::from_str(listing::member(all, "tools")?.get()).ok()?;
         let (kept, broken): (Vec<_>, Vec<_>) = tools.into_iter().partition(|tool| is_sound(tool));
         if broken.is_empty() {
             return None;
