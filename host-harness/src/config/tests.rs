@@ -231,6 +231,8 @@ limits:
   max_sessions: 9
   session_idle_ms: 10
   drain_ms: 11
+  max_listed: 12
+  max_listed_bytes: 13
 ",
     )
     .expect("a good configuration");
@@ -239,8 +241,21 @@ limits:
     assert_eq!((calls.max_tool_retries, calls.cancel_wait), (1, ms(4)));
     assert_eq!((calls.attempt_timeout, calls.deadline), (Some(ms(2)), Some(ms(3))));
     assert_eq!(limits.of_messages(), 5);
+    let lists = limits.of_lists();
+    assert_eq!((lists.max_listed, lists.max_listed_bytes), (12, 13));
     let front = limits.of_the_front();
     assert_eq!((front.max_body_bytes, front.read_timeout), (6, ms(7)));
     assert_eq!((front.max_requests, front.max_sessions), (8, Some(9)));
     assert_eq!((front.session_idle, front.drain), (ms(10), ms(11)));
+}
+
+#[test]
+fn a_name_that_is_no_part_of_a_url_is_refused() {
+    for name in [".", "..", "...", "a/b", "ä", &"n".repeat(129)] {
+        let told = complaint(&format!("upstreams: {{ \"{name}\": {{ command: [x] }} }}"));
+        assert!(told.starts_with(&format!("upstreams.{name}: the name must")), "{told}");
+    }
+    for name in [".a", "a..b", &"n".repeat(128)] {
+        read(&format!("upstreams: {{ \"{name}\": {{ command: [x] }} }}")).expect("a good name");
+    }
 }

@@ -99,3 +99,62 @@ impl Server {
         by_itself.map_or(Ok(None), |status| status.map(Some))
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    use super::*;
+
+    /// Starts a shell that starts another process, which tells its id; that id.
+    async fn with_a_second_process(script: &str) -> (Server, ChildStdin, rustix::process::Pid) {
+        let arguments = ["-c", script].map(OsString::from);
+        let (server, (from, to)) = Server::start(OsStr::new("sh"), &arguments).expect("a shell");
+        let line = BufReader::new(from).lines().next_line().await.expect("text").expect("a line");
+        let id = rustix::process::Pid::from_raw(line.parse().expect("a number"));
+        (server, to, id.expect("not 0"))
+    }
+
+    /// Ended, though its new parent may not have taken note.
+    fn is_gone(id: rustix::process::Pid) -> bool {
+        let id = id.as_raw_nonzero();
+        let state = std::process::Command::new("ps")
+            .args(["-o", "stat=", "-p", &id.to_string()])
+            .output()
+            .expect("ps");
+        let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
+        state.is_empty() || state.starts_with('Z')
+    }
+
+    #[tokio::test]
+    async fn what_a_launcher_leaves_behind_ends_with_it_however_the_launcher_ended() {
+        for script in [
+            // It ends with its input, the other one does not.
+            "sleep 60 & echo $!; cat > /dev/null",
+            // It has ended already, with a failure.
+            "sleep 60 & echo $!; exit 3",
+            // Neither listens to SIGTERM.
+            "trap '' TERM; sleep 60 & echo $!; wait",
+        ] {
+            let (server, to, second) = with_a_second_process(script).await;
+            assert!(!is_gone(second));
+            drop(to);
+            server.end().await.expect("a status");
+            assert!(is_gone(second), "{script}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_dropped_takes_its_group_along() {
+        let (server, _to, second) =
+            with_a_second_process("trap '' TERM; sleep 60 & echo $!; wait").await;
+        drop(server);
+        for _ in 0..500 {
+            if is_gone(second) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it lives");
+    }
+}

@@ -21,6 +21,8 @@ mod frames;
 mod half_frames;
 #[cfg(unix)]
 mod hostile_plugin;
+#[cfg(unix)]
+mod hostile_servers;
 mod http_client;
 mod http_front;
 mod http_front_child;

@@ -94,9 +94,10 @@ impl Claims {
         Some(self.claims.get(name)?.at)
     }
 
-    /// The upstreams with a listed name that `fits`, whoever had one first before the others.
+    /// The upstreams with a name that `fits`, whoever had one first before the
+    /// others, whether it is listed by now or not.
     pub(super) fn fitting(&self, fits: impl Fn(&str) -> bool) -> Vec<usize> {
-        let fitting = self.claims.iter().filter(|(name, claim)| claim.listed && fits(name));
+        let fitting = self.claims.iter().filter(|(name, _)| fits(name));
         let mut first: HashMap<usize, u64> = HashMap::new();
         for (_, claim) in fitting {
             let number = first.entry(claim.at).or_insert(claim.number);
@@ -147,6 +148,8 @@ mod tests {
         round(&mut claims, &[(1, &["bank:{x}"])]);
         round(&mut claims, &[(0, &["{+any}"]), (1, &["bank:{x}", "{+all}"])]);
         assert_eq!(claims.fitting(|_| true), [1, 0]);
+        round(&mut claims, &[(0, &["{+any}"]), (1, &[])]);
+        assert_eq!(claims.fitting(|_| true), [1, 0], "also when the first one lists it no more");
     }
 
     #[test]

@@ -88,7 +88,12 @@ impl Directory {
         round(self.lists().entry(kind).or_default())
     }
 
-    /// The upstreams with a listed name that `fits`, whoever had one first before the others.
+    /// Whose a template was first, whether it is listed by now or not.
+    pub(super) fn owner_of_template(&self, template: &str) -> Option<usize> {
+        self.lists().get(&Listed::Templates)?.owner_of(template)
+    }
+
+    /// The upstreams with a name that `fits`, whoever had one first before the others.
     pub(super) fn fitting(&self, kind: Listed, fits: impl Fn(&str) -> bool) -> Vec<usize> {
         self.lists().get(&kind).map(|claims| claims.fitting(fits)).unwrap_or_default()
     }

@@ -263,13 +263,12 @@ impl Joined {
         let (name, what) = (kind.shown(name), kind.member());
         match kind.key() {
             Some(key) => tracing::warn!(
-                "`{name}` is in the {what} of both `{first}` and `{second}`, and was first in those \
-                 of `{first}`: that of `{second}` is left out; `upstreams.{second}.{key}` would \
-                 tell them apart"
+                "`{name}` is in the {what} of both `{first}` and `{second}`: that of `{second}` is \
+                 left out; `upstreams.{second}.{key}` would tell them apart"
             ),
             None => tracing::warn!(
-                "`{name}` is in the {what} of both `{first}` and `{second}`, and was first in those \
-                 of `{first}`: that of `{second}` is left out"
+                "`{name}` is in the {what} of both `{first}` and `{second}`: that of `{second}` is \
+                 left out"
             ),
         }
     }

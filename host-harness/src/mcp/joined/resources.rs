@@ -93,8 +93,8 @@ impl Joined {
             Ok(asked) => asked,
             Err(refusal) => return refusal,
         };
-        let listed = self.directory.find(Listed::Templates, &uri);
-        let asked = listed.map_or(asked, |place| vec![place.at]);
+        let owner = self.directory.owner_of_template(&uri);
+        let asked = owner.map_or(asked, |at| vec![at]);
         match self.seek(asked, query, &NOT_HERE).await {
             Some((_, answer)) => answer,
             None => query.error(INVALID_PARAMS, "Unknown reference"),
