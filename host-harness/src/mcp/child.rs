@@ -94,7 +94,9 @@ impl Server {
         if timeout(GRACE, ended).await.is_err() {
             tracing::warn!(server = self.command, "does not end after SIGTERM; killed");
             self.group.kill();
-            self.child.kill().await?;
+            // It may have ended before the others of its group.
+            let _ = self.child.start_kill();
+            self.child.wait().await?;
         }
         by_itself.map_or(Ok(None), |status| status.map(Some))
     }

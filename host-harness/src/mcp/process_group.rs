@@ -8,7 +8,9 @@ pub(super) use unix::ProcessGroup;
 mod unix {
     use std::time::Duration;
 
-    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+    use rustix::process::{
+        Pid, Signal, WaitOptions, kill_process_group, test_kill_process_group, waitpgid,
+    };
     use tokio::{process::Child, time::sleep};
 
     use crate::mcp::guardian;
@@ -36,10 +38,18 @@ mod unix {
             self.0.is_none_or(|group| test_kill_process_group(group).is_err())
         }
 
-        /// Waits until nobody is left.
+        /// Waits until nobody is left; the leader's end has been taken note of.
         pub(in crate::mcp) async fn emptied(&self) {
             while !self.is_empty() {
+                self.bury();
                 sleep(LOOK).await;
+            }
+        }
+
+        /// Where the gateway is the first process of a container, orphans are its children.
+        fn bury(&self) {
+            if let Some(group) = self.0 {
+                while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
             }
         }
 

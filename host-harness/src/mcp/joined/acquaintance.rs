@@ -115,7 +115,7 @@ impl Joined {
         }
         match Greeting::read(&said.message, Era::Stateless) {
             Some(greeting) => greeting.standing(Some(Instant::now() + FRESH)),
-            None => self.judge(member, &said),
+            None => self.conclude(member, &said),
         }
     }
 
@@ -124,7 +124,7 @@ impl Joined {
     }
 
     /// What to think of an upstream that does not say what it can do.
-    fn judge(&self, member: &Member, said: &ToClient) -> Standing {
+    fn conclude(&self, member: &Member, said: &ToClient) -> Standing {
         let code = said.message.error_code();
         let status = said.status.as_ref().map(|status| status.code);
         // Of before is who knows nothing of the question. Whatever else it says

@@ -63,6 +63,7 @@ impl Greeting {
 impl Joined {
     /// Begins a session with every upstream.
     pub(super) async fn initialize(&self, query: &Query) -> ToClient {
+        self.remember_greeting(query);
         let asked = self.members.iter().enumerate().map(|(at, one)| self.greet(at, one, query));
         let (greetings, refusal) = sorted(join_all(asked).await);
         let lowest = greetings.iter().filter_map(|(_, one)| one.protocol_version.as_ref()).min();
@@ -129,29 +130,31 @@ impl Joined {
         let told = timeout(self.group.patience, self.ask_for_long(at, query)).await;
         let Ok(Some(said)) = told else {
             tracing::warn!(upstream = member.name, "left out until it answers `initialize`");
-            member.set_standing(Era::Sessions, Standing::LeftOut);
+            member.set_standing(Era::Sessions, Standing::LeftOut(None));
             return Greeted::Not(None);
         };
-        judge(member, said)
+        self.judge(member, said)
     }
-}
 
-/// Remembers what an upstream can do in this session that has answered `initialize`.
-pub(super) fn judge(member: &Member, said: ToClient) -> Greeted<'_> {
-    if let Some(greeting) = Greeting::read(&said.message, Era::Sessions) {
-        member.set_standing(Era::Sessions, greeting.standing(None));
-        return Greeted::In(member, greeting);
+    /// Remembers what an upstream can do in this session that has answered
+    /// `initialize`. One that does not agree is asked again in a while.
+    pub(super) fn judge<'a>(&self, member: &'a Member, said: ToClient) -> Greeted<'a> {
+        if let Some(greeting) = Greeting::read(&said.message, Era::Sessions) {
+            member.set_standing(Era::Sessions, greeting.standing(None));
+            return Greeted::In(member, greeting);
+        }
+        let code = said.message.error_code();
+        let status = said.status.as_ref().map(|status| status.code);
+        tracing::warn!(
+            upstream = member.name,
+            code,
+            status,
+            "left out: it did not agree to `initialize`"
+        );
+        let again = Instant::now() + self.group.patience;
+        member.set_standing(Era::Sessions, Standing::LeftOut(Some(again)));
+        Greeted::Not(Some(said))
     }
-    let code = said.message.error_code();
-    let status = said.status.as_ref().map(|status| status.code);
-    tracing::warn!(
-        upstream = member.name,
-        code,
-        status,
-        "left out: it did not agree to `initialize`"
-    );
-    member.set_standing(Era::Sessions, Standing::LeftOut);
-    Greeted::Not(Some(said))
 }
 
 /// Who is in, and the first refusal of the others.

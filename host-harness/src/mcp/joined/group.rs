@@ -168,6 +168,7 @@ impl Group {
             client_gone,
             upstream_gone: CancellationToken::new(),
             greeting: Arc::default(),
+            greeted_with: Mutex::default(),
             client_is_ready: Mutex::default(),
             meeting: tokio::sync::Mutex::default(),
         });

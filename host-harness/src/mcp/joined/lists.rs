@@ -95,6 +95,9 @@ impl Joined {
     /// Asks all upstreams for what they list, and remembers whose it is.
     pub(super) async fn gather(&self, kind: Listed, query: &Query) -> Joint {
         let era = query.era();
+        if era == Era::Sessions {
+            self.greet_again();
+        }
         let asked =
             self.members.iter().enumerate().filter(|(_, one)| one.offers(era, kind.capability()));
         let asked = asked.map(async |(at, member)| {

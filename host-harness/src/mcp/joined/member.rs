@@ -43,8 +43,10 @@ pub(super) enum Standing {
     /// It has said what it can do, and which versions it speaks where there are
     /// no sessions; it is asked again after that time, if there is one.
     In { capabilities: Value, versions: Vec<String>, until: Option<Instant> },
-    /// It has refused the session of this client, and is not asked for anything in it.
-    LeftOut,
+    /// It has not agreed to the session of this client, and is not asked for
+    /// anything in it; it is asked to agree again after that time, unless its
+    /// answer is still awaited.
+    LeftOut(Option<Instant>),
     /// It seems to be of before 2026-07-28: it is not asked for anything until then.
     Old(Instant),
     /// Nothing is known of it, and it is not asked for anything until then.
@@ -67,7 +69,7 @@ impl Standing {
         match self {
             Self::Old(until) | Self::Resting(until) => *until <= Instant::now(),
             Self::Unknown => true,
-            Self::In { .. } | Self::LeftOut => false,
+            Self::In { .. } | Self::LeftOut(_) => false,
         }
     }
 }
@@ -193,6 +195,18 @@ impl Member {
         self.standings()[Era::Stateless as usize].is_over() && !self.is_lost()
     }
 
+    /// Whether it is time to ask it once more to agree to the session. True
+    /// once: then its answer is awaited.
+    pub(super) fn may_agree_now(&self) -> bool {
+        match &mut self.standings()[Era::Sessions as usize] {
+            Standing::LeftOut(after @ Some(_)) if after.is_some_and(|at| at <= Instant::now()) => {
+                *after = None;
+                !self.is_lost()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it was asked so long ago that it is to be asked again; true once in `every`.
     pub(super) fn is_stale(&self, every: Duration) -> bool {
         match &mut self.standings()[Era::Stateless as usize] {
@@ -224,7 +238,7 @@ impl Member {
 
     /// Whether the upstream is not to be told anything in this era.
     pub(super) fn is_left_out(&self, era: Era) -> bool {
-        matches!(self.standings()[era as usize], Standing::LeftOut | Standing::Old(_))
+        matches!(self.standings()[era as usize], Standing::LeftOut(_) | Standing::Old(_))
     }
 
     /// Whether the upstream may be asked for something in this era.
@@ -234,7 +248,7 @@ impl Member {
             Standing::In { .. } => true,
             // Since there are no sessions, one of before might take it for something else.
             Standing::Unknown => era == Era::Sessions,
-            Standing::LeftOut | Standing::Old(_) | Standing::Resting(_) => false,
+            Standing::LeftOut(_) | Standing::Old(_) | Standing::Resting(_) => false,
         }
     }
 
@@ -254,7 +268,7 @@ impl Member {
     /// Whether the client is to hear nothing of the upstream.
     pub(super) fn is_silenced(&self) -> bool {
         let standings = self.standings();
-        standings.iter().any(|one| matches!(one, Standing::LeftOut | Standing::Old(_)))
+        standings.iter().any(|one| matches!(one, Standing::LeftOut(_) | Standing::Old(_)))
             && !standings.iter().any(|standing| matches!(standing, Standing::In { .. }))
     }
 

@@ -93,6 +93,8 @@ pub(crate) struct Joined {
     subscriptions: Subscriptions,
     /// Held while the upstreams answer `initialize`.
     greeting: Arc<RwLock<()>>,
+    /// The client's `initialize`.
+    greeted_with: Mutex<Option<Query>>,
     client_is_ready: Mutex<bool>,
     /// Held while upstreams are asked what they are.
     meeting: tokio::sync::Mutex<()>,
@@ -207,6 +209,15 @@ impl Joined {
     /// Whether every upstream that could be started is still there.
     pub(crate) fn is_whole(&self) -> bool {
         !self.members.iter().any(Member::is_lost)
+    }
+
+    fn remember_greeting(&self, query: &Query) {
+        *self.greeted_with.lock().unwrap_or_else(PoisonError::into_inner) = Some(query.clone());
+    }
+
+    /// The client's `initialize`, if there was one.
+    fn greeting_query(&self) -> Option<Query> {
+        self.greeted_with.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the client has said so.
