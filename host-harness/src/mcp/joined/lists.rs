@@ -49,7 +49,7 @@ enum NoList {
     /// It has none to give.
     None,
     /// It did not answer, or with this.
-    Failed(Option<ToClient>),
+    Failed(Option<Box<ToClient>>),
 }
 
 /// All lists in one.
@@ -121,7 +121,7 @@ impl Joined {
                         kind.member()
                     );
                     joint.silent.push(at);
-                    joint.refusal = joint.refusal.or(said);
+                    joint.refusal = joint.refusal.or(said.map(|said| *said));
                 }
             }
         }
@@ -173,7 +173,7 @@ impl Joined {
             else {
                 return Err(match said.message.error_code() {
                     Some(METHOD_NOT_FOUND) if page == 0 => NoList::None,
-                    _ => NoList::Failed(Some(said)),
+                    _ => NoList::Failed(Some(Box::new(said))),
                 });
             };
             if page == 0 {
