@@ -9,7 +9,7 @@
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
 //! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
 //! * [`mod@advise`]: what other policies would have made of calls that were logged.
-//! * [`report`]: pages and lines for people.
+//! * [`report`]: pages and lines for people; [`escaped`]: texts of peers in them.
 
 pub mod advise;
 pub mod bundled;
@@ -21,8 +21,11 @@ mod https;
 pub mod mcp;
 pub mod metrics;
 pub mod otlp;
+mod peer_text;
 pub mod report;
 pub mod sandbox;
 #[cfg(test)]
 mod scaling;
 pub mod simulate;
+
+pub use peer_text::escaped;

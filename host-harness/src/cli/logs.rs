@@ -1,11 +1,25 @@
 //! What we say while we run.
+//!
+//! Peers choose some of the words, so whatever is written stays on its line
+//! ([`one_line`]), and no peer can make it say the same all day ([`limiter`]).
+
+mod limiter;
+mod one_line;
 
 use std::io;
 
 use host_harness::otlp::Export;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::FilterExt,
+    layer::{Filter, SubscriberExt},
+    registry::Registry,
+    util::SubscriberInitExt,
+};
 
 use crate::cli::words;
+use limiter::Limiter;
+use one_line::OneLine;
 
 /// Of everybody else only what is wrong.
 pub(super) const NORMAL: &str = "warn,host_harness=info";
@@ -22,8 +36,13 @@ pub(super) fn to_stderr(by_default: &str, export: Option<&Export>) {
         // It would tell stderr that stderr is gone, and panic over it.
         .log_internal_errors(false)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && words::colour_allowed())
+        .fmt_fields(OneLine)
         .without_time()
         .with_target(false)
-        .with_filter(filter);
+        .with_filter(limited(filter));
     tracing_subscriber::registry().with(lines).with(export.map(Export::layer)).init();
+}
+
+fn limited(filter: EnvFilter) -> impl Filter<Registry> {
+    filter.and(Limiter::default())
 }

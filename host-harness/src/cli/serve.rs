@@ -76,6 +76,7 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
             upstream_name: Some(name.clone()),
             prefixes: upstream.prefixes,
             max_message_bytes: general.limits.of_messages(),
+            lists: general.limits.of_lists(),
             ..RelayOptions::default()
         };
         let (target, pass_headers) = (upstream.target, upstream.pass_headers);

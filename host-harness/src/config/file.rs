@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     gateway,
-    mcp::{front::http::FrontLimits, joined, too_long::MAX_MESSAGE_BYTES},
+    mcp::{ListLimits, front::http::FrontLimits, joined, too_long::MAX_MESSAGE_BYTES},
     otlp::Endpoint,
     sandbox::{FailPolicy, Replacement},
 };
@@ -71,6 +71,8 @@ pub struct Limits {
     read_timeout_ms: Option<NonZeroU64>,
     write_timeout_ms: Option<NonZeroU64>,
     max_message_bytes: Option<NonZeroUsize>,
+    max_listed: Option<NonZeroUsize>,
+    max_listed_bytes: Option<NonZeroUsize>,
     max_unread_bytes: Option<NonZeroUsize>,
     max_connections: Option<NonZeroUsize>,
     max_requests: Option<NonZeroUsize>,
@@ -106,6 +108,18 @@ impl Limits {
     #[must_use]
     pub fn of_messages(&self) -> usize {
         self.max_message_bytes.map_or(MAX_MESSAGE_BYTES, NonZeroUsize::get)
+    }
+
+    /// How much of each upstream's lists is remembered.
+    #[must_use]
+    pub fn of_lists(&self) -> ListLimits {
+        let by_default = ListLimits::default();
+        ListLimits {
+            max_listed: self.max_listed.map_or(by_default.max_listed, NonZeroUsize::get),
+            max_listed_bytes: self
+                .max_listed_bytes
+                .map_or(by_default.max_listed_bytes, NonZeroUsize::get),
+        }
     }
 
     /// Of the front on HTTP.

@@ -236,6 +236,8 @@ limits:
   max_connections: 14
   max_unread_bytes: 15
   initialize_timeout_ms: 16
+  max_listed: 17
+  max_listed_bytes: 18
 ",
     )
     .expect("a good configuration");
@@ -244,6 +246,8 @@ limits:
     assert_eq!((calls.max_tool_retries, calls.cancel_wait), (1, ms(4)));
     assert_eq!((calls.attempt_timeout, calls.deadline), (Some(ms(2)), Some(ms(3))));
     assert_eq!(limits.of_messages(), 5);
+    let lists = limits.of_lists();
+    assert_eq!((lists.max_listed, lists.max_listed_bytes), (17, 18));
     let front = limits.of_the_front();
     assert_eq!((front.max_body_bytes, front.read_timeout), (6, ms(7)));
     assert_eq!((front.max_requests, front.max_sessions), (8, Some(9)));
@@ -299,4 +303,15 @@ fn headers_that_belong_to_the_connection_or_the_gateway_are_neither_passed_nor_s
         assert!(told.contains(&format!("`{name}`")) && told.contains("gateway"), "{told}");
     }
     web("pass_headers: [authorization, cookie], headers: { host: other.example }").expect("good");
+}
+
+#[test]
+fn a_name_that_is_no_part_of_a_url_is_refused() {
+    for name in [".", "..", "...", "a/b", "ä", &"n".repeat(129)] {
+        let told = complaint(&format!("upstreams: {{ \"{name}\": {{ command: [x] }} }}"));
+        assert!(told.starts_with(&format!("upstreams.{name}: the name must")), "{told}");
+    }
+    for name in [".a", "a..b", &"n".repeat(128)] {
+        read(&format!("upstreams: {{ \"{name}\": {{ command: [x] }} }}")).expect("a good name");
+    }
 }

@@ -12,6 +12,8 @@ use crate::{
 
 /// A name may have 128 characters, and the upstream's own is the greater part of it.
 const LONGEST_PREFIX: usize = 64;
+/// It is a part of a URL, and a label of metrics.
+const LONGEST_NAME: usize = 128;
 
 /// A server.
 #[derive(Debug, Clone)]
@@ -34,6 +36,13 @@ pub(super) fn check(
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     if name.is_empty() || !name.chars().all(plain) {
         let told = "the name must be of letters, digits, `-`, `_` and `.`: it is a part of a URL";
+        issues.push(issue(&*path, told));
+    } else if name.chars().all(|letter| letter == '.') {
+        let told = "the name must not be of dots only: in a URL such a part stands for a folder, \
+                    and clients take it out";
+        issues.push(issue(&*path, told));
+    } else if name.len() > LONGEST_NAME {
+        let told = format!("the name must have at most {LONGEST_NAME} characters");
         issues.push(issue(&*path, told));
     }
     let headers = headers(&path, entry.headers, environment, &mut issues);

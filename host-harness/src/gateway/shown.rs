@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::gateway::{Hook, LogicalCall};
-
-/// The longest name that is shown, in bytes: callers choose it, and spans wait in memory.
-const MOST_BYTES: usize = 256;
+use crate::{
+    gateway::{Hook, LogicalCall},
+    peer_text::PeerText,
+};
 
 impl LogicalCall {
     /// Its target as logs and spans tell it: the start of the tool's name, or of
-    /// the resource's URI without what tends to hold secrets.
+    /// the resource's URI without what tends to hold secrets, on one line.
     #[must_use]
     pub fn shown(&self) -> Cow<'_, str> {
         shown(self.hook, &self.target)
@@ -19,7 +19,7 @@ impl LogicalCall {
 /// See [`LogicalCall::shown`].
 pub(crate) fn shown(hook: Hook, target: &str) -> Cow<'_, str> {
     match hook {
-        Hook::ToolPostInvoke => Cow::Borrowed(start(target)),
+        Hook::ToolPostInvoke => start(target),
         Hook::ResourcePostFetch => without_secrets(target),
     }
 }
@@ -27,16 +27,16 @@ pub(crate) fn shown(hook: Hook, target: &str) -> Cow<'_, str> {
 /// A URI without user, password, query and fragment. Its path is what it is about.
 fn without_secrets(uri: &str) -> Cow<'_, str> {
     let uri = uri.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = uri.split_once("://") else { return Cow::Borrowed(start(uri)) };
+    let Some((scheme, rest)) = uri.split_once("://") else { return start(uri) };
     let authority = rest.split('/').next().unwrap_or_default();
     match authority.rfind('@') {
-        Some(at) => Cow::Owned(start(&format!("{scheme}://{}", &rest[at + 1..])).to_owned()),
-        None => Cow::Borrowed(start(uri)),
+        Some(at) => Cow::Owned(start(&format!("{scheme}://{}", &rest[at + 1..])).into_owned()),
+        None => start(uri),
     }
 }
 
-fn start(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MOST_BYTES)]
+fn start(text: &str) -> Cow<'_, str> {
+    PeerText(text).escaped()
 }
 
 #[cfg(test)]
@@ -56,6 +56,8 @@ mod tests {
             assert_eq!(shown(Hook::ResourcePostFetch, uri), told);
         }
         assert_eq!(shown(Hook::ToolPostInvoke, "a?b"), "a?b", "it is a name");
+        assert_eq!(shown(Hook::ToolPostInvoke, "a\nb"), "a\\nb");
+        assert_eq!(shown(Hook::ResourcePostFetch, "x://u@h/\u{1b}[0m?k"), "x://h/\\u{1b}[0m");
         assert_eq!(shown(Hook::ToolPostInvoke, &"é".repeat(200)).len(), 256);
         assert_eq!(shown(Hook::ToolPostInvoke, &format!("x{}", "é".repeat(200))).len(), 255);
     }

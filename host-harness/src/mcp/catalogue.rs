@@ -7,54 +7,101 @@ use std::{
 
 use serde_json::{Value, value::RawValue};
 
-use crate::{contract::ToolAnnotations, mcp::param_headers::ParamHeaders};
-
-/// Tools that are remembered; a list that is longer is remembered in part.
-const MOST: usize = 10_000;
+use crate::{
+    contract::ToolAnnotations,
+    mcp::{
+        listing::{self, Allowance, Beyond, ListLimits, MOST_NAME_BYTES},
+        param_headers::ParamHeaders,
+    },
+};
 
 /// What is known of the upstream's tools.
-#[derive(Debug, Default)]
-pub(super) struct Catalogue(Mutex<HashMap<String, Known>>);
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    /// The operator's name for the upstream.
+    upstream: Option<String>,
+    limits: ListLimits,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tools: HashMap<String, Known>,
+    left: Allowance,
+    /// That something is beyond the limits was said.
+    warned: bool,
+}
 
 #[derive(Debug)]
 struct Known {
     annotations: ToolAnnotations,
     params: Arc<ParamHeaders>,
+    /// Those of its entry in the list, which are no fewer than what is kept.
+    bytes: usize,
 }
 
 impl Catalogue {
+    /// Of this upstream, with at most so many tools.
+    pub(super) fn new(upstream: Option<String>, limits: ListLimits) -> Self {
+        let inner = Inner { tools: HashMap::new(), left: limits.into(), warned: false };
+        Self { upstream, limits, inner: Mutex::new(inner) }
+    }
+
     /// Picks up the result of a `tools/list`, which may be one page of several.
+    /// What is beyond the limits, or has a longer name than is called, is not remembered.
     pub(super) fn learn(&self, result: &RawValue) {
-        let Ok(result) = serde_json::from_str::<Value>(result.get()) else { return };
-        let mut tools = self.tools();
-        for tool in result.get("tools").and_then(Value::as_array).into_iter().flatten() {
-            let Some(name) = tool.get("name").and_then(Value::as_str) else { continue };
-            if tools.len() < MOST || tools.contains_key(name) {
-                // A tool whose annotations break the rules is not to be called.
-                let params = tool.get("inputSchema").map(ParamHeaders::of);
-                let params = Arc::new(params.and_then(Result::ok).unwrap_or_default());
-                tools.insert(name.to_owned(), Known { annotations: annotations(tool), params });
-            }
+        let Some(tools) = listing::member(result, "tools") else { return };
+        let mut inner = self.inner();
+        let learnt = listing::each_entry(tools, |tool| inner.learn(tool));
+        if let (Some(Err(Beyond(key))), false) = (learnt, inner.warned) {
+            inner.warned = true;
+            tracing::warn!(
+                upstream = self.upstream,
+                "the upstream lists more tools than are remembered: nothing is known of the rest; \
+                 see `{key}`"
+            );
         }
     }
 
     /// The upstream says that its tools have changed: nothing that was known need be true.
     pub(super) fn forget_all(&self) {
-        self.tools().clear();
+        let mut inner = self.inner();
+        inner.tools = HashMap::new();
+        inner.left = self.limits.into();
     }
 
     /// What is known of a tool.
     pub(super) fn of(&self, tool: &str) -> Option<ToolAnnotations> {
-        Some(self.tools().get(tool)?.annotations)
+        Some(self.inner().tools.get(tool)?.annotations)
     }
 
     /// The parameters of a tool that are in headers as well.
     pub(super) fn params(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
-        Some(self.tools().get(tool)?.params.clone())
+        Some(self.inner().tools.get(tool)?.params.clone())
     }
 
-    fn tools(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn learn(&mut self, tool: &RawValue) -> Result<(), Beyond> {
+        let name = listing::member(tool, "name")
+            .and_then(|name| serde_json::from_str::<String>(name.get()).ok());
+        let Some(name) = name.filter(|name| name.len() <= MOST_NAME_BYTES) else { return Ok(()) };
+        // What was known of it need not be true any more, whether there is room or not.
+        if let Some(before) = self.tools.remove(&name) {
+            self.left.give_back(before.bytes);
+        }
+        let bytes = tool.get().len();
+        self.left.take(bytes)?;
+        let Ok(tool) = serde_json::from_str::<Value>(tool.get()) else { return Ok(()) };
+        // A tool whose annotations break the rules is not to be called.
+        let params = tool.get("inputSchema").map(ParamHeaders::of);
+        let params = Arc::new(params.and_then(Result::ok).unwrap_or_default());
+        self.tools.insert(name, Known { annotations: annotations(&tool), params, bytes });
+        Ok(())
     }
 }
 
@@ -77,7 +124,7 @@ mod tests {
 
     #[test]
     fn hints_are_picked_up_page_by_page_and_a_silent_tool_says_nothing() {
-        let catalogue = Catalogue::default();
+        let catalogue = Catalogue::new(None, ListLimits::default());
         learn(
             &catalogue,
             r#"{"tools":[{"name":"a","annotations":{"readOnlyHint":true,"title":"A"}},{"name":"b"},7,{}],"nextCursor":"2"}"#,
@@ -100,10 +147,29 @@ mod tests {
 
     #[test]
     fn no_list_makes_it_grow_without_bound() {
-        let catalogue = Catalogue::default();
-        let tools: Vec<_> =
-            (0..MOST + 5).map(|n| serde_json::json!({ "name": n.to_string() })).collect();
-        learn(&catalogue, &serde_json::json!({ "tools": tools }).to_string());
-        assert_eq!(catalogue.tools().len(), MOST);
+        let limits = ListLimits { max_listed: 100, max_listed_bytes: 10_000 };
+        let catalogue = Catalogue::new(None, limits);
+        let list = |names: std::ops::Range<usize>, more: usize| {
+            let tools: Vec<_> = names
+                .map(|n| serde_json::json!({ "name": n.to_string(), "x": "y".repeat(more) }))
+                .collect();
+            serde_json::json!({ "tools": tools }).to_string()
+        };
+        let known = || catalogue.inner().tools.len();
+        learn(&catalogue, &list(0..200, 0));
+        assert_eq!(known(), 100);
+        // Those that are known already are known by what was said last.
+        learn(&catalogue, &list(0..100, 50));
+        assert_eq!(known(), 100);
+        learn(&catalogue, &list(0..100, 1_000));
+        assert!(known() < 100, "their bytes are counted as well");
+        catalogue.forget_all();
+        learn(&catalogue, &list(100..200, 0));
+        assert_eq!(known(), 100, "all of the room is there again");
+        learn(
+            &catalogue,
+            &serde_json::json!({ "tools": [{ "name": "n".repeat(257) }] }).to_string(),
+        );
+        assert_eq!(catalogue.of(&"n".repeat(257)), None);
     }
 }

@@ -12,6 +12,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::process_group::ProcessGroup;
+
 /// How long a server may take to end after its input was closed, and again after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -26,10 +28,12 @@ pub struct StartError {
     pub source: io::Error,
 }
 
-/// A running server that speaks MCP on its standard streams. Killed when dropped.
+/// A running server that speaks MCP on its standard streams. Killed when
+/// dropped, with all processes of its group.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    group: ProcessGroup,
     command: String,
 }
 
@@ -55,10 +59,11 @@ impl Server {
         builder.process_group(0);
         let failed = |source| StartError { command: name.clone(), source };
         let mut child = builder.spawn().map_err(failed)?;
+        let group = ProcessGroup::led_by(&child);
         let (Some(stdout), Some(stdin)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(failed(io::Error::other("its standard streams are missing")));
         };
-        Ok((Self { child, command: name }, (stdout, stdin)))
+        Ok((Self { child, group, command: name }, (stdout, stdin)))
     }
 
     /// The command's name, as the operator wrote it.
@@ -67,31 +72,91 @@ impl Server {
         &self.command
     }
 
-    /// Waits for the end of a server whose input is closed: politely, then
-    /// with SIGTERM, then with SIGKILL, 2 s apart. None if it had to be told.
+    /// Waits for the end of a server whose input is closed, and of every
+    /// process in its group: politely, then with SIGTERM, then with SIGKILL,
+    /// 2 s apart. None if the server itself had to be asked. A process that
+    /// has left the group (`setsid`) is not the gateway's.
     ///
     /// # Errors
     /// The operating system does not know the child.
     pub async fn end(mut self) -> io::Result<Option<ExitStatus>> {
-        if let Ok(status) = timeout(GRACE, self.child.wait()).await {
-            return status.map(Some);
+        let by_itself = timeout(GRACE, self.child.wait()).await;
+        if self.group.is_empty() {
+            return by_itself.map_or(Ok(None), |status| status.map(Some));
         }
-        self.terminate();
-        if timeout(GRACE, self.child.wait()).await.is_err() {
+        self.group.terminate();
+        let ended = async {
+            // A launcher may have ended at once, and what it started lives on.
+            let status = self.child.wait().await;
+            self.group.emptied().await;
+            status
+        };
+        if timeout(GRACE, ended).await.is_err() {
             tracing::warn!(server = self.command, "does not end after SIGTERM; killed");
-            self.child.kill().await?;
+            self.group.kill();
+            // It may have ended before the others of its group.
+            let _ = self.child.start_kill();
+            self.child.wait().await?;
         }
-        Ok(None)
+        by_itself.map_or(Ok(None), |status| status.map(Some))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    use super::*;
+
+    /// Starts a shell that starts another process, which tells its id; that id.
+    async fn with_a_second_process(script: &str) -> (Server, ChildStdin, rustix::process::Pid) {
+        let arguments = ["-c", script].map(OsString::from);
+        let (server, (from, to)) = Server::start(OsStr::new("sh"), &arguments).expect("a shell");
+        let line = BufReader::new(from).lines().next_line().await.expect("text").expect("a line");
+        let id = rustix::process::Pid::from_raw(line.parse().expect("a number"));
+        (server, to, id.expect("not 0"))
     }
 
-    /// Asks the whole group to end.
-    fn terminate(&self) {
-        #[cfg(unix)]
-        if let Some(group) =
-            self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()))
-        {
-            // It may have ended since; then there is nobody to ask.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
+    /// Ended, though its new parent may not have taken note.
+    fn is_gone(id: rustix::process::Pid) -> bool {
+        let id = id.as_raw_nonzero();
+        let state = std::process::Command::new("ps")
+            .args(["-o", "stat=", "-p", &id.to_string()])
+            .output()
+            .expect("ps");
+        let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
+        state.is_empty() || state.starts_with('Z')
+    }
+
+    #[tokio::test]
+    async fn what_a_launcher_leaves_behind_ends_with_it_however_the_launcher_ended() {
+        for script in [
+            // It ends with its input, the other one does not.
+            "sleep 60 & echo $!; cat > /dev/null",
+            // It has ended already, with a failure.
+            "sleep 60 & echo $!; exit 3",
+            // Neither listens to SIGTERM.
+            "trap '' TERM; sleep 60 & echo $!; wait",
+        ] {
+            let (server, to, second) = with_a_second_process(script).await;
+            assert!(!is_gone(second));
+            drop(to);
+            server.end().await.expect("a status");
+            assert!(is_gone(second), "{script}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_dropped_takes_its_group_along() {
+        let (server, _to, second) =
+            with_a_second_process("trap '' TERM; sleep 60 & echo $!; wait").await;
+        drop(server);
+        for _ in 0..500 {
+            if is_gone(second) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it lives");
     }
 }

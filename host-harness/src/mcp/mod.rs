@@ -24,12 +24,14 @@
 //!   it; `attempt`, one attempt at it; [`reply`], what that brought back.
 //! * `failed_closed`: the error where a call is to fail with its plugin.
 //! * [`facts`]: what a plugin may know of a result.
-//! * `catalogue`: what the upstream says of its tools; `attempt_marker`: what
+//! * `catalogue`: what the upstream says of its tools, read as `listing` allows; `attempt_marker`: what
 //!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * `server_requests`: what servers ask a client.
-//! * [`upstream`]: the servers: [`child`] processes and URLs.
-//! * `service`: what the gateway has to know of a server; `unique`: names that nothing else has.
+//! * [`upstream`]: the servers: [`child`] processes and URLs; `process_group`:
+//!   all that a command starts, and `guardian`: what ends that if the gateway is killed.
+//! * `service`: what the gateway has to know of a server; `unique`: names that nothing else has;
+//!   `introduction`: what the gateway says of itself.
 //! * `headers`: what travels with a message over HTTP; `header_value`: texts in
 //!   headers; `param_headers`: parameters that a tool wants to see there;
 //!   `trace_context`: the trace that a call belongs to, whichever way it came.
@@ -43,17 +45,22 @@ mod downstream;
 pub mod facts;
 mod failed_closed;
 pub mod front;
+#[cfg(unix)]
+mod guardian;
 mod header_names;
 mod header_value;
 mod headers;
+mod introduction;
 pub mod joined;
 mod large;
 pub mod lines;
+mod listing;
 mod live;
 mod members;
 mod param_headers;
 mod peer;
 pub mod pending;
+mod process_group;
 mod progress;
 pub mod relay;
 pub mod reply;
@@ -74,6 +81,7 @@ pub use failed_closed::PLUGIN_FAILED;
 pub use front::HttpStatus;
 pub use header_names::{header_to_pass, header_to_send};
 pub use joined::{Group, Prefixes};
+pub use listing::ListLimits;
 pub use relay::{Ended, RelayOptions, relay, relay_to, relay_to_several};
 pub use reply::AttemptReply;
 pub use upstream::{Connected, EndStatus, HttpUpstream, Supervised, Target};

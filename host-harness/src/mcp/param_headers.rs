@@ -7,6 +7,10 @@ use serde_json::{Map, Value};
 use crate::mcp::header_value::{decoded, encoded};
 
 const ANNOTATION: &str = "x-mcp-header";
+/// Parameters of one tool that have a header; a request has no room for more.
+const MOST_PARAMETERS: usize = 64;
+/// The longest way to one of them: the bytes of all names on it.
+const LONGEST_WAY: usize = 4 * 1024;
 /// The largest integer that every JSON parser reads exactly.
 const LARGEST: i64 = (1 << 53) - 1;
 
@@ -30,6 +34,8 @@ pub(crate) enum BadAnnotation {
     Twice(HeaderName),
     #[error("the header {0} is for something else than a string, an integer or a boolean")]
     Type(HeaderName),
+    #[error("more than {MOST_PARAMETERS} parameters want a header, or one lies too deep")]
+    TooMany,
     #[error("{ANNOTATION} is where no chain of `properties` leads")]
     Place,
 }
@@ -71,6 +77,10 @@ impl ParamHeaders {
     ) -> Result<(), BadAnnotation> {
         if path.is_empty() {
             return Err(BadAnnotation::Place);
+        }
+        let way: usize = path.iter().map(String::len).sum();
+        if self.0.len() >= MOST_PARAMETERS || way > LONGEST_WAY {
+            return Err(BadAnnotation::TooMany);
         }
         let name = annotation.as_str().filter(|name| !name.is_empty());
         let name = name.and_then(|name| format!("mcp-param-{name}").parse::<HeaderName>().ok());

@@ -19,6 +19,7 @@ use crate::{
         headers::Headers,
         joined::{Group, Prefixes},
         lines::{self, Reader},
+        listing::ListLimits,
         peer::{Connection, Peer},
         reply::NO_ANSWER,
         task::Task,
@@ -57,6 +58,8 @@ pub struct RelayOptions {
     /// The longest message of the upstream, and the longest line of a client,
     /// in bytes; default 64 MiB. Who waits for a longer one gets an error.
     pub max_message_bytes: usize,
+    /// How much of the upstream's lists is remembered.
+    pub lists: ListLimits,
 }
 
 impl Default for RelayOptions {
@@ -66,6 +69,7 @@ impl Default for RelayOptions {
             mark_attempts: true,
             prefixes: Prefixes::default(),
             max_message_bytes: MAX_MESSAGE_BYTES,
+            lists: ListLimits::default(),
         }
     }
 }

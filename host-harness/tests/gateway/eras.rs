@@ -249,3 +249,77 @@ async fn what_the_gateway_says_itself_is_an_error_and_never_a_result() {
         client.leave().await;
     }
 }
+
+/// A server of 2026-07-28 on lines that refuses every request that does not
+/// say all that it has to.
+#[cfg(unix)]
+const STRICT: &str = r#"
+while read -r line; do
+    id=$(printf '%s' "$line" | sed 's/.*"id":\("[^"]*"\|[0-9]*\).*/\1/')
+    case "$line" in
+    *clientInfo*clientCapabilities\":{*) answer='"result":{"resultType":"complete","content":[]}' ;;
+    *) answer='"error":{"code":-32602,"message":"Invalid params"}' ;;
+    esac
+    printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$answer"
+done
+"#;
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_one_client_leaves_out_is_no_word_on_the_child_for_the_others() {
+    let mut whole = modern_call(9);
+    whole["params"]["_meta"] = json!({ VERSION: "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {} });
+    let mut silent = whole.clone();
+    silent["params"]["_meta"]
+        .as_object_mut()
+        .expect("members")
+        .remove("io.modelcontextprotocol/clientInfo");
+    let mut odd = whole.clone();
+    odd["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!(7);
+    let mut greets = whole.clone();
+    greets["method"] = "initialize".into();
+    greets["params"].as_object_mut().expect("members").remove("name");
+    for first in [silent, odd, greets] {
+        let (front, client) = front_of_child(["sh", "-c", STRICT].map(Into::into).into()).await;
+        let mut one = client.clone();
+        one.set(
+            "mcp-method",
+            if first["method"] == "initialize" { "initialize" } else { "tools/call" },
+        );
+        if first["method"] == "initialize" {
+            one.headers.remove("mcp-name");
+        }
+        one.post(first.clone()).await.next().await;
+        let answer = client.ask(whole.clone()).await;
+        assert!(answer.get("result").is_some(), "after {first}: {answer}");
+        front.ended().await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_child_that_was_not_ready_for_the_question_is_asked_again() {
+    // Its first answer is an error that says nothing of its era.
+    let script = r#"
+while read -r line; do
+    id=$(printf '%s' "$line" | sed 's/.*"id":\("[^"]*"\|[0-9]*\).*/\1/')
+    if [ -z "$N" ]; then answer='"error":{"code":-32603,"message":"still loading"}'
+    else answer='"result":{"resultType":"complete"}'; fi
+    N=1
+    printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$answer"
+done
+"#;
+    let (front, client) = front_of_child(["sh", "-c", script].map(Into::into).into()).await;
+    let served = async {
+        loop {
+            if client.post(modern_call(1)).await.status == StatusCode::OK {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(crate::line_client::PATIENCE, served).await.expect("served in time");
+    front.ended().await;
+}

@@ -23,6 +23,8 @@ mod front_guards;
 mod half_frames;
 #[cfg(unix)]
 mod hostile_plugin;
+#[cfg(unix)]
+mod hostile_servers;
 mod http_client;
 mod http_front;
 mod http_front_child;

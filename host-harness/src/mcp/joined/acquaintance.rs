@@ -12,21 +12,24 @@ use super::{
     greeting::Greeting,
     member::{Member, Standing},
     query::{Era, Query},
-    stateless::{CLIENT_CAPABILITIES, CLIENT_INFO, server_info},
 };
 use crate::mcp::{
     front::ToClient,
-    headers::{UNSUPPORTED_VERSION, VERSION, version_of},
-    reply::NO_ANSWER,
-    wire::{Id, Message},
+    headers::{UNSUPPORTED_VERSION, version_of},
+    introduction::{self, STATELESS},
+    wire::{Id, METHOD_NOT_FOUND, Message},
 };
 
-/// The first version that has no sessions.
-const STATELESS: &str = "2026-07-28";
-/// How long an upstream that did not answer in time is left alone.
-const REST: Duration = Duration::from_secs(60);
-/// And one that ended when it was asked.
-const LONG_REST: Duration = Duration::from_secs(5 * 60);
+/// How long it is believed of an upstream that it is of before. Another may run
+/// in its place by then.
+const REST: Duration = Duration::from_secs(10);
+/// How long that is believed of a command, for which each question starts a
+/// process; and how long one is not asked that did not answer in time.
+const LONG_REST: Duration = Duration::from_secs(60);
+/// How long an upstream is not asked again that has answered with an error of another kind.
+const SHORT_REST: Duration = Duration::from_secs(1);
+/// How long it is believed what an upstream can do: it may have been replaced since.
+const FRESH: Duration = Duration::from_secs(5 * 60);
 
 impl Joined {
     /// Asks the upstreams that nothing is known of what they are. Those of
@@ -44,10 +47,11 @@ impl Joined {
                     Some(known) => known,
                     None => self.meet(member, query).await,
                 };
-                member.set_standing(Era::Stateless, standing);
+                member.learn(standing);
             });
             join_all(asked).await;
         }
+        self.look_again(query);
         let all: Vec<_> = self.members.iter().filter_map(Member::versions).collect();
         let wanted = version_of(&query.message).unwrap_or_default();
         if all.is_empty() || all.iter().any(|versions| versions.contains(&wanted)) {
@@ -58,20 +62,38 @@ impl Joined {
         Err(query.error_with(UNSUPPORTED_VERSION, "Unsupported protocol version", data))
     }
 
+    /// Asks those again that were asked long ago. Nobody waits for it.
+    fn look_again(&self, query: &Query) {
+        for at in (0..self.members.len()).filter(|at| self.members[*at].is_stale(FRESH)) {
+            let Some(joined) = self.me.upgrade() else { return };
+            let query = query.clone();
+            tokio::spawn(async move {
+                let member = &joined.members[at];
+                let standing = tokio::select! {
+                    () = joined.client_gone.cancelled() => return,
+                    standing = joined.meet(member, &query) => standing,
+                };
+                member.learn(standing);
+            });
+        }
+    }
+
     async fn meet(&self, member: &Member, query: &Query) -> Standing {
         let meeting = async {
             match self.group.another(&member.name) {
                 // A process of before 2026-07-28 may not survive the question, so
                 // it is for one that serves nobody; what it says is true of all.
                 Some(probe) => {
-                    match self.probe(&probe.member, query).await {
-                        // It has ended at the question: most likely that is its answer.
-                        Standing::Unknown => Standing::Resting(Instant::now() + LONG_REST),
-                        standing => {
-                            self.group.remember(&member.name, &standing);
-                            standing
+                    let standing = match self.probe(&probe.member, query).await {
+                        // Most likely it has ended at the question, which is an answer as well.
+                        Standing::Old(_) | Standing::Resting(_) => {
+                            Standing::Old(Instant::now() + LONG_REST)
                         }
-                    }
+                        // Another process of the same command can do the same.
+                        standing => standing.for_good(),
+                    };
+                    self.group.remember(&member.name, &standing);
+                    standing
                 }
                 None => self.probe(member, query).await,
             }
@@ -79,8 +101,8 @@ impl Joined {
         match timeout(self.group.patience, meeting).await {
             Ok(standing) => standing,
             Err(_) => {
-                tracing::warn!(upstream = member.name, "left out for a minute: no answer in time");
-                Standing::Resting(Instant::now() + REST)
+                tracing::warn!(upstream = member.name, "left out for a while: no answer in time");
+                Standing::Resting(Instant::now() + LONG_REST)
             }
         }
     }
@@ -92,45 +114,41 @@ impl Joined {
             said = member.ask(self.question(&version), query).await;
         }
         match Greeting::read(&said.message, Era::Stateless) {
-            Some(greeting) => (&greeting).into(),
-            None => judge(member, &said),
+            Some(greeting) => greeting.standing(Some(Instant::now() + FRESH)),
+            None => self.conclude(member, &said),
         }
     }
 
     fn question(&self, version: &str) -> Message {
-        let request = Message::request(&Id::text(&self.unique("discover")), "server/discover");
-        request
-            .with_meta(VERSION, version)
-            .with_meta(CLIENT_INFO, &server_info())
-            .with_meta(CLIENT_CAPABILITIES, &json!({}))
+        introduction::discover(&Id::text(&self.unique("discover")), version)
     }
-}
 
-/// What to think of an upstream that does not say what it can do.
-fn judge(member: &Member, said: &ToClient) -> Standing {
-    let code = said.message.error_code();
-    let status = said.status.as_ref().map(|status| status.code);
-    let passing = match status {
-        // Credentials are another client's matter.
-        Some(status) => status >= 500 || [401, 403, 429].contains(&status),
-        None => code == Some(NO_ANSWER),
-    };
-    if passing {
-        tracing::warn!(
-            upstream = member.name,
-            code,
-            status,
-            "left out for now: it cannot be asked"
-        );
-        return Standing::Unknown;
+    /// What to think of an upstream that does not say what it can do.
+    fn conclude(&self, member: &Member, said: &ToClient) -> Standing {
+        let code = said.message.error_code();
+        let status = said.status.as_ref().map(|status| status.code);
+        // Of before is who knows nothing of the question. Whatever else it says
+        // is about the moment, or about the credentials of this client.
+        let old = match status {
+            Some(status) => [400, 404, 405].contains(&status),
+            None => code == Some(METHOD_NOT_FOUND) || said.message.get("result").is_some(),
+        };
+        let (why, rest) = if old {
+            ("it is of before 2026-07-28, and wants `initialize`", REST)
+        } else {
+            ("it cannot be asked for now", SHORT_REST)
+        };
+        if self.group.warns(&member.name, &(old, code, status)) {
+            tracing::warn!(
+                upstream = member.name,
+                code,
+                status,
+                "left out for clients without a session: {why}"
+            );
+        }
+        let until = Instant::now() + rest;
+        if old { Standing::Old(until) } else { Standing::Resting(until) }
     }
-    tracing::warn!(
-        upstream = member.name,
-        code,
-        status,
-        "left out for clients without a session: it is of before 2026-07-28, and wants `initialize`"
-    );
-    Standing::LeftOut
 }
 
 /// Of an error that names the versions that a server of today speaks, the first of those without sessions.

@@ -3,10 +3,12 @@
 use super::{
     Joined,
     listed::Listed,
-    lists::METHOD_NOT_FOUND,
     query::{Era, Query},
 };
-use crate::mcp::front::{HttpStatus, ToClient};
+use crate::mcp::{
+    front::{HttpStatus, ToClient},
+    wire::METHOD_NOT_FOUND,
+};
 
 /// JSON-RPC: what is asked for does not exist.
 pub(super) const INVALID_PARAMS: i64 = -32602;
@@ -84,27 +86,31 @@ impl Joined {
     /// Whoever knows a method that is not known here.
     async fn whoever_knows(&self, query: &Query) -> ToClient {
         let era = query.era();
+        if era == Era::Stateless && query.method == "initialize" {
+            // It would begin a session for all clients that have none.
+            return query.error(METHOD_NOT_FOUND, "Method not found");
+        }
         let asked = (0..self.members.len()).filter(|at| self.members[*at].is_there(era));
         match self.seek(asked.collect(), query, &[METHOD_NOT_FOUND]).await {
-            Some(answer) => answer,
+            Some((_, answer)) => answer,
             None => self.nobody_there(query),
         }
     }
 
     /// Asks one upstream after the other, until one answers with anything but
-    /// these errors; the first answer if there is none. None if there is nobody to ask.
+    /// these errors, and who that was; the first answer if there is none. None if there is nobody to ask.
     pub(super) async fn seek(
         &self,
         asked: Vec<usize>,
         query: &Query,
         not_here: &[i64],
-    ) -> Option<ToClient> {
+    ) -> Option<(usize, ToClient)> {
         let mut first = None;
         for at in asked {
             let said = self.members[at].ask(query.message.clone(), query).await;
             match said.message.error_code() {
-                Some(code) if not_here.contains(&code) => first = first.or(Some(said)),
-                _ => return Some(said),
+                Some(code) if not_here.contains(&code) => first = first.or(Some((at, said))),
+                _ => return Some((at, said)),
             }
         }
         first

@@ -5,11 +5,15 @@ use tokio::sync::oneshot;
 
 use super::{
     Joined,
-    greeting::{Greeted, judge},
+    greeting::Greeted,
     member::{Member, Standing},
     query::{Era, Query},
 };
-use crate::mcp::{front::ToClient, headers::Headers, wire::Message};
+use crate::mcp::{
+    front::ToClient,
+    headers::Headers,
+    wire::{Id, Message},
+};
 
 /// What has lists that change with the upstreams.
 const LISTS: [&str; 3] = ["tools", "resources", "prompts"];
@@ -50,12 +54,35 @@ impl Joined {
         told.await.ok()
     }
 
+    /// Asks those once more that did not agree to the session a while ago: they
+    /// may have been busy. Nobody waits for it; who agrees joins the others.
+    pub(super) fn greet_again(&self) {
+        for at in 0..self.members.len() {
+            if !self.members[at].may_agree_now() {
+                continue;
+            }
+            let (Some(joined), Some(mut query)) = (self.me.upgrade(), self.greeting_query()) else {
+                return;
+            };
+            // The client's own words under an id that it may not have used otherwise.
+            query.id = Id::text(&self.unique("initialize"));
+            query.message = query.message.with_id(&query.id);
+            tokio::spawn(async move {
+                let said = tokio::select! {
+                    () = joined.client_gone.cancelled() => return,
+                    said = joined.members[at].ask(query.message.clone(), &query) => said,
+                };
+                joined.join_late(at, said).await;
+            });
+        }
+    }
+
     async fn join_late(&self, at: usize, said: ToClient) {
         let member = &self.members[at];
         // Whoever is second tells the upstream that the client is ready, once.
         let client_is_ready = {
             let ready = self.client_is_ready();
-            let Greeted::In(..) = judge(member, said, Era::Sessions) else { return };
+            let Greeted::In(..) = self.judge(member, said) else { return };
             *ready
         };
         tracing::info!(upstream = member.name, "has joined the others late");

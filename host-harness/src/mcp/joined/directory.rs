@@ -5,10 +5,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::listed::Listed;
+use super::{claims::Claims, generations::Generations, listed::Listed, relisting::Relisting};
 
-/// Tasks that are remembered; older ones are forgotten.
+/// Tasks whose makers are remembered; older ones are forgotten.
 const MOST_TASKS: usize = 10_000;
+/// Resources that nobody lists whose upstreams are remembered; older ones are forgotten.
+const MOST_FOUND: usize = 10_000;
 
 /// One thing that an upstream offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,26 +21,61 @@ pub(super) struct Place {
     pub(super) own: String,
 }
 
-/// By what the client calls it.
-pub(super) type Places = HashMap<String, Place>;
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Directory {
-    lists: Mutex<HashMap<Listed, Places>>,
-    tasks: Mutex<Tasks>,
+    lists: Mutex<HashMap<Listed, Claims>>,
+    /// By kind.
+    relistings: [Relisting; 5],
+    /// Who did not answer when an unknown name was looked for last.
+    silent: Mutex<HashMap<Listed, Vec<usize>>>,
+    /// Who has made which task.
+    tasks: Mutex<Generations>,
+    /// Who has answered for which URI that nobody lists.
+    found: Mutex<Generations>,
 }
 
-/// Who makes which task, in two generations: the older one goes when the other is full.
-#[derive(Debug, Default)]
-struct Tasks {
-    young: HashMap<String, usize>,
-    old: HashMap<String, usize>,
+impl Default for Directory {
+    fn default() -> Self {
+        Self {
+            lists: Mutex::default(),
+            relistings: Default::default(),
+            silent: Mutex::default(),
+            tasks: Mutex::new(Generations::of(MOST_TASKS)),
+            found: Mutex::new(Generations::of(MOST_FOUND)),
+        }
+    }
 }
 
 impl Directory {
     /// None if it is not listed.
     pub(super) fn find(&self, kind: Listed, name: &str) -> Option<Place> {
-        self.lists().get(&kind)?.get(name).cloned()
+        self.lists().get(&kind)?.find(name)
+    }
+
+    /// Whose a resource was first, whether it is listed by now or not.
+    pub(super) fn owner_of_uri(&self, uri: &str) -> Option<usize> {
+        let listed = self.lists().get(&Listed::Resources).and_then(|all| all.owner_of(uri));
+        listed.or_else(|| locked(&self.found).find(uri))
+    }
+
+    /// Whose a task is: who has made it, or else has listed it first.
+    pub(super) fn owner_of_task(&self, task: &str) -> Option<usize> {
+        let maker = locked(&self.tasks).find(task);
+        maker.or_else(|| self.lists().get(&Listed::Tasks)?.owner_of(task))
+    }
+
+    /// When an unknown name makes the upstreams list again.
+    pub(super) fn relisting(&self, kind: Listed) -> &Relisting {
+        &self.relistings[kind as usize]
+    }
+
+    /// Who did not answer when an unknown name of this kind was looked for last.
+    pub(super) fn silent(&self, kind: Listed) -> Vec<usize> {
+        locked(&self.silent).get(&kind).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn set_silent(&self, kind: Listed, silent: &[usize]) {
+        locked(&self.silent).insert(kind, silent.to_vec());
     }
 
     /// Whether there was a list of this kind.
@@ -46,63 +83,41 @@ impl Directory {
         self.lists().contains_key(&kind)
     }
 
-    /// All of a kind that these upstreams are known to have.
-    pub(super) fn places_of(&self, kind: Listed, upstreams: &[usize]) -> Places {
-        let lists = self.lists();
-        let known = lists.get(&kind).into_iter().flatten();
-        let theirs = known.filter(|(_, place)| upstreams.contains(&place.at));
-        theirs.map(|(name, place)| (name.clone(), place.clone())).collect()
+    /// Takes in what a new round of lists says, without a gap.
+    pub(super) fn update<T>(&self, kind: Listed, round: impl FnOnce(&mut Claims) -> T) -> T {
+        round(self.lists().entry(kind).or_default())
     }
 
-    /// A new list in place of the one before.
-    pub(super) fn replace(&self, kind: Listed, places: Places) {
-        self.lists().insert(kind, places);
+    /// Whose a template was first, whether it is listed by now or not.
+    pub(super) fn owner_of_template(&self, template: &str) -> Option<usize> {
+        self.lists().get(&Listed::Templates)?.owner_of(template)
     }
 
-    /// The upstreams with a listed name that `fits`, in their order.
+    /// The upstreams with a name that `fits`, whoever had one first before the others.
     pub(super) fn fitting(&self, kind: Listed, fits: impl Fn(&str) -> bool) -> Vec<usize> {
-        let lists = self.lists();
-        let places = lists.get(&kind).into_iter().flatten();
-        let mut found: Vec<_> =
-            places.filter(|(name, _)| fits(name)).map(|(_, place)| place.at).collect();
-        found.sort_unstable();
-        found.dedup();
-        found
+        self.lists().get(&kind).map(|claims| claims.fitting(fits)).unwrap_or_default()
     }
 
-    /// An upstream has made a task.
-    pub(super) fn remember_task(&self, task: String, at: usize) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        if tasks.young.len() >= MOST_TASKS / 2 {
-            tasks.old = std::mem::take(&mut tasks.young);
+    /// An upstream has made a task. It stays whose it was if another says the same.
+    pub(super) fn remember_task(&self, task: &str, at: usize) {
+        if self.owner_of_task(task).is_none() {
+            locked(&self.tasks).remember(task, at);
         }
-        tasks.young.insert(task, at);
     }
 
-    /// Who has made a task.
-    pub(super) fn maker_of(&self, task: &str) -> Option<usize> {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.young.get(task).or_else(|| tasks.old.get(task)).copied()
+    /// An upstream has answered for a URI. It stays whose it was if another does.
+    pub(super) fn remember_found(&self, uri: &str, at: usize) {
+        if self.owner_of_uri(uri).is_none() {
+            locked(&self.found).remember(uri, at);
+        }
     }
 
-    fn lists(&self) -> MutexGuard<'_, HashMap<Listed, Places>> {
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lists(&self) -> MutexGuard<'_, HashMap<Listed, Claims>> {
+        locked(&self.lists)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tasks_are_remembered_and_never_too_many() {
-        let directory = Directory::default();
-        for task in 0..2 * MOST_TASKS {
-            directory.remember_task(task.to_string(), 1);
-        }
-        assert_eq!(directory.maker_of(&(2 * MOST_TASKS - 1).to_string()), Some(1));
-        assert_eq!(directory.maker_of("0"), None);
-        let tasks = directory.tasks.lock().expect("no panic");
-        assert!(tasks.young.len() + tasks.old.len() <= MOST_TASKS);
-    }
+/// No code that can panic runs under these locks.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

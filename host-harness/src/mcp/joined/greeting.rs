@@ -4,16 +4,17 @@
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Joined, capabilities, changes,
     member::{Member, Standing},
     query::{Era, Query},
-    stateless::{self, CacheHint, server_info},
+    stateless::{self, CacheHint},
 };
 use crate::mcp::{
     front::ToClient,
+    introduction::implementation,
     reply::NO_ANSWER,
     wire::{INVALID_REQUEST, Message},
 };
@@ -48,13 +49,13 @@ impl Greeting {
         };
         version.then_some(greeting)
     }
-}
 
-impl From<&Greeting> for Standing {
-    fn from(greeting: &Greeting) -> Self {
-        Self::In {
-            capabilities: Value::Object(greeting.capabilities.clone()),
-            versions: greeting.supported_versions.clone().unwrap_or_default(),
+    /// What it makes of the upstream, `until` then if it is to be asked again.
+    pub(super) fn standing(&self, until: Option<Instant>) -> Standing {
+        Standing::In {
+            capabilities: Value::Object(self.capabilities.clone()),
+            versions: self.supported_versions.clone().unwrap_or_default(),
+            until,
         }
     }
 }
@@ -62,6 +63,7 @@ impl From<&Greeting> for Standing {
 impl Joined {
     /// Begins a session with every upstream.
     pub(super) async fn initialize(&self, query: &Query) -> ToClient {
+        self.remember_greeting(query);
         let asked = self.members.iter().enumerate().map(|(at, one)| self.greet(at, one, query));
         let (greetings, refusal) = sorted(join_all(asked).await);
         let lowest = greetings.iter().filter_map(|(_, one)| one.protocol_version.as_ref()).min();
@@ -74,7 +76,7 @@ impl Joined {
         let mut result = json!({
             "protocolVersion": lowest,
             "capabilities": capabilities,
-            "serverInfo": server_info(),
+            "serverInfo": implementation(),
         });
         add_instructions(&mut result, &greetings);
         query.result(&result)
@@ -86,7 +88,12 @@ impl Joined {
         let asked = asked.map(async |member| {
             let asking = member.ask(query.message.clone(), query);
             match timeout(self.group.patience, asking).await {
-                Ok(said) => judge(member, said, Era::Stateless),
+                // For this client only: what the upstream can do is learnt from
+                // the gateway's own questions.
+                Ok(said) => match Greeting::read(&said.message, Era::Stateless) {
+                    Some(greeting) => Greeted::In(member, greeting),
+                    None => Greeted::Not(Some(said)),
+                },
                 Err(_) => Greeted::Not(None),
             }
         });
@@ -123,20 +130,19 @@ impl Joined {
         let told = timeout(self.group.patience, self.ask_for_long(at, query)).await;
         let Ok(Some(said)) = told else {
             tracing::warn!(upstream = member.name, "left out until it answers `initialize`");
-            member.set_standing(Era::Sessions, Standing::LeftOut);
+            member.set_standing(Era::Sessions, Standing::LeftOut(None));
             return Greeted::Not(None);
         };
-        judge(member, said, Era::Sessions)
+        self.judge(member, said)
     }
-}
 
-/// Remembers what an upstream can do that has answered a greeting.
-pub(super) fn judge(member: &Member, said: ToClient, era: Era) -> Greeted<'_> {
-    if let Some(greeting) = Greeting::read(&said.message, era) {
-        member.set_standing(era, (&greeting).into());
-        return Greeted::In(member, greeting);
-    }
-    if era == Era::Sessions {
+    /// Remembers what an upstream can do in this session that has answered
+    /// `initialize`. One that does not agree is asked again in a while.
+    pub(super) fn judge<'a>(&self, member: &'a Member, said: ToClient) -> Greeted<'a> {
+        if let Some(greeting) = Greeting::read(&said.message, Era::Sessions) {
+            member.set_standing(Era::Sessions, greeting.standing(None));
+            return Greeted::In(member, greeting);
+        }
         let code = said.message.error_code();
         let status = said.status.as_ref().map(|status| status.code);
         tracing::warn!(
@@ -145,9 +151,10 @@ pub(super) fn judge(member: &Member, said: ToClient, era: Era) -> Greeted<'_> {
             status,
             "left out: it did not agree to `initialize`"
         );
-        member.set_standing(era, Standing::LeftOut);
+        let again = Instant::now() + self.group.patience;
+        member.set_standing(Era::Sessions, Standing::LeftOut(Some(again)));
+        Greeted::Not(Some(said))
     }
-    Greeted::Not(Some(said))
 }
 
 /// Who is in, and the first refusal of the others.

@@ -1,7 +1,8 @@
 //! Which upstreams are joined, and what all clients of them share.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, hash_map::RandomState},
+    hash::{BuildHasher, Hash},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,9 +15,11 @@ use super::{
     Joined,
     carrier::{Carrier, GRACE},
     directory::Directory,
+    listed::Listed,
     member::{Member, Standing},
     probe::Probe,
     subscription::Subscriptions,
+    warned::Warned,
 };
 use crate::mcp::{
     child::StartError,
@@ -29,9 +32,6 @@ use crate::mcp::{
     unique::Unique,
     upstream::{Connected, Link, QUEUE, Target},
 };
-
-/// Warnings that were given and are not given again; there are no more after as many.
-const MOST_WARNINGS: usize = 1000;
 
 /// What the client finds before the names of an upstream, if anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +47,8 @@ pub struct Group {
     services: BTreeMap<String, Service>,
     pass_headers: Vec<HeaderName>,
     pub(super) patience: Duration,
-    warned: Mutex<HashSet<String>>,
+    warned: Warned,
+    hasher: RandomState,
     /// Of upstreams that are commands: what they are for clients without a session.
     processes: Mutex<HashMap<String, Standing>>,
 }
@@ -62,7 +63,8 @@ impl Group {
             services,
             pass_headers,
             patience,
-            warned: Mutex::default(),
+            warned: Warned::default(),
+            hasher: RandomState::new(),
             processes: Mutex::default(),
         })
     }
@@ -86,9 +88,23 @@ impl Group {
     }
 
     /// Whether a warning was not given before. It is given once, not once for each client.
-    pub(super) fn warns(&self, about: String) -> bool {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        warned.len() < MOST_WARNINGS && warned.insert(about)
+    pub(super) fn warns(&self, upstream: &str, about: &impl Hash) -> bool {
+        self.warned.first(upstream, about)
+    }
+
+    /// A number for a text; who sends the text cannot know which.
+    pub(super) fn hash(&self, text: &str) -> u64 {
+        self.hasher.hash_one(text)
+    }
+
+    /// The upstream whose prefix a name begins with, whether it can be reached
+    /// or not; of several prefixes the longest counts.
+    pub(super) fn whose_prefix(&self, kind: Listed, name: &str) -> Option<&str> {
+        let prefixed = self.services.iter().filter_map(|(upstream, service)| {
+            let prefix = kind.prefix(&service.relaying.prefixes)?;
+            name.starts_with(prefix).then_some((prefix.len(), upstream))
+        });
+        prefixed.max_by_key(|(length, _)| *length).map(|(_, upstream)| &**upstream)
     }
 
     /// Another process of an upstream that is a command; none if it is not, or does not start.
@@ -102,7 +118,8 @@ impl Group {
 
     /// What such a process has said of all that are like it.
     pub(super) fn known(&self, name: &str) -> Option<Standing> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        let known = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).filter(|standing| !standing.is_over()).cloned()
     }
 
     /// Remembers it.
@@ -151,6 +168,7 @@ impl Group {
             client_gone,
             upstream_gone: CancellationToken::new(),
             greeting: Arc::default(),
+            greeted_with: Mutex::default(),
             client_is_ready: Mutex::default(),
             meeting: tokio::sync::Mutex::default(),
         });

@@ -1,6 +1,12 @@
 //! What there are lists of.
 
+use std::borrow::Cow;
+
 use super::group::Prefixes;
+use crate::{
+    gateway::{Hook, shown::shown},
+    mcp::listing::{MOST_NAME_BYTES, MOST_URI_BYTES},
+};
 
 /// What there are lists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +64,32 @@ impl Listed {
             Self::Resources => "uri",
             Self::Templates => "uriTemplate",
             Self::Tasks => "taskId",
+        }
+    }
+
+    /// The longest name of an entry that the gateway keeps, in bytes.
+    pub(super) const fn longest_name(self) -> usize {
+        match self {
+            Self::Tools | Self::Prompts => MOST_NAME_BYTES,
+            Self::Resources | Self::Templates | Self::Tasks => MOST_URI_BYTES,
+        }
+    }
+
+    /// A name as logs tell it.
+    pub(super) fn shown(self, name: &str) -> Cow<'_, str> {
+        match self {
+            Self::Resources | Self::Templates => shown(Hook::ResourcePostFetch, name),
+            Self::Tools | Self::Prompts | Self::Tasks => shown(Hook::ToolPostInvoke, name),
+        }
+    }
+
+    /// What a server says when such a list has changed; none if it cannot.
+    pub(super) fn of_change(method: &str) -> &'static [Self] {
+        match method {
+            "notifications/tools/list_changed" => &[Self::Tools],
+            "notifications/prompts/list_changed" => &[Self::Prompts],
+            "notifications/resources/list_changed" => &[Self::Resources, Self::Templates],
+            _ => &[],
         }
     }
 

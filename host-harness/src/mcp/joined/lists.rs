@@ -1,35 +1,33 @@
 //! All that the upstreams list, in one list.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{
     json,
     value::{RawValue, to_raw_value},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Joined,
-    directory::{Place, Places},
+    claims::{Claims, Taken},
     listed::Listed,
     member::Member,
     query::{Era, Query},
     stateless::{self, CacheHint},
 };
-use crate::{
-    gateway::{Hook, shown::shown},
-    mcp::{
-        front::ToClient,
-        members::Members,
-        wire::{Id, Kind, Message},
-    },
+use crate::mcp::{
+    front::ToClient,
+    listing::{self, Allowance, Beyond},
+    members::Members,
+    wire::{Id, Kind, METHOD_NOT_FOUND, Message},
 };
 
 /// What is read of one upstream's list, whatever it says.
 const MOST_PAGES: usize = 1_000;
-const MOST_ENTRIES: usize = 10_000;
-/// JSON-RPC: there is no such method.
-pub(super) const METHOD_NOT_FOUND: i64 = -32601;
+const MOST_CURSOR_BYTES: usize = 64 * 1024;
 
 /// All that one upstream lists.
 struct Contents {
@@ -37,6 +35,7 @@ struct Contents {
     hint: CacheHint,
 }
 
+/// What a page says beside its entries.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
@@ -50,7 +49,7 @@ enum NoList {
     /// It has none to give.
     None,
     /// It did not answer, or with this.
-    Failed(Option<ToClient>),
+    Failed(Option<Box<ToClient>>),
 }
 
 /// All lists in one.
@@ -96,6 +95,9 @@ impl Joined {
     /// Asks all upstreams for what they list, and remembers whose it is.
     pub(super) async fn gather(&self, kind: Listed, query: &Query) -> Joint {
         let era = query.era();
+        if era == Era::Sessions {
+            self.greet_again();
+        }
         let asked =
             self.members.iter().enumerate().filter(|(_, one)| one.offers(era, kind.capability()));
         let asked = asked.map(async |(at, member)| {
@@ -119,23 +121,41 @@ impl Joined {
                         kind.member()
                     );
                     joint.silent.push(at);
-                    joint.refusal = joint.refusal.or(said);
+                    joint.refusal = joint.refusal.or(said.map(|said| *said));
                 }
             }
         }
-        // What was theirs stays theirs: nobody else is called by their names.
-        let mut places = self.directory.places_of(kind, &joint.silent);
-        for (at, Contents { entries, hint }) in heard {
-            joint.hints.push(hint);
-            for entry in entries {
-                joint.entries.extend(self.place(kind, at, entry, &mut places));
+        let heard_of: Vec<_> = heard.iter().map(|(at, _)| *at).collect();
+        // In the order of the upstreams, and as one step: what is new in two
+        // lists is the first one's.
+        self.directory.update(kind, |claims| {
+            claims.begin();
+            for (at, Contents { entries, hint }) in heard {
+                joint.hints.push(hint);
+                for entry in entries {
+                    joint.entries.extend(self.place(kind, at, entry, claims));
+                }
             }
-        }
-        self.directory.replace(kind, places);
+            claims.end(&heard_of);
+        });
+        self.directory.relisting(kind).done(Instant::now());
         joint
     }
 
-    /// Reads one upstream's list to its end.
+    /// Looks for what is unknown: it may be new. Not all the time, and once for
+    /// all who look at the same moment. The upstreams that were asked and did not answer.
+    pub(super) async fn look_for(&self, kind: Listed, query: &Query) -> Vec<usize> {
+        let relisting = self.directory.relisting(kind);
+        let before = relisting.rounds();
+        let _listing = relisting.listing.lock().await;
+        if relisting.rounds() == before && relisting.is_allowed(Instant::now()) {
+            let silent = self.gather(kind, query).await.silent;
+            self.directory.set_silent(kind, &silent);
+        }
+        self.directory.silent(kind)
+    }
+
+    /// Reads one upstream's list to its end, or as far as it is kept.
     async fn read(&self, member: &Member, kind: Listed, query: &Query) -> Result<Contents, NoList> {
         let mut request = match query.message.kind() {
             Kind::Request { method, .. } if method == kind.method() => {
@@ -144,32 +164,50 @@ impl Joined {
             _ => query.aside(&Id::text(&self.unique("list")), kind.method()),
         };
         let mut contents = Contents { entries: Vec::new(), hint: CacheHint::STALE };
+        let mut left = member.session.options.lists.into();
+        let mut cursors = HashSet::new();
         for page in 0..MOST_PAGES {
             let said = member.ask(request.clone(), query).await;
-            let Some((entries, told)) = read_page(kind, &said.message) else {
+            let Some((told, whole)) =
+                read_page(kind, &said.message, &mut left, &mut contents.entries)
+            else {
                 return Err(match said.message.error_code() {
                     Some(METHOD_NOT_FOUND) if page == 0 => NoList::None,
-                    _ => NoList::Failed(Some(said)),
+                    _ => NoList::Failed(Some(Box::new(said))),
                 });
             };
-            contents.entries.extend(entries);
             if page == 0 {
                 contents.hint = CacheHint::of(told.ttl_ms, told.cache_scope.as_deref());
             }
+            if let Err(Beyond(key)) = whole {
+                self.warn_of_end(kind, member, &format!("it is beyond `{key}`"));
+                return Ok(contents);
+            }
             let cursor = told.next_cursor.filter(|cursor| cursor.get() != "null");
             let Some(cursor) = cursor else { return Ok(contents) };
-            if contents.entries.len() >= MOST_ENTRIES {
-                break;
+            if cursor.get().len() > MOST_CURSOR_BYTES {
+                let why = format!("its cursor is longer than {MOST_CURSOR_BYTES} bytes");
+                self.warn_of_end(kind, member, &why);
+                return Ok(contents);
+            }
+            if !cursors.insert(self.group.hash(cursor.get())) {
+                self.warn_of_end(kind, member, "its cursors lead round in circles");
+                return Ok(contents);
             }
             request = request.with_id(&Id::text(&self.unique("list"))).with_param("cursor", cursor);
         }
-        contents.entries.truncate(MOST_ENTRIES);
-        tracing::warn!(
-            upstream = member.name,
-            "{} are too many; the rest is left out",
-            kind.member()
-        );
+        self.warn_of_end(kind, member, &format!("it has more than {MOST_PAGES} pages"));
         Ok(contents)
+    }
+
+    fn warn_of_end(&self, kind: Listed, member: &Member, why: &str) {
+        if self.group.warns(&member.name, &(kind, why)) {
+            tracing::warn!(
+                upstream = member.name,
+                "the end of the list of {} is left out: {why}",
+                kind.member()
+            );
+        }
     }
 
     /// One entry as the client is to see it; none if another upstream has the name already.
@@ -178,41 +216,54 @@ impl Joined {
         kind: Listed,
         at: usize,
         entry: Box<RawValue>,
-        places: &mut Places,
+        claims: &mut Claims,
     ) -> Option<Box<RawValue>> {
-        let members = Members::parse(&entry).ok();
-        let own = members
-            .as_ref()
-            .and_then(|all| serde_json::from_str::<String>(all.get(kind.name())?.get()).ok());
+        let own = listing::member(&entry, kind.name())
+            .and_then(|name| serde_json::from_str::<String>(name.get()).ok());
         // What has no name cannot be asked for, and is the client's to judge.
-        let (Some(mut members), Some(own)) = (members, own) else { return Some(entry) };
-        let prefix = kind.prefix(&self.members[at].prefixes);
-        let name = prefix.map_or_else(|| own.clone(), |prefix| format!("{prefix}{own}"));
-        if let Some(first) = places.get(&name).filter(|first| first.at != at) {
-            self.warn_of_collision(kind, &name, first.at, at);
+        let Some(own) = own else { return Some(entry) };
+        let member = &self.members[at];
+        if own.len() > kind.longest_name() {
+            self.warn_of_name(kind, at, &own, &format!("is longer than {}", kind.longest_name()));
             return None;
         }
-        let entry = match prefix {
-            Some(_) => {
-                members.set(kind.name(), raw(&name));
-                raw(&members)
-            }
-            None => entry,
-        };
-        places.entry(name).or_insert(Place { at, own });
-        Some(entry)
+        let prefix = kind.prefix(&member.prefixes);
+        let name = prefix.map_or_else(|| own.clone(), |prefix| format!("{prefix}{own}"));
+        if let Some(other) = self.group.whose_prefix(kind, &name).filter(|one| *one != member.name)
+        {
+            self.warn_of_name(kind, at, &name, &format!("begins as those of `{other}` do"));
+            return None;
+        }
+        if let Err(Taken { by }) = claims.claim(&name, at, &own) {
+            self.warn_of_collision(kind, &name, by, at);
+            return None;
+        }
+        if prefix.is_none() {
+            return Some(entry);
+        }
+        let mut members = Members::parse(&entry).ok()?;
+        members.set(kind.name(), raw(&name));
+        Some(raw(&members))
+    }
+
+    fn warn_of_name(&self, kind: Listed, at: usize, name: &str, why: &str) {
+        let upstream = &self.members[at].name;
+        if self.group.warns(upstream, &(kind, name)) {
+            tracing::warn!(
+                upstream,
+                "`{}` is left out of the {}: its name {why}",
+                kind.shown(name),
+                kind.member()
+            );
+        }
     }
 
     fn warn_of_collision(&self, kind: Listed, name: &str, first: usize, second: usize) {
         let [first, second] = [first, second].map(|at| &*self.members[at].name);
-        if !self.group.warns(format!("{kind:?} {name} {second}")) {
+        if !self.group.warns(second, &(kind, name)) {
             return;
         }
-        let name = match kind {
-            Listed::Resources | Listed::Templates => shown(Hook::ResourcePostFetch, name),
-            Listed::Tools | Listed::Prompts | Listed::Tasks => shown(Hook::ToolPostInvoke, name),
-        };
-        let what = kind.member();
+        let (name, what) = (kind.shown(name), kind.member());
         match kind.key() {
             Some(key) => tracing::warn!(
                 "`{name}` is in the {what} of both `{first}` and `{second}`: that of `{second}` is \
@@ -226,11 +277,21 @@ impl Joined {
     }
 }
 
-fn read_page(kind: Listed, response: &Message) -> Option<(Vec<Box<RawValue>>, Page)> {
+/// Adds what a page lists to `entries`, as much of it as is `left`. None if it is no page.
+fn read_page(
+    kind: Listed,
+    response: &Message,
+    left: &mut Allowance,
+    entries: &mut Vec<Box<RawValue>>,
+) -> Option<(Page, Result<(), Beyond>)> {
     let result = response.get("result")?;
-    let entries = Members::parse(result).ok()?;
-    let entries = serde_json::from_str(entries.get(kind.member())?.get()).ok()?;
-    Some((entries, serde_json::from_str(result.get()).ok()?))
+    let page = serde_json::from_str(result.get()).ok()?;
+    let whole = listing::each_entry(listing::member(result, kind.member())?, |entry| {
+        left.take(entry.get().len())?;
+        entries.push(entry.to_owned());
+        Ok(())
+    })?;
+    Some((page, whole))
 }
 
 /// Lists and objects of JSON always have a JSON form.

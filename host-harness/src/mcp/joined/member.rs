@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use http::HeaderName;
@@ -39,12 +40,38 @@ pub(super) enum Standing {
     /// Nothing yet.
     #[default]
     Unknown,
-    /// It has said what it can do, and which versions it speaks where there are no sessions.
-    In { capabilities: Value, versions: Vec<String> },
-    /// It is not asked for anything.
-    LeftOut,
-    /// It is not asked for anything until then.
+    /// It has said what it can do, and which versions it speaks where there are
+    /// no sessions; it is asked again after that time, if there is one.
+    In { capabilities: Value, versions: Vec<String>, until: Option<Instant> },
+    /// It has not agreed to the session of this client, and is not asked for
+    /// anything in it; it is asked to agree again after that time, unless its
+    /// answer is still awaited.
+    LeftOut(Option<Instant>),
+    /// It seems to be of before 2026-07-28: it is not asked for anything until then.
+    Old(Instant),
+    /// Nothing is known of it, and it is not asked for anything until then.
     Resting(Instant),
+}
+
+impl Standing {
+    /// The same, not to be asked for again if it is known.
+    pub(super) fn for_good(self) -> Self {
+        match self {
+            Self::In { capabilities, versions, .. } => {
+                Self::In { capabilities, versions, until: None }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether it is time to ask again.
+    pub(super) fn is_over(&self) -> bool {
+        match self {
+            Self::Old(until) | Self::Resting(until) => *until <= Instant::now(),
+            Self::Unknown => true,
+            Self::In { .. } | Self::LeftOut(_) => false,
+        }
+    }
 }
 
 /// One upstream for one client.
@@ -165,10 +192,39 @@ impl Member {
 
     /// Whether the upstream is to be asked what it is, since there are no sessions.
     pub(super) fn is_unknown(&self) -> bool {
-        match self.standings()[Era::Stateless as usize] {
-            Standing::Unknown => !self.is_lost(),
-            Standing::Resting(until) => until <= Instant::now(),
-            Standing::In { .. } | Standing::LeftOut => false,
+        self.standings()[Era::Stateless as usize].is_over() && !self.is_lost()
+    }
+
+    /// Whether it is time to ask it once more to agree to the session. True
+    /// once: then its answer is awaited.
+    pub(super) fn may_agree_now(&self) -> bool {
+        match &mut self.standings()[Era::Sessions as usize] {
+            Standing::LeftOut(after @ Some(_)) if after.is_some_and(|at| at <= Instant::now()) => {
+                *after = None;
+                !self.is_lost()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it was asked so long ago that it is to be asked again; true once in `every`.
+    pub(super) fn is_stale(&self, every: Duration) -> bool {
+        match &mut self.standings()[Era::Stateless as usize] {
+            Standing::In { until: Some(until), .. } if *until <= Instant::now() => {
+                *until = Instant::now() + every;
+                !self.is_lost()
+            }
+            _ => false,
+        }
+    }
+
+    /// What the gateway's own question has brought. One that is known and does
+    /// not answer for the moment stays what it was.
+    pub(super) fn learn(&self, said: Standing) {
+        let mut standings = self.standings();
+        match (&mut standings[Era::Stateless as usize], said) {
+            (Standing::In { until: known, .. }, Standing::Resting(until)) => *known = Some(until),
+            (known, said) => *known = said,
         }
     }
 
@@ -182,7 +238,7 @@ impl Member {
 
     /// Whether the upstream is not to be told anything in this era.
     pub(super) fn is_left_out(&self, era: Era) -> bool {
-        self.standings()[era as usize] == Standing::LeftOut
+        matches!(self.standings()[era as usize], Standing::LeftOut(_) | Standing::Old(_))
     }
 
     /// Whether the upstream may be asked for something in this era.
@@ -192,7 +248,7 @@ impl Member {
             Standing::In { .. } => true,
             // Since there are no sessions, one of before might take it for something else.
             Standing::Unknown => era == Era::Sessions,
-            Standing::LeftOut | Standing::Resting(_) => false,
+            Standing::LeftOut(_) | Standing::Old(_) | Standing::Resting(_) => false,
         }
     }
 
@@ -212,7 +268,7 @@ impl Member {
     /// Whether the client is to hear nothing of the upstream.
     pub(super) fn is_silenced(&self) -> bool {
         let standings = self.standings();
-        standings.contains(&Standing::LeftOut)
+        standings.iter().any(|one| matches!(one, Standing::LeftOut(_) | Standing::Old(_)))
             && !standings.iter().any(|standing| matches!(standing, Standing::In { .. }))
     }
 

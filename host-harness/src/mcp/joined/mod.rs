@@ -11,7 +11,11 @@
 //! * `greeting`: `initialize` and `server/discover`; `capabilities`: what all can do together.
 //! * `changes`: upstreams that come late or go early.
 //! * `acquaintance`: who speaks without a session, and the `probe` for it; `stateless`: what that needs.
-//! * `lists`: all that the upstreams list (`listed` is of what), and `directory`: whose everything is.
+//! * `lists`: all that the upstreams list (`listed` is of what), and when an
+//!   unknown name makes them list again (`relisting`).
+//! * `directory`: whose everything is, by the `claims` of the upstreams, and by
+//!   what they have answered lately (`generations`).
+//! * `warned`: what was warned of already.
 //! * `named`: tools, prompts and tasks; `resources`: what has a URI, and
 //!   `template`, whether one fits a template.
 //! * `subscription`: `subscriptions/listen` of 2026-07-28.
@@ -21,7 +25,9 @@ mod answer;
 mod capabilities;
 mod carrier;
 mod changes;
+mod claims;
 mod directory;
+mod generations;
 mod greeting;
 pub mod group;
 mod listed;
@@ -30,10 +36,12 @@ mod member;
 mod named;
 mod probe;
 mod query;
+mod relisting;
 mod resources;
 mod stateless;
 mod subscription;
 mod template;
+mod warned;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -61,11 +69,13 @@ use crate::mcp::{
 use changes::INITIALIZED;
 use directory::Directory;
 pub use group::{Group, Prefixes};
+use listed::Listed;
 use member::Member;
 use query::{Era, Query};
 use subscription::Subscriptions;
 
 const INITIALIZE: &str = "initialize";
+const UPDATED: &str = "notifications/resources/updated";
 /// How long the upstreams may take to answer where all are asked, if nothing else is said.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -83,6 +93,8 @@ pub(crate) struct Joined {
     subscriptions: Subscriptions,
     /// Held while the upstreams answer `initialize`.
     greeting: Arc<RwLock<()>>,
+    /// The client's `initialize`.
+    greeted_with: Mutex<Option<Query>>,
     client_is_ready: Mutex<bool>,
     /// Held while upstreams are asked what they are.
     meeting: tokio::sync::Mutex<()>,
@@ -199,6 +211,15 @@ impl Joined {
         !self.members.iter().any(Member::is_lost)
     }
 
+    fn remember_greeting(&self, query: &Query) {
+        *self.greeted_with.lock().unwrap_or_else(PoisonError::into_inner) = Some(query.clone());
+    }
+
+    /// The client's `initialize`, if there was one.
+    fn greeting_query(&self) -> Option<Query> {
+        self.greeted_with.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether the client has said so.
     fn client_is_ready(&self) -> MutexGuard<'_, bool> {
         self.client_is_ready.lock().unwrap_or_else(PoisonError::into_inner)
@@ -226,13 +247,31 @@ impl Joined {
             Kind::Notification { method } if method == CANCELLED => {
                 self.server_requests.withdrawn(at, message)
             }
-            Kind::Notification { .. } => match subscription::subscription_of(&message) {
-                Some(id) => return self.subscription_said(&id, at, message).await,
-                None => message,
-            },
+            Kind::Notification { method } => {
+                for kind in Listed::of_change(&method) {
+                    self.directory.relisting(*kind).changed();
+                }
+                if method == UPDATED && self.is_of_another(at, &message) {
+                    return tracing::debug!(
+                        upstream = member.name,
+                        "dropped news of another's resource"
+                    );
+                }
+                match subscription::subscription_of(&message) {
+                    Some(id) => return self.subscription_said(&id, at, message).await,
+                    None => message,
+                }
+            }
             Kind::Response { .. } => message,
         };
         self.tell_client(ToClient { message, about, status }).await;
+    }
+
+    /// Whether the resource that an upstream speaks of is another's.
+    fn is_of_another(&self, at: usize, message: &Message) -> bool {
+        let uri = message.text_in_params("uri");
+        let owner = uri.and_then(|uri| self.directory.owner_of_uri(&uri));
+        owner.is_some_and(|owner| owner != at)
     }
 
     pub(super) async fn tell_client(&self, said: ToClient) {

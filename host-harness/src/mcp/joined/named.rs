@@ -10,7 +10,10 @@ use super::{
     listed::Listed,
     query::{Era, Query},
 };
-use crate::mcp::{front::ToClient, members::Members, wire::Message};
+use crate::{
+    mcp::{front::ToClient, members::Members, wire::Message},
+    peer_text::PeerText,
+};
 
 impl Joined {
     /// Calls a tool, or gets a prompt, of the upstream that has it.
@@ -24,7 +27,7 @@ impl Joined {
         };
         let said = self.members[at].ask(renamed(query.message.clone(), &name, &own), query).await;
         if let Some(task) = said.message.get("result").and_then(task_in) {
-            self.directory.remember_task(task, at);
+            self.directory.remember_task(&task, at);
         }
         said
     }
@@ -42,7 +45,7 @@ impl Joined {
         if query.era() == Era::Stateless {
             self.make_acquaintance(query).await?;
         }
-        let silent = self.gather(kind, query).await.silent;
+        let silent = self.look_for(kind, query).await;
         if let Some(place) = self.directory.find(kind, name) {
             return Ok(place);
         }
@@ -53,6 +56,7 @@ impl Joined {
             [] => String::new(),
             names => format!(" (no answer from {})", names.join(", ")),
         };
+        let name = PeerText(name);
         Err(query.error(INVALID_PARAMS, &format!("Unknown {what}: {name}{doubt}")))
     }
 
@@ -62,16 +66,12 @@ impl Joined {
             return query.error(INVALID_PARAMS, "`taskId` is missing, or no text");
         };
         let listed_there = query.era() == Era::Sessions;
-        if listed_there
-            && self.directory.maker_of(&task).is_none()
-            && self.directory.find(Listed::Tasks, &task).is_none()
-        {
-            self.gather(Listed::Tasks, query).await;
+        if listed_there && self.directory.owner_of_task(&task).is_none() {
+            self.look_for(Listed::Tasks, query).await;
         }
-        let listed = || self.directory.find(Listed::Tasks, &task).map(|place| place.at);
-        match self.directory.maker_of(&task).or_else(listed) {
+        match self.directory.owner_of_task(&task) {
             Some(at) => self.members[at].ask(query.message.clone(), query).await,
-            None => query.error(INVALID_PARAMS, &format!("Task not found: {task}")),
+            None => query.error(INVALID_PARAMS, &format!("Task not found: {}", PeerText(&task))),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! One request of the client.
 
-use super::stateless::CLIENT_CAPABILITIES;
 use crate::mcp::{
     attempt_marker,
     front::ToClient,
     headers::{Headers, PROTOCOL_VERSION, version_of},
+    introduction::CLIENT_CAPABILITIES,
     live::Cancel,
     members::Members,
     wire::{Id, Message},

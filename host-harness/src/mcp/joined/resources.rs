@@ -6,12 +6,11 @@ use super::{
     Joined,
     answer::INVALID_PARAMS,
     listed::Listed,
-    lists::METHOD_NOT_FOUND,
     named,
     query::{Era, Query},
     template,
 };
-use crate::mcp::front::ToClient;
+use crate::mcp::{front::ToClient, wire::METHOD_NOT_FOUND};
 
 /// MCP of 2025-11-25 and before: there is no such resource.
 const NOT_FOUND: i64 = -32002;
@@ -24,15 +23,20 @@ impl Joined {
         let Some(uri) = query.message.text_in_params("uri") else {
             return query.error(INVALID_PARAMS, "`uri` is missing, or no text");
         };
-        if let Some(place) = self.directory.find(Listed::Resources, &uri) {
-            return self.members[place.at].ask(query.message.clone(), query).await;
+        if let Some(at) = self.directory.owner_of_uri(&uri) {
+            return self.members[at].ask(query.message.clone(), query).await;
         }
         let asked = match self.who_may_have(&uri, query).await {
             Ok(asked) => asked,
             Err(refusal) => return refusal,
         };
         match self.seek(asked, query, &NOT_HERE).await {
-            Some(answer) => answer,
+            Some((at, answer)) => {
+                if answer.message.get("result").is_some() {
+                    self.directory.remember_found(&uri, at);
+                }
+                answer
+            }
             None => {
                 let code = match query.era() {
                     Era::Sessions => NOT_FOUND,
@@ -54,8 +58,8 @@ impl Joined {
                 self.gather(kind, query).await;
             }
         }
-        if let Some(place) = self.directory.find(Listed::Resources, uri) {
-            return Ok(vec![place.at]);
+        if let Some(at) = self.directory.owner_of_uri(uri) {
+            return Ok(vec![at]);
         }
         let mut asked = self.directory.fitting(Listed::Templates, |one| template::fits(one, uri));
         asked.retain(|at| !self.members[*at].is_lost());
@@ -89,10 +93,10 @@ impl Joined {
             Ok(asked) => asked,
             Err(refusal) => return refusal,
         };
-        let listed = self.directory.find(Listed::Templates, &uri);
-        let asked = listed.map_or(asked, |place| vec![place.at]);
+        let owner = self.directory.owner_of_template(&uri);
+        let asked = owner.map_or(asked, |at| vec![at]);
         match self.seek(asked, query, &NOT_HERE).await {
-            Some(answer) => answer,
+            Some((_, answer)) => answer,
             None => query.error(INVALID_PARAMS, "Unknown reference"),
         }
     }

@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::mcp::introduction::implementation;
+
 /// Where a result names its server.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
-
-/// What a request says of its client.
-pub(super) const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-pub(super) const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// How long a result may be kept, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +24,6 @@ impl CacheHint {
     pub(super) const STALE: Self = Self { ttl_ms: 0, public: false };
 }
 
-/// The gateway itself.
-pub(super) fn server_info() -> Value {
-    json!({ "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") })
-}
-
 /// Adds to a result what every result says, with the most careful of `hints`.
 pub(super) fn complete(result: &mut Value, hints: impl IntoIterator<Item = CacheHint>) {
     let strictest = |one: CacheHint, other: CacheHint| CacheHint {
@@ -41,7 +34,7 @@ pub(super) fn complete(result: &mut Value, hints: impl IntoIterator<Item = Cache
     result["resultType"] = "complete".into();
     result["ttlMs"] = hint.ttl_ms.into();
     result["cacheScope"] = if hint.public { "public" } else { "private" }.into();
-    result["_meta"] = json!({ SERVER_INFO: server_info() });
+    result["_meta"] = json!({ SERVER_INFO: implementation() });
 }
 
 #[cfg(test)]

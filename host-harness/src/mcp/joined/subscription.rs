@@ -26,6 +26,11 @@ use crate::mcp::{
 /// Where a notification names the `subscriptions/listen` that it belongs to.
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+/// What one subscription may be about: the URIs, and whatever else, that
+/// upstreams agree to; what is beyond is left out of what the client hears.
+const MOST_AGREED: usize = 10_000;
+/// And the bytes of all of it.
+const MOST_AGREED_BYTES: usize = 8 * 1024 * 1024;
 /// Notifications that wait for the acknowledgement of all; more are dropped.
 const MOST_HELD: usize = 32;
 
@@ -39,7 +44,7 @@ struct Subscription {
     unsettled: HashSet<usize>,
     agreed: HashSet<usize>,
     /// What all have agreed to so far, and the words of the first.
-    filter: Map<String, Value>,
+    agreement: Agreement,
     acknowledgement: Option<Message>,
     /// What came before all had settled.
     held: Vec<Message>,
@@ -68,11 +73,13 @@ impl Subscriptions {
         let mut all = self.all();
         let Some(one) = all.get_mut(id.key()) else { return };
         if matches!(message.kind(), Kind::Notification { method } if method == ACKNOWLEDGED) {
-            one.agreed.insert(at);
-            if let Some(filter) = message.param("notifications") {
-                agree(&mut one.filter, &filter);
+            // Each agrees once, and not after the client has heard what all agree to.
+            if one.agreed.insert(at) && !one.open {
+                if let Some(filter) = message.param("notifications") {
+                    one.agreement.add(&filter);
+                }
+                one.acknowledgement.get_or_insert(message);
             }
-            one.acknowledgement.get_or_insert(message);
             one.settle(at, send);
         } else if one.open {
             let mut send = send;
@@ -107,28 +114,73 @@ impl Subscription {
         }
         let Some(first) = self.acknowledgement.take() else { return };
         self.open = true;
-        let filter = to_raw_value(&self.filter).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        let filter =
+            to_raw_value(&self.agreement.filter).unwrap_or_else(|_| RawValue::NULL.to_owned());
         send(first.with_param("notifications", filter));
         self.held.drain(..).for_each(send);
     }
 }
 
-/// Adds what one more upstream agrees to.
-fn agree(to: &mut Map<String, Value>, filter: &RawValue) {
-    let Ok(Value::Object(filter)) = serde_json::from_str(filter.get()) else { return };
-    for (name, value) in filter {
-        match (to.get_mut(&name), value) {
-            (Some(Value::Array(known)), Value::Array(more)) => {
-                for one in more {
-                    if !known.contains(&one) {
-                        known.push(one);
+/// What upstreams have agreed to.
+#[derive(Debug, Default)]
+struct Agreement {
+    filter: Map<String, Value>,
+    /// The entries of the lists in it, by the member that they are in.
+    known: HashSet<(String, String)>,
+    bytes: usize,
+}
+
+impl Agreement {
+    /// Adds what one more upstream agrees to.
+    fn add(&mut self, filter: &RawValue) {
+        let Ok(Value::Object(filter)) = serde_json::from_str(filter.get()) else { return };
+        for (name, value) in filter {
+            match value {
+                Value::Array(entries) => {
+                    let before = self.filter.get(&name);
+                    if before.is_some_and(|before| !before.is_array()) || !self.takes(&name) {
+                        continue;
+                    }
+                    let new: Vec<_> =
+                        entries.into_iter().filter(|entry| self.is_new(&name, entry)).collect();
+                    let list = self.filter.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+                    if let Value::Array(list) = list {
+                        list.extend(new);
+                    }
+                }
+                value => {
+                    if let Some(known) = self.filter.get_mut(&name) {
+                        if *known == Value::Bool(false) && value == Value::Bool(true) {
+                            *known = value;
+                        }
+                    } else if self.takes(&name) && self.counts(value.to_string().len()) {
+                        self.filter.insert(name, value);
                     }
                 }
             }
-            (Some(known @ Value::Bool(false)), Value::Bool(true)) => *known = Value::Bool(true),
-            (Some(_), _) => {}
-            (None, value) => drop(to.insert(name, value)),
         }
+    }
+
+    /// Whether there is room for a member.
+    fn takes(&mut self, name: &str) -> bool {
+        self.filter.contains_key(name)
+            || (self.filter.len() < MOST_AGREED && self.counts(name.len()))
+    }
+
+    fn is_new(&mut self, member: &str, entry: &Value) -> bool {
+        let key = (member.to_owned(), entry.to_string());
+        !self.known.contains(&key)
+            && self.known.len() < MOST_AGREED
+            && self.counts(key.0.len() + key.1.len())
+            && self.known.insert(key)
+    }
+
+    fn counts(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= MOST_AGREED_BYTES - self.bytes;
+        if fits {
+            self.bytes += bytes;
+        }
+        fits
     }
 }
 
@@ -246,5 +298,34 @@ mod tests {
         assert_eq!(heard(1, news), [news]);
         drop(begun);
         assert!(heard(1, news).is_empty());
+    }
+
+    #[test]
+    fn an_agreement_has_a_bound_and_takes_time_in_proportion_to_what_is_agreed_to() {
+        let uris = |from: usize, to: usize| {
+            let uris: Vec<_> = (from..to).map(|n| format!("u:{n}")).collect();
+            let raw = to_raw_value(&json!({ "resourceSubscriptions": uris, "x": true }));
+            raw.expect("JSON")
+        };
+        let agreed = |agreement: &Agreement| {
+            agreement.filter["resourceSubscriptions"].as_array().expect("a list").len()
+        };
+        let took = |count: usize| {
+            let (first, second) = (uris(0, count), uris(count / 2, count));
+            let begin = std::time::Instant::now();
+            let mut agreement = Agreement::default();
+            agreement.add(&first);
+            agreement.add(&second);
+            assert_eq!(agreed(&agreement), count);
+            begin.elapsed()
+        };
+        let best = |count| (0..5).map(|_| took(count)).min().expect("five");
+        let (few, many) = (best(MOST_AGREED / 4), best(MOST_AGREED));
+        assert!(many < 12 * few, "four times as many: {few:?}, then {many:?}");
+        let mut agreement = Agreement::default();
+        agreement.add(&uris(0, 3 * MOST_AGREED));
+        agreement.add(&to_raw_value(&json!({ "y": "z".repeat(MOST_AGREED_BYTES) })).expect("JSON"));
+        assert_eq!(agreed(&agreement), MOST_AGREED);
+        assert!(!agreement.filter.contains_key("y"));
     }
 }

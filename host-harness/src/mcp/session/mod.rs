@@ -71,11 +71,12 @@ impl Session {
     ) -> (Arc<Self>, Ends) {
         let (front, inbox) = mpsc::channel(QUEUE);
         let (upstream, outbox) = Upstream::new();
+        let catalogue = Catalogue::new(options.upstream_name.clone(), options.lists);
         let session = Self {
             gateway,
             options,
             upstream,
-            catalogue: Catalogue::default(),
+            catalogue,
             front,
             live: Arc::new(LiveCalls::default()),
             clients: downstream.clients,

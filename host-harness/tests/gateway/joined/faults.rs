@@ -101,3 +101,35 @@ async fn an_upstream_whose_session_is_over_does_not_end_the_clients() {
     assert!(client.ask(call_of(2, "steady")).await.get("result").is_some());
     front.ended().await;
 }
+
+#[tokio::test]
+async fn an_upstream_that_refused_the_session_is_asked_again_and_joins_the_others() {
+    let steady = server(tools(&["steady"]), echo("steady")).await;
+    let busy = server(tools(&["busy"]), |asked: &Asked, before| {
+        let refuses = asked.rpc_method() == "initialize" && before == 0;
+        if refuses { Some(crate::http_server::status(503)) } else { echo("busy")(asked, before) }
+    })
+    .await;
+    let group = Upstreams::new().with("busy", url(&busy)).with("steady", url(&steady));
+    let group = group.joined_with(Duration::from_millis(400));
+    let mut client = greeted(LineClient::of_several(group)).await;
+    let joins = async {
+        loop {
+            client.say(list("tools/list")).await;
+            let heard = client.hear().await;
+            if heard["method"] == "notifications/tools/list_changed" {
+                return;
+            }
+            assert_eq!(names(&heard, "tools", "name"), ["steady"]);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(crate::line_client::PATIENCE, joins).await.expect("it joins in time");
+    // The answer to the last list comes as well.
+    client.hear().await;
+    let listed = client.ask(list("tools/list")).await;
+    assert_eq!(names(&listed, "tools", "name"), ["busy", "steady"]);
+    client.leave().await;
+    let greetings = busy.asked_for(|asked| asked.rpc_method() == "initialize").len();
+    assert_eq!(greetings, 2, "once more, not each time");
+}

@@ -1,5 +1,6 @@
 //! Several upstreams that a client sees as one server.
 
+mod bounds;
 mod by_uri;
 mod calls;
 #[cfg(unix)]
@@ -10,6 +11,7 @@ mod greeting;
 mod lists;
 mod questions;
 mod stateless;
+mod takeovers;
 
 use std::{sync::Arc, time::Duration};
 

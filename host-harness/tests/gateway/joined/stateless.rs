@@ -17,7 +17,7 @@ pub(super) fn modern(id: u32, method: &str, mut params: Value) -> Value {
 }
 
 /// A server of 2026-07-28 with a tool.
-async fn modern_server(
+pub(super) async fn modern_server(
     tool: &'static str,
     play: impl Fn(&Asked) -> Option<Response> + Send + Sync + 'static,
 ) -> HttpServer {
@@ -55,7 +55,7 @@ fn plain(_: &Asked) -> Option<Response> {
 }
 
 /// Posts with the headers that have to mirror the body.
-async fn ask(client: &HttpClient, message: Value) -> (u16, Value) {
+pub(super) async fn ask(client: &HttpClient, message: Value) -> (u16, Value) {
     let mut client = client.clone();
     client.set("mcp-protocol-version", "2026-07-28");
     let method: &str = message["method"].as_str().expect("a method");

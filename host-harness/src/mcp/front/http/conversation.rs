@@ -64,9 +64,9 @@ impl Conversation {
     }
 
     /// Which era of the protocol the server speaks, by its own account.
-    pub(super) async fn era(&self, known: &era::Known, request: &Message) -> Era {
+    pub(super) async fn era(&self, known: &era::Known) -> Era {
         match &self.peer {
-            Peer::One(session) => known.of(session, request).await,
+            Peer::One(session) => known.of(session).await,
             // They know each of theirs.
             Peer::Several(_) => Era::Modern,
         }

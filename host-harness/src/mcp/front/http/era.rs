@@ -4,21 +4,32 @@
 //! whichever method that is; a server on lines has no status to give, and one of
 //! before might even do what the request says. So the front asks first, as
 //! 2026-07-28 advises clients on lines to, and speaks for the server then.
+//!
+//! It asks in words of its own, so that no client's request decides what the
+//! others may do, and it believes a no for a while only.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use serde_json::{Value, json, value::to_raw_value};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::mcp::{
-    headers::{HEADER_MISMATCH, UNSUPPORTED_VERSION, protocol_meta},
+    headers::{HEADER_MISMATCH, UNSUPPORTED_VERSION},
+    introduction,
     reply::{Answer, Loss},
     session::Session,
-    wire::{INVALID_REQUEST, Id, Message},
+    wire::{INVALID_REQUEST, Id, METHOD_NOT_FOUND, Message},
 };
 
 /// How long a server may take to say what it is. One that is silent knows nothing of the question.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it is believed that a server is of before: it said so, or did not
+/// survive the question. Another may run in its place by then.
+const REST: Duration = Duration::from_secs(10);
+/// And how long if it answered with an error that says something else.
+const SHORT_REST: Duration = Duration::from_secs(1);
 
 /// The era of the protocol that a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,48 +42,79 @@ pub(super) enum Era {
 
 /// What is known of a server.
 #[derive(Debug, Default)]
-pub(super) struct Known(OnceCell<Era>);
+pub(super) struct Known {
+    belief: Mutex<Belief>,
+    /// Held by the one who asks.
+    asking: tokio::sync::Mutex<()>,
+}
 
-impl Known {
-    /// Whether it is known that the server speaks no later version.
-    pub(super) fn is_legacy(&self) -> bool {
-        self.0.get() == Some(&Era::Legacy)
-    }
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    #[default]
+    None,
+    Modern,
+    LegacyUntil(Instant),
+}
 
-    /// Asks the server, once, on behalf of the client that makes this request.
-    pub(super) async fn of(&self, session: &Session, request: &Message) -> Era {
-        let asked = self.0.get_or_try_init(|| async {
-            match timeout(PATIENCE, ask(session, request)).await {
-                Ok(Ok(era)) => Ok(era),
-                // That it is gone is the request's own to find out.
-                Ok(Err(Loss::NotSent)) => Err(Era::Modern),
-                // It ended at the question, or said nothing: most likely that is
-                // its answer, but not for good, since it may just have been slow to start.
-                Ok(Err(_)) | Err(_) => Err(Era::Legacy),
-            }
-        });
-        asked.await.copied().unwrap_or_else(|guess| guess)
+impl Belief {
+    /// None if the server has to be asked.
+    fn era(self, now: Instant) -> Option<Era> {
+        match self {
+            Self::Modern => Some(Era::Modern),
+            Self::LegacyUntil(end) if now < end => Some(Era::Legacy),
+            Self::LegacyUntil(_) | Self::None => None,
+        }
     }
 }
 
-async fn ask(session: &Session, request: &Message) -> Result<Era, Loss> {
-    let discover = json!({ "jsonrpc": "2.0", "id": 0, "method": "server/discover",
-        "params": { "_meta": protocol_meta(request) } });
-    let raw = to_raw_value(&discover).map_err(|_| Loss::NotSent)?;
-    let discover = Message::parse(&raw).map_err(|_| Loss::NotSent)?;
-    let answer = session.ask(discover).await?;
-    let Answer::Response(response) = answer else { return Err(Loss::Closed) };
-    Ok(era_of(&response))
+impl Known {
+    /// Whether the server is known to speak no later version.
+    pub(super) fn is_legacy(&self) -> bool {
+        self.era() == Some(Era::Legacy)
+    }
+
+    /// Asks the server unless it is known; those who ask at the same time wait for one answer.
+    pub(super) async fn of(&self, session: &Session) -> Era {
+        if let Some(era) = self.era() {
+            return era;
+        }
+        let _asking = self.asking.lock().await;
+        if let Some(era) = self.era() {
+            return era;
+        }
+        let belief = match timeout(PATIENCE, ask(session)).await {
+            Ok(Ok(response)) => belief_of(&response, Instant::now()),
+            // That it is gone is the request's own to find out.
+            Ok(Err(Loss::NotSent)) => return Era::Modern,
+            // It ended at the question, or said nothing: most likely that is its answer.
+            Ok(Err(_)) | Err(_) => Belief::LegacyUntil(Instant::now() + REST),
+        };
+        *self.belief.lock().unwrap_or_else(PoisonError::into_inner) = belief;
+        if belief == Belief::Modern { Era::Modern } else { Era::Legacy }
+    }
+
+    fn era(&self) -> Option<Era> {
+        self.belief.lock().unwrap_or_else(PoisonError::into_inner).era(Instant::now())
+    }
+}
+
+async fn ask(session: &Session) -> Result<Message, Loss> {
+    let question = introduction::discover(&Id::text("gateway"), introduction::STATELESS);
+    match session.ask(question).await? {
+        Answer::Response(response) => Ok(response),
+        _ => Err(Loss::Closed),
+    }
 }
 
 /// A server of 2026-07-28 has to answer; whatever else it says is said by an older one.
-fn era_of(response: &Message) -> Era {
-    let Some(error) = response.get("error") else { return Era::Modern };
-    let code =
-        serde_json::from_str::<Value>(error.get()).ok().and_then(|error| error["code"].as_i64());
-    match code {
-        Some(UNSUPPORTED_VERSION..=HEADER_MISMATCH) => Era::Modern,
-        _ => Era::Legacy,
+fn belief_of(response: &Message, now: Instant) -> Belief {
+    if response.get("error").is_none() {
+        return Belief::Modern;
+    }
+    match response.error_code() {
+        Some(UNSUPPORTED_VERSION..=HEADER_MISMATCH) => Belief::Modern,
+        Some(METHOD_NOT_FOUND) => Belief::LegacyUntil(now + REST),
+        _ => Belief::LegacyUntil(now + SHORT_REST),
     }
 }
 
@@ -81,4 +123,28 @@ pub(super) fn refusal(id: &Id) -> Message {
     let text = "the server knows no protocol version after 2025-11-25: begin with `initialize`";
     // None of the errors by which it would take the server for one of 2026-07-28.
     Message::error(Some(id), INVALID_REQUEST, text, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_no_is_believed_for_a_while_and_a_yes_for_good() {
+        let now = Instant::now();
+        let answered = |code: i64| {
+            let error = json!({ "code": code, "message": "no" });
+            let response = json!({ "jsonrpc": "2.0", "id": 1, "error": error });
+            belief_of(&Message::written(&response.to_string()), now)
+        };
+        let (no, doubt, yes) =
+            (answered(METHOD_NOT_FOUND), answered(-32603), answered(UNSUPPORTED_VERSION));
+        let eras = |later| [no, doubt, yes].map(|belief| belief.era(now + later));
+        let (old, new) = (Some(Era::Legacy), Some(Era::Modern));
+        assert_eq!(eras(Duration::ZERO), [old, old, new]);
+        assert_eq!(eras(SHORT_REST), [old, None, new]);
+        assert_eq!(eras(REST), [None, None, new]);
+    }
 }

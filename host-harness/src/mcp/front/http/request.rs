@@ -40,7 +40,8 @@ pub(super) async fn request(
         let refusal = Message::error(Some(id), HEADER_MISMATCH, &mismatch, None);
         return answer::json(StatusCode::BAD_REQUEST, &refusal);
     }
-    if method == "initialize" && !modern {
+    // Always in a session of its own: one that all share is nobody's to begin.
+    if method == "initialize" {
         return initialize(table, message, id, passed, one).await;
     }
     let asks = modern && table.served.is_a_command();
@@ -57,7 +58,7 @@ pub(super) async fn request(
             Err(error) => return unavailable(&error, id),
         },
     };
-    if asks && conversation.era(&table.era, &message).await == Era::Legacy {
+    if asks && conversation.era(&table.era).await == Era::Legacy {
         return answer::json(StatusCode::BAD_REQUEST, &era::refusal(id));
     }
     if modern && unchecked && method == "tools/call" {

@@ -43,12 +43,14 @@ pub(super) fn headers_of(message: &Message, received: &Headers, tools: &Catalogu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::listing::ListLimits;
 
     #[test]
     fn a_message_of_2026_is_mirrored_unless_its_client_is_on_http_itself() {
         let modern = r#"{"id":1,"method":"resources/read","params":{"uri":"u:1","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
         let told = |text: &str, received: &Headers| {
-            let headers = headers_of(&Message::written(text), received, &Catalogue::default());
+            let tools = Catalogue::new(None, ListLimits::default());
+            let headers = headers_of(&Message::written(text), received, &tools);
             [PROTOCOL_VERSION, METHOD, NAME]
                 .map(|name| headers.get(name).map(|value| value.to_str().expect("text").to_owned()))
         };

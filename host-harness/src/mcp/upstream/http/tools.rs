@@ -1,6 +1,8 @@
 //! What 2026-07-28 asks of an HTTP client about the tools that it lists and
 //! calls, where the gateway is that client: its own client is on lines.
 
+use std::collections::HashSet;
+
 use http::StatusCode;
 use serde_json::{
     Value, json,
@@ -10,12 +12,14 @@ use serde_json::{
 use super::{answer::first_response, exchange::Exchange};
 use crate::mcp::{
     headers::{HEADER_MISMATCH, Headers, protocol_meta, version_of},
+    listing,
     members::Members,
     param_headers::ParamHeaders,
     reply::HttpFailure,
     upstream::ToUpstream,
     wire::{Id, Kind, Message},
 };
+use crate::peer_text::PeerText;
 
 /// Pages of a list of tools that are asked for in a row.
 const MOST_PAGES: usize = 100;
@@ -34,12 +38,15 @@ pub(super) fn lists_tools(sent: &ToUpstream) -> bool {
 /// The same list without the tools whose annotations break the rules.
 pub(super) fn without_broken_tools(list: Message) -> Message {
     let kept = || {
-        let mut result = Members::parse(list.get("result")?).ok()?;
-        let tools: Vec<Box<RawValue>> = serde_json::from_str(result.get("tools")?.get()).ok()?;
+        let all = list.get("result")?;
+        // Where they stand: there may be a great many.
+        let tools: Vec<&RawValue> =
+            serde_json::from_str(listing::member(all, "tools")?.get()).ok()?;
         let (kept, broken): (Vec<_>, Vec<_>) = tools.into_iter().partition(|tool| is_sound(tool));
         if broken.is_empty() {
             return None;
         }
+        let mut result = Members::parse(all).ok()?;
         result.set("tools", to_raw_value(&kept).ok()?);
         to_raw_value(&result).ok()
     };
@@ -52,7 +59,8 @@ pub(super) fn without_broken_tools(list: Message) -> Message {
 fn is_sound(tool: &RawValue) -> bool {
     let Ok(tool) = serde_json::from_str::<Value>(tool.get()) else { return true };
     let Err(problem) = ParamHeaders::of(&tool["inputSchema"]) else { return true };
-    tracing::warn!(tool = %tool["name"], %problem, "left a tool out of the list");
+    let name = tool["name"].as_str().unwrap_or_default();
+    tracing::warn!(tool = %PeerText(name), %problem, "left a tool out of the list");
     false
 }
 
@@ -69,6 +77,7 @@ impl Exchange {
         let catalogue = &self.session.catalogue;
         let before = catalogue.params(&name);
         let mut cursor = None;
+        let mut cursors = HashSet::new();
         for _ in 0..MOST_PAGES {
             let Some(page) = self.page_of_tools(&call.message, cursor.as_deref()).await else {
                 return false;
@@ -77,13 +86,14 @@ impl Exchange {
             cursor = Members::parse(&page)
                 .ok()
                 .and_then(|page| page.get("nextCursor").map(ToOwned::to_owned));
-            if cursor.is_none() {
+            // A cursor that was there before would lead round in circles.
+            if cursor.as_ref().is_none_or(|cursor| !cursors.insert(cursor.get().to_owned())) {
                 break;
             }
         }
         let after = catalogue.params(&name);
         let differs = after.is_some() && after.as_deref() != before.as_deref();
-        tracing::debug!(tool = name, differs, "the server wants other headers");
+        tracing::debug!(tool = %PeerText(&name), differs, "the server wants other headers");
         differs
     }
 
