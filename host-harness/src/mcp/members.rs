@@ -45,6 +45,12 @@ impl Members {
         deserializer.deserialize_map(InOrder).unwrap_or(Err(NoMembers::NotAnObject))
     }
 
+    /// About what they take in JSON, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum()
+    }
+
     /// The member's value, unparsed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&RawValue> {

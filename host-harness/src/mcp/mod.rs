@@ -19,6 +19,7 @@
 //! * [`front`]: where it comes in; [`mod@relay`] is the front on lines.
 //! * `downstream`: whose requests those are, and when they are to end.
 //! * `peer`: what the client speaks with: a session, or several that are [`joined`].
+//! * `outgoing`: what a client has yet to hear.
 //! * `session`: what happens to each message of one client and one upstream.
 //! * `retried`: a call that may be retried; `call`, what the gateway reads of
 //!   it; `attempt`, one attempt at it; [`reply`], what that brought back.
@@ -57,6 +58,7 @@ pub mod lines;
 mod listing;
 mod live;
 mod members;
+mod outgoing;
 mod param_headers;
 mod peer;
 pub mod pending;

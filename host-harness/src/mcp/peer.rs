@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         front::ToClient,
         headers::Headers,
         joined::Joined,
+        outgoing::Inbox,
         relay::RelayOptions,
         session::{Ends, Session},
         task::Task,
@@ -31,7 +32,7 @@ pub(crate) enum Peer {
 pub(crate) struct Connection {
     pub(crate) peer: Peer,
     /// What goes to the client.
-    pub(crate) inbox: mpsc::Receiver<ToClient>,
+    pub(crate) inbox: Inbox,
     /// Carries messages to and from the upstreams.
     pub(crate) link: Task,
     /// Ends the link in order.

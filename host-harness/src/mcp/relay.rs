@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    sync::mpsc,
     task::JoinSet,
     time::timeout,
 };
@@ -15,11 +14,11 @@ use crate::{
     mcp::{
         child::StartError,
         downstream::{Downstream, Shutdown},
-        front::ToClient,
         headers::Headers,
         joined::{Group, Prefixes},
         lines::{self, Reader},
         listing::ListLimits,
+        outgoing::Inbox,
         peer::{Connection, Peer},
         reply::NO_ANSWER,
         task::Task,
@@ -253,11 +252,7 @@ fn understood(line: Result<Message, Unreadable>) -> Result<Message, Option<Messa
 }
 
 /// Writes until `finish`, then what is left, and closes the stream. Ends early if the stream fails.
-async fn write_front(
-    mut queue: mpsc::Receiver<ToClient>,
-    mut to: impl AsyncWrite + Unpin,
-    finish: CancellationToken,
-) {
+async fn write_front(mut queue: Inbox, mut to: impl AsyncWrite + Unpin, finish: CancellationToken) {
     loop {
         let message = tokio::select! {
             biased;

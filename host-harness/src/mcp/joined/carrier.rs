@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::member::Member;
 use crate::mcp::{
-    front::ToClient,
     headers::Headers,
+    outgoing::Inbox,
     session::{CANCELLED, Session},
     upstream::{Connected, Link, Outbox},
     wire::{Kind, Message},
@@ -21,7 +21,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Carrier {
     pub(super) speaking: Speaking,
     /// What the upstream says.
-    pub(super) inbox: mpsc::Receiver<ToClient>,
+    pub(super) inbox: Inbox,
 }
 
 /// Brings to the upstream what is to be said to it.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::HeaderName;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,12 +25,13 @@ use crate::mcp::{
     child::StartError,
     downstream::Downstream,
     live::LiveCalls,
+    outgoing,
     peer::{Connection, Peer},
     server_requests::ServerRequests,
     service::Service,
     task::Task,
     unique::Unique,
-    upstream::{Connected, Link, QUEUE, Target},
+    upstream::{Connected, Link, Target},
 };
 
 /// What the client finds before the names of an upstream, if anything.
@@ -135,7 +136,7 @@ impl Group {
         downstream: &Downstream,
     ) -> Result<Connection, StartError> {
         let client_gone = downstream.closed.child_token();
-        let (front, inbox) = mpsc::channel(QUEUE);
+        let (front, inbox) = outgoing::queue();
         let (mut members, mut carriers) = (Vec::new(), Vec::new());
         let mut failed = None;
         for (name, service) in &self.services {

@@ -48,10 +48,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{RwLock, mpsc},
-    task::JoinSet,
-};
+use tokio::{sync::RwLock, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
@@ -59,6 +56,7 @@ use crate::mcp::{
     front::ToClient,
     headers::Headers,
     live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
+    outgoing::Outgoing,
     reply::NO_ANSWER,
     server_requests::ServerRequests,
     session::{CANCELLED, PROGRESS},
@@ -85,7 +83,7 @@ pub(crate) struct Joined {
     /// In the order of their names; never empty.
     members: Vec<Member>,
     /// To the client. When it is gone, what was for it is dropped.
-    front: mpsc::Sender<ToClient>,
+    front: Outgoing,
     live: Arc<LiveCalls>,
     names: Unique,
     directory: Directory,

@@ -20,6 +20,7 @@ use super::{
 use crate::mcp::{
     front::ToClient,
     members::Members,
+    outgoing::MAX_QUEUED_BYTES,
     wire::{Id, IdKey, Kind, Message},
 };
 
@@ -48,6 +49,7 @@ struct Subscription {
     acknowledgement: Option<Message>,
     /// What came before all had settled.
     held: Vec<Message>,
+    held_bytes: usize,
     /// The client has heard what was agreed to.
     open: bool,
 }
@@ -85,7 +87,11 @@ impl Subscriptions {
             let mut send = send;
             send(message);
         } else if one.held.len() < MOST_HELD {
-            one.held.push(message);
+            let bytes = one.held_bytes + message.bytes();
+            if bytes <= MAX_QUEUED_BYTES {
+                one.held_bytes = bytes;
+                one.held.push(message);
+            }
         }
     }
 
@@ -245,23 +251,19 @@ impl Joined {
     }
 
     async fn settle(&self, query: &Query, at: usize) {
-        let Ok(mut room) = self.front.reserve_many(1 + MOST_HELD).await else { return };
+        let Ok(mut room) = self.front.reserve(&query.message, MOST_HELD).await else { return };
         self.subscriptions.settle(&query.id, at, |message| {
             let about = Some(query.id.clone());
-            if let Some(place) = room.next() {
-                place.send(ToClient { message, about, status: None });
-            }
+            room.fill(ToClient { message, about, status: None });
         });
     }
 
     /// Passes on what belongs to a subscription, when it is time.
     pub(super) async fn subscription_said(&self, id: &Id, at: usize, message: Message) {
         // First the room, then the question what may pass: nothing comes in between.
-        let Ok(mut room) = self.front.reserve_many(1 + MOST_HELD).await else { return };
+        let Ok(mut room) = self.front.reserve(&message, MOST_HELD).await else { return };
         self.subscriptions.heard(id, at, message, |message| {
-            if let Some(place) = room.next() {
-                place.send(ToClient { message, about: Some(id.clone()), status: None });
-            }
+            room.fill(ToClient { message, about: Some(id.clone()), status: None });
         });
     }
 }

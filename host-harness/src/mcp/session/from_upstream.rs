@@ -99,10 +99,10 @@ impl Session {
             Reporter::Attempt(progress) => {
                 // First the room, then the question whether the attempt lives:
                 // nothing can come between the answer and the report.
-                let Ok(room) = self.front.reserve().await else { return };
+                let Ok(mut room) = self.front.reserve(&report, 0).await else { return };
                 let about = self.upstream.pending.client_id(&token);
                 progress.report(&token, report, |message| {
-                    room.send(ToClient { message, about, status: None });
+                    room.fill(ToClient { message, about, status: None });
                 });
             }
         }

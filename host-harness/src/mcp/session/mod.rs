@@ -5,7 +5,6 @@ mod from_upstream;
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,10 +15,11 @@ use crate::{
         front::ToClient,
         headers::Headers,
         live::LiveCalls,
+        outgoing::{self, Inbox, Outgoing},
         pending::Pending,
         relay::RelayOptions,
         reply::{Answer, Loss},
-        upstream::{Outbox, QUEUE, Upstream},
+        upstream::{Outbox, Upstream},
         wire::{Id, Message},
     },
 };
@@ -34,7 +34,7 @@ pub(crate) struct Session {
     pub(super) upstream: Upstream,
     pub(super) catalogue: Catalogue,
     /// To the client. When it is gone, what was for it is dropped.
-    front: mpsc::Sender<ToClient>,
+    front: Outgoing,
     pub(super) live: Arc<LiveCalls>,
     /// Whose requests it carries.
     pub(in crate::mcp) clients: Clients,
@@ -59,7 +59,7 @@ pub(crate) struct Ends {
     /// What goes to the upstream, for its link.
     pub(crate) outbox: Outbox,
     /// What goes to the client, for the front.
-    pub(crate) inbox: mpsc::Receiver<ToClient>,
+    pub(crate) inbox: Inbox,
 }
 
 impl Session {
@@ -69,7 +69,7 @@ impl Session {
         options: RelayOptions,
         downstream: &Downstream,
     ) -> (Arc<Self>, Ends) {
-        let (front, inbox) = mpsc::channel(QUEUE);
+        let (front, inbox) = outgoing::queue();
         let (upstream, outbox) = Upstream::new();
         let catalogue = Catalogue::new(options.upstream_name.clone(), options.lists);
         let session = Self {
@@ -131,8 +131,7 @@ impl Session {
     }
 
     pub(super) async fn tell_client(&self, message: ToClient) {
-        // A client that is gone needs no answer.
-        let _ = self.front.send(message).await;
+        self.front.send(message).await;
     }
 
     async fn tell_upstream(&self, message: Message, headers: Headers) {

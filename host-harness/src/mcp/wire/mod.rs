@@ -164,6 +164,12 @@ impl Message {
         }
     }
 
+    /// About how long it is in JSON, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.members.bytes() + self.params().map_or(0, Members::bytes)
+    }
+
     /// The members of the `params`, if those are an object.
     #[must_use]
     pub(in crate::mcp) fn params(&self) -> Option<&Members> {

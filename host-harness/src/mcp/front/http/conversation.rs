@@ -6,12 +6,12 @@ use std::{
 };
 
 use futures_util::{Stream, stream};
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     era::{self, Era},
-    places::{Place, Places, QUEUE, route},
+    places::{Place, Places, route},
     served::Served,
     shared,
 };
@@ -20,6 +20,7 @@ use crate::mcp::{
     downstream::{Clients, Downstream},
     front::ToClient,
     headers::Headers,
+    outgoing::{self, Inbox},
     param_headers::ParamHeaders,
     peer::{Connection, Peer},
     task::Task,
@@ -87,7 +88,7 @@ impl Conversation {
         own: &Id,
         headers: Headers,
     ) -> Answering {
-        let (to, from) = mpsc::channel(QUEUE);
+        let (to, from) = outgoing::queue();
         let (message, id, names) = match self.clients {
             Clients::One => (message, own.clone(), None),
             Clients::Many => {
@@ -131,9 +132,9 @@ impl Conversation {
         if places.listener.as_ref().is_some_and(|listener| !listener.is_closed()) {
             return None;
         }
-        let (to, from) = mpsc::channel(QUEUE);
+        let (to, from) = outgoing::queue();
         // There is room for what came early: it is no more than a queue holds.
-        for said in places.early.drain(..) {
+        for said in places.early.take() {
             let _ = to.try_send(said);
         }
         places.listener = Some(to);
@@ -190,7 +191,7 @@ impl Conversation {
 pub(super) struct Answering {
     conversation: Arc<Conversation>,
     id: Id,
-    from: mpsc::Receiver<ToClient>,
+    from: Inbox,
     cancellable: bool,
 }
 
@@ -221,7 +222,7 @@ impl Drop for Answering {
 /// What the server says by itself.
 pub(super) struct Listening {
     conversation: Arc<Conversation>,
-    from: mpsc::Receiver<ToClient>,
+    from: Inbox,
 }
 
 impl Listening {

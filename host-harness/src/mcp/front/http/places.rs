@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 
 use super::shared::{self, Own};
 use crate::mcp::{
     downstream::Clients,
     front::ToClient,
     headers::Headers,
+    outgoing::{Inbox, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, NotQueued, Outgoing},
     peer::Peer,
     reply::NO_ANSWER,
     server_requests::ServerRequests,
@@ -20,8 +21,6 @@ use crate::mcp::{
     wire::{Id, IdKey, Kind, Message},
 };
 
-/// Messages that wait for a client to read them.
-pub(super) const QUEUE: usize = 64;
 /// How long calls have to end once the upstream is gone.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -36,9 +35,34 @@ pub(super) struct Places {
 #[derive(Default)]
 pub(super) struct Open {
     pub(super) requests: HashMap<IdKey, Place>,
-    pub(super) listener: Option<mpsc::Sender<ToClient>>,
+    pub(super) listener: Option<Outgoing>,
     /// What the server said before anybody listened.
-    pub(super) early: VecDeque<ToClient>,
+    pub(super) early: Early,
+}
+
+/// Messages that nobody listens to yet, no more than a queue holds.
+#[derive(Default)]
+pub(super) struct Early {
+    said: VecDeque<ToClient>,
+    bytes: usize,
+}
+
+impl Early {
+    /// Keeps a message if there is room for it.
+    fn keep(&mut self, said: ToClient) {
+        let bytes = self.bytes + said.message.bytes();
+        if self.said.len() < MAX_QUEUED_MESSAGES && bytes <= MAX_QUEUED_BYTES {
+            self.bytes = bytes;
+            self.said.push_back(said);
+        } else {
+            tracing::debug!("dropped a message: too much was said before anybody listened");
+        }
+    }
+
+    /// Takes out all, in their order.
+    pub(super) fn take(&mut self) -> VecDeque<ToClient> {
+        std::mem::take(self).said
+    }
 }
 
 /// The answer to one request.
@@ -46,7 +70,7 @@ pub(super) struct Place {
     pub(super) id: Id,
     /// The client's own, if the request has others upstream.
     pub(super) names: Option<Own>,
-    pub(super) to: mpsc::Sender<ToClient>,
+    pub(super) to: Outgoing,
     /// What the server has asked in the middle of it, by the ids that the client knows.
     pub(super) asked: Vec<Id>,
 }
@@ -55,7 +79,7 @@ pub(super) struct Place {
 enum Way {
     /// To the client whose request has this id; with an id of nobody, to
     /// whoever is the only client.
-    To(mpsc::Sender<ToClient>, Id, ToClient),
+    To(Outgoing, Id, ToClient),
     /// To nobody.
     Nowhere,
     /// This goes back to the server, in place of the answer of a client.
@@ -190,9 +214,7 @@ impl Open {
         if let Some(place) = self.requests.values().next() {
             return Way::To(place.to.clone(), nobody, said);
         }
-        if self.early.len() < QUEUE {
-            self.early.push_back(said);
-        }
+        self.early.keep(said);
         Way::Nowhere
     }
 }
@@ -214,7 +236,7 @@ fn answer_for_nobody(said: &Message) -> Way {
 }
 
 /// Brings each message to its place until the upstream is gone.
-pub(super) async fn route(peer: Peer, places: Arc<Places>, mut inbox: mpsc::Receiver<ToClient>) {
+pub(super) async fn route(peer: Peer, places: Arc<Places>, mut inbox: Inbox) {
     let gone = peer.upstream_gone().clone();
     let lost = async {
         gone.cancelled().await;
@@ -234,10 +256,10 @@ pub(super) async fn route(peer: Peer, places: Arc<Places>, mut inbox: mpsc::Rece
             };
             match places.clients {
                 // A client that reads slowly keeps itself waiting.
-                Clients::One => drop(to.send(said).await),
+                Clients::One => to.send(said).await,
                 // Here it would keep others waiting.
                 Clients::Many => {
-                    if let Err(mpsc::error::TrySendError::Full(_)) = to.try_send(said) {
+                    if to.try_send(said) == Err(NotQueued::Full) {
                         tracing::warn!(
                             "a client does not read its answer; its request is given up"
                         );
@@ -259,9 +281,10 @@ pub(super) async fn route(peer: Peer, places: Arc<Places>, mut inbox: mpsc::Rece
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::outgoing;
 
-    fn open(places: &Places, id: &str, own: &str) -> mpsc::Receiver<ToClient> {
-        let (to, from) = mpsc::channel(QUEUE);
+    fn open(places: &Places, id: &str, own: &str) -> Inbox {
+        let (to, from) = outgoing::queue();
         let id = Id::text(id);
         let request = Message::written(r#"{"id":1,"method":"tools/call","params":{}}"#);
         let (_, names) = shared::rename(request, &Id::text(own), &id);
