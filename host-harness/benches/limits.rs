@@ -53,6 +53,8 @@ fn sandboxed(limits: Limits, load: LoadLimits) -> Plugin {
 fn out_of_reach() -> Plugin {
     let limits = Limits {
         call_time: Duration::MAX,
+        average_time: Duration::MAX,
+        turn_time: Duration::MAX,
         memory_bytes: usize::MAX,
         memories: usize::MAX,
         table_elements: usize::MAX,

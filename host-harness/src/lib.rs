@@ -10,6 +10,7 @@
 //! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
 //! * [`mod@advise`]: what other policies would have made of calls that were logged.
 //! * [`report`]: pages and lines for people.
+//! * [`regular_file`] and [`redacted`]: files that are read whole, and URLs that are shown.
 
 pub mod advise;
 pub mod bundled;
@@ -21,6 +22,8 @@ mod https;
 pub mod mcp;
 pub mod metrics;
 pub mod otlp;
+pub mod redacted;
+pub mod regular_file;
 pub mod report;
 pub mod sandbox;
 #[cfg(test)]

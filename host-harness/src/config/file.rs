@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZero, NonZeroU64, NonZeroUsize},
     time::Duration,
 };
 
@@ -65,12 +65,13 @@ pub struct Limits {
     max_tool_retries: Option<u32>,
     attempt_timeout_ms: Option<NonZeroU64>,
     deadline_ms: Option<NonZeroU64>,
+    max_wait_ms: Option<NonZeroU64>,
     cancel_wait_ms: Option<u64>,
-    max_body_bytes: Option<usize>,
+    max_body_bytes: Option<NonZeroUsize>,
     read_timeout_ms: Option<NonZeroU64>,
     max_message_bytes: Option<NonZeroUsize>,
-    max_requests: Option<usize>,
-    max_sessions: Option<usize>,
+    max_requests: Option<NonZeroUsize>,
+    max_sessions: Option<NonZeroUsize>,
     session_idle_ms: Option<NonZeroU64>,
     drain_ms: Option<u64>,
     join_timeout_ms: Option<NonZeroU64>,
@@ -86,6 +87,7 @@ impl Limits {
             max_tool_retries: self.max_tool_retries.unwrap_or(by_default.max_tool_retries),
             attempt_timeout: millis(self.attempt_timeout_ms),
             deadline: millis(self.deadline_ms),
+            max_wait: millis(self.max_wait_ms).unwrap_or(by_default.max_wait),
             cancel_wait: self.cancel_wait_ms.map_or(by_default.cancel_wait, Duration::from_millis),
         }
     }
@@ -109,9 +111,9 @@ impl Limits {
         let by_default = FrontLimits::default();
         let millis = |ms: NonZeroU64| Duration::from_millis(ms.get());
         FrontLimits {
-            max_body_bytes: self.max_body_bytes.unwrap_or(by_default.max_body_bytes),
-            max_requests: self.max_requests.unwrap_or(by_default.max_requests),
-            max_sessions: self.max_sessions,
+            max_body_bytes: self.max_body_bytes.map_or(by_default.max_body_bytes, NonZero::get),
+            max_requests: self.max_requests.map_or(by_default.max_requests, NonZero::get),
+            max_sessions: self.max_sessions.map(NonZero::get),
             read_timeout: self.read_timeout_ms.map_or(by_default.read_timeout, millis),
             session_idle: self.session_idle_ms.map_or(by_default.session_idle, millis),
             drain: self.drain_ms.map_or(by_default.drain, Duration::from_millis),

@@ -7,9 +7,9 @@ use wasmtime::{Store, Trap};
 use super::{
     Component, Options, Violation, boundary,
     component::one_line,
-    engine::epochs,
     error::{Breakage, Exceeded, StartError},
     state::GuestState,
+    ticks,
 };
 use crate::contract::{Configured, GatewayLimits, Issue, RetryPlugin};
 
@@ -35,7 +35,7 @@ impl Instance {
         store.limiter(|state| &mut state.resources);
         store.set_max_component_handles(limits.handles);
         store.set_hostcall_fuel(limits.hook_result_bytes);
-        let epochs = epochs(limits.call_time);
+        let epochs = ticks::within(limits.call_time);
         store.set_epoch_deadline(epochs);
         let exports = component
             .pre

@@ -12,6 +12,16 @@ pub struct Limits {
     /// takes well under a microsecond; this is for the one that never ends.
     /// It is kept to about 10 ms.
     pub call_time: Duration,
+    /// What its calls may take on average, of about the last sixteen of a
+    /// shard; default 20 ms. A plugin that takes longer gets a strike; see
+    /// [`Replacement`](super::Replacement). It is far above what even a starved
+    /// machine makes of a quick plugin, and far below [`call_time`](Self::call_time).
+    pub average_time: Duration,
+    /// How long a call waits for its turn at an instance that others keep busy;
+    /// default 1 s. Then it goes on without a verdict
+    /// ([`Breakage::Busy`](super::Breakage::Busy)): no result is held back for
+    /// long by a plugin that is slow.
+    pub turn_time: Duration,
     /// Size of one of its linear memories in bytes; default 64 MiB.
     pub memory_bytes: usize,
     /// Number of linear memories; default 1.
@@ -53,6 +63,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             call_time: Duration::from_millis(100),
+            average_time: Duration::from_millis(20),
+            turn_time: Duration::from_secs(1),
             memory_bytes: 64 << 20,
             memories: 1,
             table_elements: 10_000,
@@ -76,6 +88,13 @@ impl Default for Limits {
 pub struct LoadLimits {
     /// Size of the file in bytes; default 16 MiB.
     pub wasm_bytes: usize,
+    /// Bytes of its largest function; default 256 KiB. The compiler takes
+    /// hundreds of bytes of memory for each of them.
+    pub function_bytes: usize,
+    /// Number of its functions; default 50,000.
+    pub functions: usize,
+    /// Local variables of one function, without its parameters; default 5,000.
+    pub locals: usize,
     /// Wall-clock time that compilation may take; default 30 s. The compiler
     /// cannot be interrupted: what takes longer is refused, and its thread
     /// ends by itself. Until then nothing else is compiled.
@@ -99,6 +118,9 @@ impl Default for LoadLimits {
     fn default() -> Self {
         Self {
             wasm_bytes: 16 << 20,
+            function_bytes: 256 << 10,
+            functions: 50_000,
+            locals: 5_000,
             compile_time: Duration::from_secs(30),
             stack_bytes: 256 << 10,
             interruptible: true,
