@@ -66,6 +66,7 @@ fn out_of_reach() -> Plugin {
         schema_bytes: usize::MAX,
         text_bytes: usize::MAX,
         text_bytes_per_call: usize::MAX,
+        texts: usize::MAX,
         random_bytes_per_call: usize::MAX,
         host_calls: u32::MAX,
         max_delay: Duration::MAX,

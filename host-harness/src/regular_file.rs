@@ -34,16 +34,15 @@ pub fn bytes(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same of a file of text, without the byte order mark that some editors begin it with.
+/// The same of a file of text.
 ///
 /// # Errors
 /// As [`bytes`], or it is not UTF-8.
 pub fn text(path: &Path, most: usize) -> io::Result<String> {
-    let text = String::from_utf8(bytes(path, most)?).map_err(|error| {
+    String::from_utf8(bytes(path, most)?).map_err(|error| {
         let told = format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to());
         io::Error::new(io::ErrorKind::InvalidData, told)
-    })?;
-    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), ToOwned::to_owned))
+    })
 }
 
 /// Opens a pipe without waiting for somebody at its other end.
@@ -109,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_utf8_and_its_byte_order_mark_is_not_of_it() {
+    fn a_text_is_utf8_or_the_first_byte_that_is_not_is_named() {
         let folder = folder("text");
         let file = folder.join("file");
-        fs::write(&file, "\u{feff}{}").expect("written");
-        assert_eq!(text(&file, 8).expect("a text"), "{}");
+        fs::write(&file, "{\"é\":1}").expect("written");
+        assert_eq!(text(&file, 8).expect("a text"), "{\"é\":1}");
         fs::write(&file, b"{\"\xff\"").expect("written");
         let told = text(&file, 8).expect_err("no text").to_string();
         assert_eq!(told, "it is not UTF-8 from byte 2 on");

@@ -96,7 +96,8 @@ impl Source {
 
     fn tell(&self, notices: &[Issue]) {
         for Issue { path, message } in notices {
-            tracing::warn!("{}: {path}: {message}", self.place());
+            let colon = if path.is_empty() { "" } else { ": " };
+            tracing::warn!("{}: {path}{colon}{message}", self.place());
         }
     }
 

@@ -116,7 +116,7 @@ struct Limit {
 type Set = fn(&mut Bounds, u32);
 
 /// The limits by the names of their fields.
-const LIMITS: [(&str, Set); 23] = [
+const LIMITS: [(&str, Set); 24] = [
     ("call-time", |bounds, ms| bounds.run.call_time = millis(ms)),
     ("average-time", |bounds, ms| bounds.run.average_time = millis(ms)),
     ("turn-time", |bounds, ms| bounds.run.turn_time = millis(ms)),
@@ -131,6 +131,7 @@ const LIMITS: [(&str, Set); 23] = [
     ("schema-bytes", |bounds, n| bounds.run.schema_bytes = n as usize),
     ("text-bytes", |bounds, n| bounds.run.text_bytes = n as usize),
     ("text-bytes-per-call", |bounds, n| bounds.run.text_bytes_per_call = n as usize),
+    ("texts", |bounds, n| bounds.run.texts = n as usize),
     ("random-bytes-per-call", |bounds, n| bounds.run.random_bytes_per_call = n as usize),
     ("host-calls", |bounds, n| bounds.run.host_calls = n),
     ("max-delay", |bounds, ms| bounds.run.max_delay = millis(ms)),

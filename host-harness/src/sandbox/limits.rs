@@ -13,7 +13,7 @@ pub struct Limits {
     /// It is kept to about 10 ms.
     pub call_time: Duration,
     /// What its calls may take on average, of about the last sixteen of a
-    /// shard; default 20 ms. A plugin that takes longer gets a strike; see
+    /// shard; default 25 ms. A plugin that takes longer gets a strike; see
     /// [`Replacement`](super::Replacement). It is far above what even a starved
     /// machine makes of a quick plugin, and far below [`call_time`](Self::call_time).
     pub average_time: Duration,
@@ -47,8 +47,12 @@ pub struct Limits {
     /// guest, a longer one is not there.
     pub text_bytes: usize,
     /// Bytes of text that it may read in one call, all taken together;
-    /// default 8 MiB. To the guest, what would exceed it is not there.
+    /// default 1 MiB. To the guest, what would exceed it is not there. The
+    /// dearest JSON of that size takes about 10 ms to read: a server that answers
+    /// with it does not make the plugin slow by [`average_time`](Self::average_time).
     pub text_bytes_per_call: usize,
+    /// Texts of one answer; default 1,000. To the guest, further ones are not there.
+    pub texts: usize,
     /// Random bytes that it may draw in one call; default 64 KiB. A guest that
     /// wants more is stopped.
     pub random_bytes_per_call: usize,
@@ -63,7 +67,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             call_time: Duration::from_millis(100),
-            average_time: Duration::from_millis(20),
+            average_time: Duration::from_millis(25),
             turn_time: Duration::from_secs(1),
             memory_bytes: 64 << 20,
             memories: 1,
@@ -75,7 +79,8 @@ impl Default for Limits {
             lifecycle_result_bytes: 1 << 20,
             schema_bytes: 256 << 10,
             text_bytes: 1 << 20,
-            text_bytes_per_call: 8 << 20,
+            text_bytes_per_call: 1 << 20,
+            texts: 1_000,
             random_bytes_per_call: 64 << 10,
             host_calls: 10_000,
             max_delay: Duration::from_secs(3_600),

@@ -139,7 +139,7 @@ impl GuestState {
 impl content::Host for GuestState {
     fn text_count(&mut self) -> wasmtime::Result<u32> {
         self.called()?;
-        let count = self.content().map_or(0, Content::text_count);
+        let count = self.content().map_or(0, Content::text_count).min(self.limits.texts);
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
@@ -148,7 +148,8 @@ impl content::Host for GuestState {
         let Some(content) = self.background.as_ref().and_then(|asked| asked.content.clone()) else {
             return Ok(None);
         };
-        let text = usize::try_from(index).ok().and_then(|index| content.text(index));
+        let index = usize::try_from(index).ok().filter(|index| *index < self.limits.texts);
+        let text = index.and_then(|index| content.text(index));
         Ok(text.filter(|text| self.take_text(text.len())).map(|text| {
             self.read_content = true;
             text.to_owned()

@@ -177,14 +177,36 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members: Vec<(String, Value)> = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            match members.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, old)) => *old = value,
-                None => members.push((name, value)),
-            }
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
         }
-        Ok(Value::Object(Members(members)))
+        Ok(Value::Object(Members(without_repetitions(members))))
     }
+}
+
+/// Each name once, where it came first, with its last value. By sorting, for an
+/// object may have a hundred thousand names.
+fn without_repetitions(mut members: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    order.sort_unstable_by(|one, other| (&members[*one].0, one).cmp(&(&members[*other].0, other)));
+    let mut repeated = Vec::new();
+    for pair in order.windows(2).rev() {
+        let (first, later) = (pair[0], pair[1]);
+        if members[first].0 == members[later].0 {
+            // From the last to the first: its value arrives where the name came first.
+            members[first].1 = core::mem::replace(&mut members[later].1, Value::Null);
+            repeated.push(later);
+        }
+    }
+    if !repeated.is_empty() {
+        repeated.sort_unstable();
+        let mut position = 0;
+        members.retain(|_| {
+            position += 1;
+            repeated.binary_search(&(position - 1)).is_err()
+        });
+    }
+    members
 }
 
 #[cfg(test)]
@@ -212,7 +234,13 @@ mod tests {
 
     #[test]
     fn of_a_name_that_came_twice_the_last_value_counts() {
-        let value: Value = serde_json::from_str(r#"{"a":1,"b":2,"a":3}"#).unwrap();
-        assert_eq!(format!("{value}"), r#"{"a":3,"b":2}"#);
+        for (text, shown) in [
+            (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
+            (r#"{"b":1,"a":2,"a":3,"b":4,"c":5,"a":6}"#, r#"{"b":4,"a":6,"c":5}"#),
+            (r#"{"":1,"":2}"#, r#"{"":2}"#),
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(format!("{value}"), shown);
+        }
     }
 }
