@@ -3,6 +3,7 @@
 
 mod asked_once;
 mod attack;
+mod bounds;
 mod chain;
 mod compile_bombs;
 mod conformance;

@@ -10,7 +10,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Wall-clock time of one call into the guest; default 100 ms. A decision
     /// takes well under a microsecond; this is for the one that never ends.
-    /// It is kept to about 10 ms.
+    /// It is kept to about 10 ms. Where the machine is so busy that the guest
+    /// did not run for half of it (known on Linux only), it goes on until it
+    /// has, and for twenty times as long at the most.
     pub call_time: Duration,
     /// What its calls may take on average, of about the last sixteen of a
     /// shard; default 25 ms. A plugin that takes longer gets a strike; see

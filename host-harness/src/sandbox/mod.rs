@@ -47,6 +47,7 @@ mod interface;
 mod limits;
 mod options;
 mod outline;
+mod overdue;
 mod pace;
 mod plugin;
 mod provenance;

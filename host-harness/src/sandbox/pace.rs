@@ -18,6 +18,9 @@ const PARTS: u64 = 1 << 16;
 /// interrupted by a tick; and this is twenty times what handing a decision over
 /// to another thread costs.
 const QUICK: Duration = Duration::from_micros(500);
+/// A tick more in one decision says nothing more of the plugin: it was stopped,
+/// together with its thread or its machine.
+const MOST_COUNTED: u64 = 20;
 /// For so long after a decision that was not quick decisions are made elsewhere.
 /// A plugin that is quick all the time but once holds up each thread once in
 /// such a time.
@@ -35,6 +38,14 @@ impl Pace {
     #[inline]
     pub(super) fn is_quick(&self) -> bool {
         ticks::now() >= self.slow_until.load(Ordering::Relaxed)
+    }
+
+    /// A call that took so many ticks did not end well. That is held against the
+    /// plugin elsewhere.
+    pub(super) fn broke_after(&self, ticks: u64) {
+        if ticks > 1 {
+            self.was_slow();
+        }
     }
 
     fn was_slow(&self) {
@@ -58,8 +69,7 @@ impl Average {
         if ticks == 0 && self.parts == 0 {
             return;
         }
-        // An hour is as bad as a day.
-        let parts = ticks.min(1 << 20) * PARTS;
+        let parts = ticks.min(MOST_COUNTED) * PARTS;
         self.parts = self.parts - self.parts.div_ceil(SHARE) + parts / SHARE;
         if self.parts > in_parts(QUICK) {
             pace.was_slow();
@@ -130,8 +140,8 @@ mod tests {
     #[test]
     fn a_machine_that_stops_a_quick_plugin_now_and_then_exceeds_nothing() {
         let pace = Pace::default();
-        // A tenth of a second, once in twenty calls: far worse than a busy machine.
-        let starved = (0..10_000).map(|n| if n % 20 == 0 { 20 } else { 0 });
+        // A second, once in twenty calls: far worse than a busy machine.
+        let starved = (0..10_000).map(|n| if n % 20 == 0 { 200 } else { 0 });
         assert_eq!(exceeded(starved, &pace), 0);
     }
 

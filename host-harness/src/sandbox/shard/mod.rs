@@ -91,9 +91,10 @@ impl Shard {
         };
         instance.begin(result_bytes);
         let answer = call(&mut instance);
-        self.average.add(ticks::now().saturating_sub(begun), &self.pace);
+        let took = ticks::now().saturating_sub(begun);
         match answer {
             Ok(answer) => {
+                self.average.add(took, &self.pace);
                 self.strikes.good();
                 self.instance = Some(instance);
                 if self.average.exceeds(self.options.limits.average_time) {
@@ -102,6 +103,7 @@ impl Shard {
                 Ok(answer)
             }
             Err(error) => {
+                self.pace.broke_after(took);
                 drop(instance);
                 Err(self.broke(breakage(&error, self.options.limits.call_time)))
             }
