@@ -127,8 +127,8 @@ struct Proxy {
     /// `Authorization: Bearer ${TOKEN}`: `${TOKEN}` stands for the variable TOKEN
     /// of the environment. Do not write a secret here itself: other users of
     /// the machine can read the command lines of processes.
-    #[arg(long, value_name = "NAME: VALUE", requires = "upstream_url", value_parser = upstream::header)]
-    upstream_header: Vec<(http::HeaderName, http::HeaderValue)>,
+    #[arg(long, value_name = "NAME: VALUE", requires = "upstream_url")]
+    upstream_header: Vec<String>,
     /// Headers of every request to that server, from a file that only its owner
     /// should be able to read: `Name: value`, one a line. Empty lines and lines
     /// that begin with `#` are skipped. May be given several times.

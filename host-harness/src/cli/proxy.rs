@@ -62,7 +62,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let target = match options.upstream_url {
         Some(url) => {
             let headers =
-                upstream::headers(options.upstream_header, &options.upstream_header_file)?;
+                upstream::headers(&options.upstream_header, &options.upstream_header_file)?;
             Target::Url(HttpUpstream::new(&url, headers)?)
         }
         None => Target::Command(options.server),

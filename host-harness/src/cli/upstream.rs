@@ -9,22 +9,21 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// The most that a file of headers may have.
 const MAX_HEADERS_BYTES: usize = 64 << 10;
 
-/// A header, written as `Name: value`, with variables of the environment.
-pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    read(text, &|name| env::var(name).ok())
-}
-
-/// Headers of the command line, and of files after them.
-pub(super) fn headers(
-    given: Vec<(HeaderName, HeaderValue)>,
-    files: &[PathBuf],
-) -> anyhow::Result<HeaderMap> {
-    let mut headers: HeaderMap = given.into_iter().collect();
+/// Headers of the command line, and of files after them. They are read here and
+/// not by the parser of options, which shows what is wrong.
+pub(super) fn headers(given: &[String], files: &[PathBuf]) -> anyhow::Result<HeaderMap> {
+    let environment = |name: &str| env::var(name).ok();
+    let mut headers = HeaderMap::new();
+    for text in given {
+        let found =
+            read(text, &environment).map_err(|told| anyhow!("--upstream-header: {told}"))?;
+        headers.extend([found]);
+    }
     for file in files {
         let place = file.display();
         let text = regular_file::text(file, MAX_HEADERS_BYTES)
             .with_context(|| format!("{place}: cannot be read"))?;
-        let found = in_lines(&text, &|name| env::var(name).ok())
+        let found = in_lines(&text, &environment)
             .map_err(|(line, problem)| anyhow!("{place}:{line}: {problem}"))?;
         headers.extend(found);
     }
