@@ -187,7 +187,7 @@ mod tests {
     fn a_wrong_limit_says_what_would_be_right() {
         let told = |text: &str| limit(text).expect_err("wrong").to_string();
         assert!(told("call-time").contains("expected LIMIT=N"));
-        assert!(told("call_time=1").contains("there are call-time, memory-bytes"));
+        assert!(told("call_time=1").contains("there are call-time, average-time"));
         for wrong in ["-1", "0", "4294967296", "", "many"] {
             for (name, _) in LIMITS {
                 let expected =
