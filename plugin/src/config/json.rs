@@ -134,6 +134,10 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+/// The most keys of one object. Each is looked for among those before it, which
+/// costs a small component less than a map does.
+const MOST_MEMBERS: usize = 5_000;
+
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
@@ -177,36 +181,17 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members: Vec<(String, Value)> = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            match members.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, old)) => *old = value,
+                None if members.len() >= MOST_MEMBERS => {
+                    return Err(Error::custom("an object has more than 5000 keys"));
+                }
+                None => members.push((name, value)),
+            }
         }
-        Ok(Value::Object(Members(without_repetitions(members))))
+        Ok(Value::Object(Members(members)))
     }
-}
-
-/// Each name once, where it came first, with its last value. By sorting, for an
-/// object may have a hundred thousand names.
-fn without_repetitions(mut members: Vec<(String, Value)>) -> Vec<(String, Value)> {
-    let mut order: Vec<usize> = (0..members.len()).collect();
-    order.sort_unstable_by(|one, other| (&members[*one].0, one).cmp(&(&members[*other].0, other)));
-    let mut repeated = Vec::new();
-    for pair in order.windows(2).rev() {
-        let (first, later) = (pair[0], pair[1]);
-        if members[first].0 == members[later].0 {
-            // From the last to the first: its value arrives where the name came first.
-            members[first].1 = core::mem::replace(&mut members[later].1, Value::Null);
-            repeated.push(later);
-        }
-    }
-    if !repeated.is_empty() {
-        repeated.sort_unstable();
-        let mut position = 0;
-        members.retain(|_| {
-            position += 1;
-            repeated.binary_search(&(position - 1)).is_err()
-        });
-    }
-    members
 }
 
 #[cfg(test)]
