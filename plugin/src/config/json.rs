@@ -182,8 +182,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members: Vec<(String, Value)> = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            match members.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, old)) => *old = value,
+            match members.iter().position(|(known, _)| *known == name) {
+                Some(at) => members[at].1 = value,
                 None if members.len() >= MOST_MEMBERS => {
                     return Err(Error::custom("an object has more than 5000 keys"));
                 }
