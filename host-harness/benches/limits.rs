@@ -53,6 +53,8 @@ fn sandboxed(limits: Limits, load: LoadLimits) -> Plugin {
 fn out_of_reach() -> Plugin {
     let limits = Limits {
         call_time: Duration::MAX,
+        average_time: Duration::MAX,
+        turn_time: Duration::MAX,
         memory_bytes: usize::MAX,
         memories: usize::MAX,
         table_elements: usize::MAX,
@@ -64,6 +66,7 @@ fn out_of_reach() -> Plugin {
         schema_bytes: usize::MAX,
         text_bytes: usize::MAX,
         text_bytes_per_call: usize::MAX,
+        texts: usize::MAX,
         random_bytes_per_call: usize::MAX,
         host_calls: u32::MAX,
         max_delay: Duration::MAX,

@@ -10,6 +10,7 @@
 //! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
 //! * [`mod@advise`]: what other policies would have made of calls that were logged.
 //! * [`report`]: pages and lines for people; [`escaped`]: texts of peers in them.
+//! * [`regular_file`] and [`redacted`]: files that are read whole, and URLs that are shown.
 
 pub mod advise;
 pub mod bundled;
@@ -22,6 +23,8 @@ pub mod mcp;
 pub mod metrics;
 pub mod otlp;
 mod peer_text;
+pub mod redacted;
+pub mod regular_file;
 pub mod report;
 pub mod sandbox;
 #[cfg(test)]

@@ -134,3 +134,82 @@ fn a_client_of_the_proxy_sees_one_call_where_the_server_saw_three() {
     drop(input);
     assert!(proxy.wait().expect("it ends").success());
 }
+
+/// What `proxy` says of these options for a server behind a URL.
+fn upstream_complaint(options: &[&str]) -> String {
+    let url = ["proxy", "--upstream-url", "http://127.0.0.1:9/mcp"];
+    let output = run(&[&url[..], options].concat());
+    assert_ne!(output.status.code(), Some(0));
+    String::from_utf8(output.stderr).expect("text")
+}
+
+#[test]
+fn headers_of_a_file_are_read_and_a_wrong_line_is_named_without_its_secret() {
+    let path = file("headers.txt", "# keys\nX-Good: 1\n\nhunter2\n");
+    let path = path.to_str().expect("a plain path");
+    let told = upstream_complaint(&["--upstream-header-file", path]);
+    let expected =
+        format!("error: {path}:4: there is no `:`; a header is written as `Name: value`\n");
+    assert_eq!(told, expected);
+    let told = upstream_complaint(&["--upstream-header-file", "/dev/zero"]);
+    assert!(
+        told.contains("/dev/zero: cannot be read: it is a pipe, a socket or a device"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_header_names_a_variable_and_a_missing_one_is_told() {
+    let told = upstream_complaint(&["--upstream-header", "Authorization: Bearer ${NO_SUCH_TOKEN}"]);
+    assert!(told.contains("there is no variable `NO_SUCH_TOKEN` in the environment"), "{told}");
+}
+
+#[test]
+fn the_secrets_of_a_url_are_in_no_message() {
+    for url in [
+        "http://me:hunter2@localhost/mcp?key=hunter2",
+        "localhost/mcp?key=hunter2#hunter2",
+        "htp:me:hunter2@localhost",
+    ] {
+        for told in [
+            String::from_utf8(run(&["proxy", "--upstream-url", url]).stderr).expect("text"),
+            String::from_utf8(run(&["proxy", &format!("--otlp={url}"), "--", "true"]).stderr)
+                .expect("text"),
+        ] {
+            assert!(told.contains("localhost") && !told.contains("hunter2"), "{told}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_writes_to_is_no_configuration_and_nobody_waits_for_it() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("config.pipe");
+    let _ = fs::remove_file(&path);
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo is everywhere");
+    assert!(made.success());
+    let place = path.to_str().expect("a plain path");
+    let problem = "it is a pipe, a socket or a device; it must be a regular file";
+    for arguments in [
+        &["proxy", "--config", place, "--", "true"][..],
+        &["proxy", "--plugin", place, "--", "true"],
+        &["serve", place],
+    ] {
+        assert_eq!(complaint(arguments), format!("error: {place}: cannot be read: {problem}"));
+    }
+}
+
+#[test]
+fn no_limit_is_zero() {
+    for option in ["--attempt-timeout", "--deadline", "--max-wait"] {
+        let output = run(&["proxy", option, "0", "--", "true"]);
+        let told = String::from_utf8(output.stderr).expect("text");
+        assert!(told.contains(option) && told.contains("0 is not in 1.."), "{told}");
+    }
+    for key in ["max_wait_ms", "max_body_bytes", "max_requests", "max_sessions", "deadline_ms"] {
+        let yaml = format!("limits: {{ {key}: 0 }}\nupstreams: {{ a: {{ command: [cat] }} }}\n");
+        let path = file(&format!("zero_{key}.yaml"), yaml);
+        let told = complaint(&["serve", path.to_str().expect("a plain path")]);
+        assert!(told.contains(&format!("limits.{key}: ")) && told.contains("nonzero"), "{told}");
+    }
+}

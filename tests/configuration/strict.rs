@@ -112,3 +112,36 @@ fn all_issues_stand_in_the_error_a_line_each() {
         "max_retries: must be an integer from 0 to 10, not -1\njitter: must be true, false or one of \"none\", \"full\", \"equal\", \"decorrelated\", not 1"
     );
 }
+
+#[test]
+fn of_thousands_of_problems_the_first_are_listed_and_the_rest_is_counted() {
+    for (count, more) in [(21, "and 1 more problem"), (3_000, "and 2980 more problems")] {
+        let unknown: Vec<_> = (0..count).map(|n| format!("\"max_retrie{n}\": {n}")).collect();
+        let told = told(&format!("{{{}}}", unknown.join(",")));
+        assert_eq!(told.len(), 21);
+        assert_eq!(told[0].1, "unknown key; did you mean `max_retries`?");
+        assert_eq!(told[20], (String::new(), more.to_owned()));
+    }
+    // Twenty are few enough.
+    let unknown: Vec<_> = (0..20).map(|n| format!("\"k{n}\": {n}")).collect();
+    assert_eq!(told(&format!("{{{}}}", unknown.join(","))).len(), 20);
+}
+
+#[test]
+fn thousands_of_wrong_values_below_overrides_get_an_answer_as_well() {
+    let tools: Vec<_> = (0..5_000)
+        .map(|n| {
+            format!(r#""tool-{n}": {{"max_retries": -1, "jiter": true, "budget": {{"x": 1}}}}"#)
+        })
+        .collect();
+    let told = told(&format!(r#"{{"tool_overrides": {{{}}}}}"#, tools.join(",")));
+    assert_eq!((told.len(), &*told[20].1), (21, "and 14980 more problems"));
+}
+
+#[test]
+fn a_name_that_comes_a_hundred_thousand_times_is_read_in_linear_time() {
+    let repeated = r#""max_retries": -1,"#.repeat(100_000);
+    let told = told(&format!("{{{repeated} \"max_retries\": 11}}"));
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].1, "must be an integer from 0 to 10, not 11");
+}

@@ -36,6 +36,13 @@ pub struct Marked {
     content: Option<Arc<dyn Content>>,
 }
 
+impl Marked {
+    /// That of an attempt, without a body.
+    pub const fn of(attempt: u32) -> Self {
+        Self { attempt, content: None }
+    }
+}
+
 impl Reply for Marked {
     fn outcome(&self) -> Outcome {
         FAILED

@@ -122,7 +122,7 @@ fn reader(imports: &'static str, ask: &str) -> Guest {
 
 #[test]
 fn text_may_be_read_again_and_again_but_not_more_than_the_limit_in_all() {
-    let most = u32::try_from((8 << 20) / LONG).expect("small");
+    let most = u32::try_from((1 << 20) / LONG).expect("small");
     assert_eq!(counted(&reader(TEXT, "(call $text (i32.const 0) (i32.const 3000))")), most);
     let field = reader(FIELD, "(call $field (i32.const 0) (i32.const 0) (i32.const 3000))");
     assert_eq!(counted(&field), most);

@@ -3,8 +3,11 @@
 
 mod asked_once;
 mod attack;
+mod bounds;
 mod chain;
+mod compile_bombs;
 mod conformance;
+mod dear_texts;
 mod fail_policy;
 mod files;
 mod floods;
@@ -17,5 +20,6 @@ mod realloc;
 mod repeated;
 mod replace;
 mod results;
+mod slow;
 mod time;
 mod traps;

@@ -50,7 +50,7 @@ impl Observer for Recorder {
             return;
         }
         let now = self.clock.now().saturating_sub(self.began);
-        let key = || (call.target.clone(), call.request_id.clone());
+        let key = || (call.target.to_string(), call.request_id.clone());
         match step {
             Step::AttemptStarted(attempt) if attempt.retries() == 0 => {
                 self.lock().alive.insert(key(), Alive { began: now, attempts: Vec::new() });
@@ -73,7 +73,7 @@ impl Observer for Recorder {
                 if let Some(alive) = alive.filter(|alive| !alive.attempts.is_empty()) {
                     inner.write(&LoggedCall {
                         at_ms: millis(alive.began),
-                        tool: call.target.clone(),
+                        tool: call.target.to_string(),
                         upstream: call.context.upstream.clone(),
                         attempts: alive.attempts,
                     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     contract::{HookError, Invocation, Outcome, Reason, Verdict},
-    gateway::{Background, CallContext, Hook, RetryHook},
+    gateway::{Background, CallContext, Decision, Hook, Judged, RetryHook},
     sandbox::{FailPolicy, HookFailure},
 };
 
@@ -81,6 +81,75 @@ fn stronger(one: Verdict, other: Verdict) -> Verdict {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
+/// What the plugins that were asked so far come to.
+struct Gathered {
+    strongest: Option<Verdict>,
+    failure: HookFailure,
+}
+
+impl Gathered {
+    const fn nothing() -> Self {
+        Self { strongest: None, failure: HookFailure::Refused(HookError::Unsupported) }
+    }
+
+    /// Takes one plugin's answer. An error ends the call, whatever the others say.
+    fn take(&mut self, member: &Member, answer: Judged) -> Result<(), (HookFailure, FailPolicy)> {
+        match answer {
+            Ok(verdict) => {
+                self.strongest = Some(match self.strongest.take() {
+                    Some(before) => stronger(before, verdict),
+                    None => verdict,
+                });
+            }
+            Err((HookFailure::Refused(HookError::Unsupported), _)) => {}
+            // Calls must not get past it.
+            Err((failed @ (HookFailure::Broke(_) | HookFailure::Rejected(_)), policy))
+                if policy == FailPolicy::Closed =>
+            {
+                tracing::warn!(plugin = member.name, failure = %failed, "the call fails with it");
+                return Err((failed, policy));
+            }
+            Err((failed, _)) => {
+                tracing::warn!(plugin = member.name, failure = %failed, "left out");
+                self.failure = failed;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Judged {
+        self.strongest.ok_or((self.failure, FailPolicy::Open))
+    }
+}
+
+/// The most retries that any plugin says, so far.
+struct Most {
+    retries: Option<u32>,
+    failure: HookFailure,
+}
+
+impl Most {
+    const fn nothing() -> Self {
+        Self { retries: None, failure: HookFailure::Refused(HookError::Unsupported) }
+    }
+
+    fn take(&mut self, answer: Result<u32, HookFailure>) {
+        match answer {
+            Ok(retries) => self.retries = self.retries.max(Some(retries)),
+            Err(failed) => self.failure = failed,
+        }
+    }
+
+    fn end(self) -> Result<u32, HookFailure> {
+        match (self.retries, self.failure) {
+            (Some(retries), _) => Ok(retries),
+            // Nobody has to do with it.
+            (None, HookFailure::Refused(HookError::Unsupported)) => Ok(0),
+            (None, failure) => Err(failure),
+        }
+    }
+}
+
 impl RetryHook for Chain {
     fn judge(
         &self,
@@ -89,43 +158,54 @@ impl RetryHook for Chain {
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, HookFailure> {
-        self.decide(hook, invocation, outcome, background).map_err(|(failure, _)| failure)
+        let context = background.context.clone();
+        let mut gathered = Gathered::nothing();
+        for member in self.asked(hook, invocation.target, &context) {
+            let plugin = &member.plugin;
+            let answer = plugin.judge(hook, invocation.clone(), outcome, background.clone());
+            let answer = answer.map_err(|failure| (failure, plugin.fail_policy()));
+            gathered.take(member, answer).map_err(|(failure, _)| failure)?;
+        }
+        gathered.end().map_err(|(failure, _)| failure)
     }
 
-    fn decide(
-        &self,
+    fn decide<'a>(
+        &'a self,
         hook: Hook,
-        invocation: Invocation<'_>,
-        outcome: &Outcome,
+        invocation: Invocation<'a>,
+        outcome: &'a Outcome,
         background: Background,
-    ) -> Result<Verdict, (HookFailure, FailPolicy)> {
-        let context = background.context.clone();
-        let mut strongest: Option<Verdict> = None;
-        let mut failure = HookFailure::Refused(HookError::Unsupported);
-        for member in self.asked(hook, invocation.target, &context) {
-            match member.plugin.decide(hook, invocation.clone(), outcome, background.clone()) {
-                Ok(verdict) => {
-                    strongest = Some(match strongest {
-                        Some(before) => stronger(before, verdict),
-                        None => verdict,
+    ) -> Decision<'a, Judged> {
+        let mut gathered = Gathered::nothing();
+        let mut members = self.0.iter();
+        while let Some(member) = members.next() {
+            if !member.is_asked(hook, invocation.target, &background.context) {
+                continue;
+            }
+            let invoked = invocation.clone();
+            match member.plugin.decide(hook, invoked, outcome, background.clone()) {
+                Decision::Made(answer) => {
+                    if let Err(end) = gathered.take(member, answer) {
+                        return Decision::Made(Err(end));
+                    }
+                }
+                // The rest is asked when this one has answered: the order stays.
+                Decision::Pending(answer) => {
+                    return Decision::pending(async move {
+                        gathered.take(member, answer.await)?;
+                        for member in members {
+                            if member.is_asked(hook, invocation.target, &background.context) {
+                                let (invoked, told) = (invocation.clone(), background.clone());
+                                let answer = member.plugin.decide(hook, invoked, outcome, told);
+                                gathered.take(member, answer.wait().await)?;
+                            }
+                        }
+                        gathered.end()
                     });
-                }
-                Err((HookFailure::Refused(HookError::Unsupported), _)) => {}
-                // Calls must not get past it, whatever the others say.
-                Err((
-                    failed @ (HookFailure::Broke(_) | HookFailure::Rejected(_)),
-                    FailPolicy::Closed,
-                )) => {
-                    tracing::warn!(plugin = member.name, failure = %failed, "the call fails with it");
-                    return Err((failed, FailPolicy::Closed));
-                }
-                Err((failed, _)) => {
-                    tracing::warn!(plugin = member.name, failure = %failed, "left out");
-                    failure = failed;
                 }
             }
         }
-        strongest.ok_or((failure, FailPolicy::Open))
+        Decision::Made(gathered.end())
     }
 
     /// The strictest of all. Which one counts for a call is for the plugin to
@@ -141,20 +221,38 @@ impl RetryHook for Chain {
         target: &str,
         context: &Arc<CallContext>,
     ) -> Result<u32, HookFailure> {
-        let mut most = None;
-        let mut failure = HookFailure::Refused(HookError::Unsupported);
+        let mut most = Most::nothing();
         for member in self.asked(hook, target, context) {
-            match member.plugin.retries(hook, target, context) {
-                Ok(retries) => most = most.max(Some(retries)),
-                Err(failed) => failure = failed,
+            most.take(member.plugin.retries(hook, target, context));
+        }
+        most.end()
+    }
+
+    fn decide_retries<'a>(
+        &'a self,
+        hook: Hook,
+        target: &'a str,
+        context: &'a Arc<CallContext>,
+    ) -> Decision<'a, Result<u32, HookFailure>> {
+        let mut most = Most::nothing();
+        let mut asked = self.asked(hook, target, context);
+        while let Some(member) = asked.next() {
+            match member.plugin.decide_retries(hook, target, context) {
+                Decision::Made(answer) => most.take(answer),
+                Decision::Pending(answer) => {
+                    let rest: Vec<_> = asked.collect();
+                    return Decision::pending(async move {
+                        most.take(answer.await);
+                        for member in rest {
+                            let answer = member.plugin.decide_retries(hook, target, context);
+                            most.take(answer.wait().await);
+                        }
+                        most.end()
+                    });
+                }
             }
         }
-        match (most, failure) {
-            (Some(most), _) => Ok(most),
-            // Nobody has to do with it.
-            (None, HookFailure::Refused(HookError::Unsupported)) => Ok(0),
-            (None, failure) => Err(failure),
-        }
+        Decision::Made(most.end())
     }
 
     fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext) {

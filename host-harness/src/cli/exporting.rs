@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context;
 use clap::Args;
 use host_harness::{
     metrics::Metrics,
@@ -19,7 +20,7 @@ pub(super) struct Exporting {
     /// this URL (OTLP over HTTP). Without a URL the variables `OTEL_EXPORTER_OTLP_*`
     /// say where it is, and else it is `http://localhost:4318`.
     #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
-    otlp: Option<Option<Endpoint>>,
+    otlp: Option<Option<String>>,
 }
 
 impl Exporting {
@@ -29,7 +30,10 @@ impl Exporting {
         file: Option<&Option<Endpoint>>,
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<Option<Export>> {
-        let export = match self.otlp.as_ref().or(file) {
+        // Not read by the parser of options, which shows what is wrong: it may hold a secret.
+        let given = self.otlp.as_ref().map(|url| url.as_deref().map(str::parse).transpose());
+        let given: Option<Option<Endpoint>> = given.transpose().context("--otlp")?;
+        let export = match given.as_ref().or(file) {
             Some(endpoint) => Some(Export::start(endpoint.as_ref(), metrics.clone())?),
             None => None,
         };

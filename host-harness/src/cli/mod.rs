@@ -123,9 +123,17 @@ struct Proxy {
     /// The URL of a server that speaks Streamable HTTP, in place of a command.
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     upstream_url: Option<String>,
-    /// A header of every request to that server, such as `Authorization: Bearer KEY`.
-    #[arg(long, value_name = "NAME: VALUE", requires = "upstream_url", value_parser = upstream::header)]
-    upstream_header: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// A header of every request to that server, such as
+    /// `Authorization: Bearer ${TOKEN}`: `${TOKEN}` stands for the variable TOKEN
+    /// of the environment. Do not write a secret here itself: other users of
+    /// the machine can read the command lines of processes.
+    #[arg(long, value_name = "NAME: VALUE", requires = "upstream_url")]
+    upstream_header: Vec<String>,
+    /// Headers of every request to that server, from a file that only its owner
+    /// should be able to read: `Name: value`, one a line. Empty lines and lines
+    /// that begin with `#` are skipped. May be given several times.
+    #[arg(long, value_name = "FILE", requires = "upstream_url")]
+    upstream_header_file: Vec<PathBuf>,
     /// The server's command and its arguments. The `--` before it may be left
     /// out: some clients swallow it.
     #[arg(
@@ -163,7 +171,7 @@ struct Front {
 /// What the gateway allows at the most, whatever the plugin asks for.
 #[derive(Debug, Args)]
 struct Limits {
-    /// Retries of one call.
+    /// Retries of one call; 0 for none.
     #[arg(long, value_name = "N", default_value_t = gateway::Limits::default().max_tool_retries)]
     max_tool_retries: u32,
     /// Milliseconds that one attempt may take; unlimited if not given.
@@ -172,6 +180,15 @@ struct Limits {
     /// Milliseconds that a call may take, with all attempts and waits; unlimited if not given.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     deadline: Option<u64>,
+    /// Milliseconds that a call may wait before a retry. A call whose plugin asks
+    /// for more ends with the server's last answer.
+    #[arg(
+        long,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(1..),
+        default_value_t = 60_000
+    )]
+    max_wait: u64,
 }
 
 impl From<Limits> for gateway::Limits {
@@ -180,6 +197,7 @@ impl From<Limits> for gateway::Limits {
             max_tool_retries: limits.max_tool_retries,
             attempt_timeout: limits.attempt_timeout.map(Duration::from_millis),
             deadline: limits.deadline.map(Duration::from_millis),
+            max_wait: Duration::from_millis(limits.max_wait),
             ..Self::default()
         }
     }

@@ -1,7 +1,6 @@
 //! From files on disk to a running plugin, or one clear complaint.
 
 use std::{
-    fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,8 +9,10 @@ use std::{
 use anyhow::{Context, anyhow};
 use host_harness::{
     bundled,
+    config::MAX_CONFIG_BYTES,
     contract::{Issue, Manifest},
     gateway::RetryHook,
+    regular_file,
     sandbox::{Component, Entropy, Loader, Options, Plugin, StartError},
 };
 use serde::de::IgnoredAny;
@@ -95,7 +96,8 @@ impl Source {
 
     fn tell(&self, notices: &[Issue]) {
         for Issue { path, message } in notices {
-            tracing::warn!("{}: {path}: {message}", self.place());
+            let colon = if path.is_empty() { "" } else { ": " };
+            tracing::warn!("{}: {path}{colon}{message}", self.place());
         }
     }
 
@@ -167,7 +169,8 @@ const SEED: u64 = 7;
 /// The text of a file that holds JSON. What the JSON means is the plugin's to check.
 pub(super) fn read_json(path: &Path) -> anyhow::Result<String> {
     let place = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("{place}: cannot be read"))?;
+    let text = regular_file::text(path, MAX_CONFIG_BYTES)
+        .with_context(|| format!("{place}: cannot be read"))?;
     if let Err(error) = serde_json::from_str::<IgnoredAny>(&text) {
         let (line, column) = (error.line(), error.column());
         let problem = error.to_string();

@@ -17,7 +17,7 @@ use crate::cli::{
     exporting,
     plugin::Source,
     reload::{self, Triggers},
-    serving, signals,
+    serving, signals, upstream,
     watchers::Watchers,
 };
 
@@ -61,7 +61,9 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     };
     let target = match options.upstream_url {
         Some(url) => {
-            Target::Url(HttpUpstream::new(&url, options.upstream_header.into_iter().collect())?)
+            let headers =
+                upstream::headers(&options.upstream_header, &options.upstream_header_file)?;
+            Target::Url(HttpUpstream::new(&url, headers)?)
         }
         None => Target::Command(options.server),
     };

@@ -1,13 +1,19 @@
 //! How far an operator trusts a plugin, and with what.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
-use host_harness::sandbox::{
-    CodeCache, Digest, Expected, FailPolicy, Limits, LoadLimits, Loader, Options, Provenance,
-    PublicKey,
+use host_harness::{
+    regular_file,
+    sandbox::{
+        CodeCache, Digest, Expected, FailPolicy, Limits, LoadLimits, Loader, Options, Provenance,
+        PublicKey,
+    },
 };
+
+/// More than a public key in PEM has.
+const MAX_KEY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sandbox")]
@@ -33,8 +39,8 @@ pub(super) struct SandboxOptions {
     #[arg(long, conflicts_with = "no_plugin")]
     pub(super) watch: bool,
     /// Change a limit of the plugin, such as `call-time=50`. May be given
-    /// several times. Times are in milliseconds, sizes in bytes; a name that
-    /// does not exist lists them all.
+    /// several times. Times are in milliseconds, sizes in bytes, and none is 0; a
+    /// name that does not exist lists them all.
     #[arg(long, value_name = "LIMIT=N", value_parser = limit, conflicts_with = "no_plugin")]
     plugin_limit: Vec<Limit>,
 }
@@ -55,8 +61,8 @@ impl SandboxOptions {
     pub(super) fn loader(&self) -> anyhow::Result<Loader> {
         let key = |path: &PathBuf| {
             let place = path.display();
-            let pem =
-                fs::read_to_string(path).with_context(|| format!("{place}: cannot be read"))?;
+            let pem = regular_file::text(path, MAX_KEY_BYTES)
+                .with_context(|| format!("{place}: cannot be read"))?;
             PublicKey::from_pem(&pem).with_context(|| place.to_string())
         };
         let keys = self.plugin_key.iter().map(key).collect::<anyhow::Result<_>>()?;
@@ -110,8 +116,10 @@ struct Limit {
 type Set = fn(&mut Bounds, u32);
 
 /// The limits by the names of their fields.
-const LIMITS: [(&str, Set); 18] = [
+const LIMITS: [(&str, Set); 24] = [
     ("call-time", |bounds, ms| bounds.run.call_time = millis(ms)),
+    ("average-time", |bounds, ms| bounds.run.average_time = millis(ms)),
+    ("turn-time", |bounds, ms| bounds.run.turn_time = millis(ms)),
     ("memory-bytes", |bounds, n| bounds.run.memory_bytes = n as usize),
     ("memories", |bounds, n| bounds.run.memories = n as usize),
     ("table-elements", |bounds, n| bounds.run.table_elements = n as usize),
@@ -123,11 +131,15 @@ const LIMITS: [(&str, Set); 18] = [
     ("schema-bytes", |bounds, n| bounds.run.schema_bytes = n as usize),
     ("text-bytes", |bounds, n| bounds.run.text_bytes = n as usize),
     ("text-bytes-per-call", |bounds, n| bounds.run.text_bytes_per_call = n as usize),
+    ("texts", |bounds, n| bounds.run.texts = n as usize),
     ("random-bytes-per-call", |bounds, n| bounds.run.random_bytes_per_call = n as usize),
     ("host-calls", |bounds, n| bounds.run.host_calls = n),
     ("max-delay", |bounds, ms| bounds.run.max_delay = millis(ms)),
     ("wasm-bytes", |bounds, n| bounds.load.wasm_bytes = n as usize),
     ("compile-time", |bounds, ms| bounds.load.compile_time = millis(ms)),
+    ("function-bytes", |bounds, n| bounds.load.function_bytes = n as usize),
+    ("functions", |bounds, n| bounds.load.functions = n as usize),
+    ("locals", |bounds, n| bounds.load.locals = n as usize),
     ("stack-bytes", |bounds, n| bounds.load.stack_bytes = n as usize),
 ];
 
@@ -144,8 +156,10 @@ fn limit(text: &str) -> anyhow::Result<Limit> {
         .into_iter()
         .find(|(known, _)| *known == name)
         .ok_or_else(|| anyhow!("no limit is called `{name}`; there are {}", known()))?;
-    let to = value.parse().with_context(|| format!("`{value}` is no number up to {}", u32::MAX))?;
-    Ok(Limit { set, to })
+    let to: NonZeroU32 = value.parse().with_context(|| {
+        format!("`{name}` must be a number from 1 to {}, not `{value}`", u32::MAX)
+    })?;
+    Ok(Limit { set, to: to.get() })
 }
 
 #[cfg(test)]
@@ -171,9 +185,15 @@ mod tests {
 
     #[test]
     fn a_wrong_limit_says_what_would_be_right() {
-        let told = |text| limit(text).expect_err("wrong").to_string();
+        let told = |text: &str| limit(text).expect_err("wrong").to_string();
         assert!(told("call-time").contains("expected LIMIT=N"));
-        assert!(told("call_time=1").contains("there are call-time, memory-bytes"));
-        assert!(told("tables=-1").contains("`-1` is no number"));
+        assert!(told("call_time=1").contains("there are call-time, average-time"));
+        for wrong in ["-1", "0", "4294967296", "", "many"] {
+            for (name, _) in LIMITS {
+                let expected =
+                    format!("`{name}` must be a number from 1 to 4294967295, not `{wrong}`");
+                assert_eq!(told(&format!("{name}={wrong}")), expected);
+            }
+        }
     }
 }

@@ -161,7 +161,8 @@ fn reload(
 
 fn tell(file: &Path, entry: &PluginEntry, notices: &[Issue]) {
     for Issue { path, message } in notices {
-        tracing::warn!("{}: {}.config.{path}: {message}", file.display(), entry.path);
+        let dot = if path.is_empty() { "" } else { "." };
+        tracing::warn!("{}: {}.config{dot}{path}: {message}", file.display(), entry.path);
     }
 }
 

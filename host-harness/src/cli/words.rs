@@ -42,6 +42,11 @@ pub fn stop(stop: &Stop) -> String {
         Stop::NoMoreAttempts(_) => {
             "no further attempt: the gateway stops, or the server is gone".to_owned()
         }
+        Stop::WaitTooLong(verdict) => format!(
+            "the plugin asked for a wait of {} ms, which is longer than the gateway allows",
+            verdict.retry_delay_ms
+        ),
+        Stop::NotJudged(too_long) => format!("it is not judged: {too_long}"),
         Stop::PluginFailed(failure) | Stop::FailedClosed(failure) => {
             format!("the plugin gave no verdict: {failure}")
         }

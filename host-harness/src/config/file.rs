@@ -65,6 +65,7 @@ pub struct Limits {
     max_tool_retries: Option<u32>,
     attempt_timeout_ms: Option<NonZeroU64>,
     deadline_ms: Option<NonZeroU64>,
+    max_wait_ms: Option<NonZeroU64>,
     cancel_wait_ms: Option<u64>,
     max_body_bytes: Option<NonZeroUsize>,
     max_header_bytes: Option<NonZeroUsize>,
@@ -93,6 +94,7 @@ impl Limits {
             max_tool_retries: self.max_tool_retries.unwrap_or(by_default.max_tool_retries),
             attempt_timeout: millis(self.attempt_timeout_ms),
             deadline: millis(self.deadline_ms),
+            max_wait: millis(self.max_wait_ms).unwrap_or(by_default.max_wait),
             cancel_wait: self.cancel_wait_ms.map_or(by_default.cancel_wait, Duration::from_millis),
         }
     }

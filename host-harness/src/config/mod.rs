@@ -27,13 +27,18 @@
 pub mod file;
 pub mod plugins;
 pub mod upstreams;
+mod variables;
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
-use crate::{contract::Issue, otlp::Endpoint};
+use crate::{contract::Issue, otlp::Endpoint, regular_file};
 pub use file::{General, OnError};
 pub use plugins::{Code, PluginEntry};
 pub use upstreams::Upstream;
+pub use variables::filled;
+
+/// The most that a configuration may have, of the gateway or of a plugin: 4 MiB.
+pub const MAX_CONFIG_BYTES: usize = 4 << 20;
 
 /// What a configuration file says, checked.
 #[derive(Debug)]
@@ -81,7 +86,8 @@ impl Config {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::from_text(&fs::read_to_string(path)?, folder, environment)
+        let text = regular_file::text(path, MAX_CONFIG_BYTES)?;
+        Self::from_text(&text, folder, environment)
     }
 
     /// As [`Config::from_file`], of what a file in `folder` would say.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{file::UpstreamEntry, issue};
+use super::{file::UpstreamEntry, filled, issue};
 use crate::{
     contract::Issue,
     mcp::{HttpUpstream, Prefixes, Target, header_to_pass, header_to_send},
@@ -154,22 +154,4 @@ fn headers(
         }
     }
     headers
-}
-
-/// A text with the variables of the environment that it names as `${NAME}`.
-fn filled(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
-    let mut filled = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let Some((name, after)) = after.split_once('}') else {
-            return Err("`${` has no `}`".to_owned());
-        };
-        let value = environment(name)
-            .ok_or_else(|| format!("there is no variable `{name}` in the environment"))?;
-        filled.push_str(before);
-        filled.push_str(&value);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
 }

@@ -66,6 +66,8 @@ fn end(stop: &Stop, retries: u32) -> Option<End> {
             _ => None,
         },
         Stop::NoMoreAttempts(_)
+        | Stop::WaitTooLong(_)
+        | Stop::NotJudged(_)
         | Stop::PluginFailed(_)
         | Stop::FailedClosed(_)
         | Stop::NoPlugin

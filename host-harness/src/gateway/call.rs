@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::Home;
+use super::{Home, Target};
 use crate::contract::{Known, Outcome, OuterAttempts, Scalar, ToolAnnotations};
 
 /// Which hook of the contract judges a call.
@@ -23,7 +23,7 @@ pub struct LogicalCall {
     /// Who judges it.
     pub hook: Hook,
     /// The tool's name, or the resource's URI.
-    pub target: String,
+    pub target: Target,
     /// Unique among the calls to this target that are alive.
     pub request_id: String,
     /// Whether the call carries a trace id.
@@ -44,7 +44,7 @@ impl LogicalCall {
     /// A call of a tool that is not traced, of which nothing more is known, and
     /// that nobody has cancelled.
     #[must_use]
-    pub fn new(target: impl Into<String>, request_id: impl Into<String>) -> Self {
+    pub fn new(target: impl Into<Target>, request_id: impl Into<String>) -> Self {
         Self {
             hook: Hook::ToolPostInvoke,
             target: target.into(),

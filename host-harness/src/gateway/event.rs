@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     contract::{Outcome, Verdict},
-    gateway::{Attempt, LogicalCall},
+    gateway::{Attempt, LogicalCall, TargetTooLong},
     sandbox::HookFailure,
 };
 
@@ -20,6 +20,10 @@ pub enum Stop {
     /// The plugin asked for another, but there will be none: the gateway is
     /// about to stop, or the upstream is gone for good.
     NoMoreAttempts(Verdict),
+    /// The plugin asked for a longer wait than [`Limits::max_wait`](super::Limits::max_wait).
+    WaitTooLong(Verdict),
+    /// The name of what is called is too long to be judged.
+    NotJudged(TargetTooLong),
     /// The plugin gave no verdict that can be used.
     PluginFailed(HookFailure),
     /// The plugin broke or answered outside of the contract, and the operator

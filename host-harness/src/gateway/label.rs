@@ -22,6 +22,8 @@ pub(crate) fn end(stop: &Stop) -> &'static str {
         Stop::Ceiling(_) => "ceiling",
         Stop::Deadline(_) => "deadline",
         Stop::NoMoreAttempts(_) => "no_more_attempts",
+        Stop::WaitTooLong(_) => "wait_too_long",
+        Stop::NotJudged(_) => "target_too_long",
         Stop::PluginFailed(HookFailure::Refused(HookError::Unsupported)) => "not_judged",
         Stop::PluginFailed(_) => "plugin_failed",
         Stop::FailedClosed(_) => "failed_closed",
@@ -88,6 +90,7 @@ pub(crate) fn failure(failure: &HookFailure) -> Option<&'static str> {
         HookFailure::Broke(Breakage::Exceeded(_)) => Some("exceeded"),
         HookFailure::Broke(Breakage::Resting { .. }) => Some("resting"),
         HookFailure::Broke(Breakage::SetAside { .. }) => Some("set_aside"),
+        HookFailure::Broke(Breakage::Busy { .. }) => Some("busy"),
         HookFailure::Rejected(_) => Some("rejected"),
     }
 }

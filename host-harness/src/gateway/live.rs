@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use crate::{
     contract::{Invocation, Outcome, Reason, Verdict},
-    gateway::{Attempt, Background, Gateway, LogicalCall, Step, Stop, span},
+    gateway::{Attempt, Background, Decision, Gateway, LogicalCall, Step, Stop, span},
     sandbox::{FailPolicy, HookFailure},
 };
 
@@ -49,15 +51,16 @@ impl<'a> Live<'a> {
 
     /// Asks the plugin about the attempt that has just ended. Ok is a verdict
     /// that asks for a retry within all the gateway's limits.
-    pub(super) fn judge(
+    pub(super) async fn judge(
         &mut self,
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, Stop> {
         let hook = self.gateway.hook.as_deref().ok_or(Stop::NoPlugin)?;
+        let target = self.call.target.judged().map_err(Stop::NotJudged)?;
         let time_left = self.time_left();
         let invocation = Invocation {
-            target: &self.call.target,
+            target,
             request_id: &self.call.request_id,
             attempt: self.attempt.number(),
             now_ms: millis(self.gateway.clock.now()),
@@ -66,7 +69,11 @@ impl<'a> Live<'a> {
         };
         self.held = true;
         let span = span::decision(self.call, self.attempt);
-        let answer = span.in_scope(|| hook.decide(self.call.hook, invocation, outcome, background));
+        let asked = span.in_scope(|| hook.decide(self.call.hook, invocation, outcome, background));
+        let answer = match asked {
+            Decision::Made(answer) => answer,
+            Decision::Pending(answer) => answer.instrument(span.clone()).await,
+        };
         span::decided(&span, answer.as_ref().map_err(|(failure, _)| failure));
         let verdict = answer.map_err(|(failure, policy)| match (&failure, policy) {
             (HookFailure::Broke(_) | HookFailure::Rejected(_), FailPolicy::Closed) => {
@@ -86,6 +93,9 @@ impl<'a> Live<'a> {
         let delay = Duration::from_millis(verdict.retry_delay_ms);
         if time_left.is_some_and(|left| delay >= left) {
             return Err(Stop::Deadline(verdict));
+        }
+        if delay > self.gateway.limits.max_wait {
+            return Err(Stop::WaitTooLong(verdict));
         }
         Ok(verdict)
     }

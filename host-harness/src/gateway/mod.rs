@@ -6,6 +6,7 @@
 
 mod call;
 mod clock;
+mod decision;
 mod event;
 mod home;
 pub(crate) mod label;
@@ -15,11 +16,14 @@ mod pushback;
 mod retry_loop;
 pub(crate) mod shown;
 pub(crate) mod span;
+mod target;
 
 pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Reply};
 pub use clock::{Clock, Sleep, SystemClock};
+pub use decision::{Decision, Judged};
 pub use event::{Observer, Step, Stop, Unobserved};
 pub use home::Home;
 pub use marker::marker;
 pub use pushback::pushback_ms;
 pub use retry_loop::{Finished, Gateway, Limits, RetryHook};
+pub use target::{Target, TargetTooLong};

@@ -7,13 +7,18 @@ use tracing::Instrument;
 use crate::{
     contract::{Invocation, Outcome, Verdict},
     gateway::{
-        Attempt, Background, CallContext, Clock, Hook, LogicalCall, Observer, Reply, Step, Stop,
-        live::Live, span,
+        Attempt, Background, CallContext, Clock, Decision, Hook, Judged, LogicalCall, Observer,
+        Reply, Step, Stop, live::Live, span,
     },
     sandbox::{FailPolicy, HookFailure},
 };
 
 /// What the loop needs of a plugin.
+///
+/// [`judge`](Self::judge) and [`retries`](Self::retries) may block the thread.
+/// The loop runs on threads that serve other calls as well, so it asks
+/// [`decide`](Self::decide) and [`decide_retries`](Self::decide_retries), which
+/// must not.
 pub trait RetryHook: Send + Sync {
     /// Judges one attempt. The verdict has passed the boundary checks.
     ///
@@ -43,24 +48,36 @@ pub trait RetryHook: Send + Sync {
         FailPolicy::Open
     }
 
-    /// As [`judge`](Self::judge), and with a failure what becomes of its call.
-    /// Where several plugins stand behind this one, that is for the one that
-    /// failed to say.
+    /// As [`judge`](Self::judge), without holding up the thread, and with a
+    /// failure what becomes of its call. Where several plugins stand behind
+    /// this one, that is for the one that failed to say.
     ///
-    /// # Errors
-    /// As [`judge`](Self::judge).
-    fn decide(
-        &self,
+    /// By itself it judges at once, which is right for a hook that never takes long.
+    fn decide<'a>(
+        &'a self,
         hook: Hook,
-        invocation: Invocation<'_>,
-        outcome: &Outcome,
+        invocation: Invocation<'a>,
+        outcome: &'a Outcome,
         background: Background,
-    ) -> Result<Verdict, (HookFailure, FailPolicy)> {
-        self.judge(hook, invocation, outcome, background)
-            .map_err(|failure| (failure, self.fail_policy()))
+    ) -> Decision<'a, Judged> {
+        let judged = self.judge(hook, invocation, outcome, background);
+        Decision::Made(judged.map_err(|failure| (failure, self.fail_policy())))
     }
 
-    /// The call ends without a further verdict: its state can go.
+    /// As [`retries`](Self::retries), without holding up the thread.
+    ///
+    /// By itself it asks at once, which is right for a hook that never takes long.
+    fn decide_retries<'a>(
+        &'a self,
+        hook: Hook,
+        target: &'a str,
+        context: &'a Arc<CallContext>,
+    ) -> Decision<'a, Result<u32, HookFailure>> {
+        Decision::Made(self.retries(hook, target, context))
+    }
+
+    /// The call ends without a further verdict: its state can go. Must not
+    /// hold up the thread; the state may go later.
     fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext);
 }
 
@@ -74,6 +91,10 @@ pub struct Limits {
     /// How long a call may take from the start of its first attempt, sleeps
     /// included; default unlimited.
     pub deadline: Option<Duration>,
+    /// The longest wait between two attempts; default 60 s. A call whose plugin
+    /// asks for more ends with its last reply ([`Stop::WaitTooLong`]): an
+    /// earlier attempt than was asked for would help nobody.
+    pub max_wait: Duration,
     /// How long the next attempt waits for the upstream to take the
     /// cancellation of the one that timed out; default 1 s.
     pub cancel_wait: Duration,
@@ -85,6 +106,7 @@ impl Default for Limits {
             max_tool_retries: 3,
             attempt_timeout: None,
             deadline: None,
+            max_wait: Duration::from_secs(60),
             cancel_wait: Duration::from_secs(1),
         }
     }
@@ -171,7 +193,7 @@ impl Gateway {
 
             let background =
                 Background { content: reply.content(), context: call.context.clone(), took };
-            let verdict = match live.judge(&outcome, background) {
+            let verdict = match live.judge(&outcome, background).await {
                 Ok(verdict) => verdict,
                 Err(stop) => break (Some(reply), stop),
             };
@@ -209,10 +231,12 @@ impl Gateway {
     }
 
     /// The most retries that this call may get, from the plugin and from
-    /// [`Limits`]. None if the plugin gives no answer that can be used, or there is none.
-    #[must_use]
-    pub fn retries(&self, call: &LogicalCall) -> Option<u32> {
-        match self.hook.as_deref()?.retries(call.hook, &call.target, &call.context) {
+    /// [`Limits`]. None if the plugin gives no answer that can be used, there is
+    /// none, or the call is not judged.
+    pub async fn retries(&self, call: &LogicalCall) -> Option<u32> {
+        let hook = self.hook.as_deref()?;
+        let target = call.target.judged().ok()?;
+        match hook.decide_retries(call.hook, target, &call.context).wait().await {
             Ok(retries) => Some(retries.min(self.limits.max_tool_retries)),
             Err(failure) => {
                 tracing::warn!(tool = &*call.shown(), %failure, "the plugin does not say how often it retries");

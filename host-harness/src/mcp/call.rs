@@ -2,7 +2,10 @@
 
 use serde_json::{Value, value::RawValue};
 
-use crate::{gateway::Hook, mcp::wire::Message};
+use crate::{
+    gateway::{Hook, Target},
+    mcp::wire::Message,
+};
 
 /// What the gateway needs to know of a `tools/call` or a `resources/read`; the
 /// rest is the upstream's.
@@ -11,7 +14,7 @@ pub(super) struct Call {
     /// Who judges its attempts.
     pub(super) hook: Hook,
     /// The tool's name, or the resource's URI.
-    pub(super) target: String,
+    pub(super) target: Target,
     /// `null` if it has none.
     pub(super) meta: Value,
     /// What the client wants its progress reported under, as it was written.
@@ -28,7 +31,7 @@ impl Call {
             _ => return None,
         };
         let params = request.params()?;
-        let target = serde_json::from_str(params.get(target)?.get()).ok()?;
+        let target = serde_json::from_str::<String>(params.get(target)?.get()).ok()?.into();
         let token = request.meta().and_then(|meta| meta.get("progressToken"));
         let progress_token = token.map(ToOwned::to_owned);
         let meta = params.get("_meta");
@@ -46,7 +49,7 @@ mod tests {
         let raw: Box<RawValue> = serde_json::from_str(&request).expect("JSON");
         let call = Call::of(method, &Message::parse(&raw).expect("a request"))?;
         let token = call.progress_token.map(|token| token.get().to_owned());
-        Some((call.hook, call.target, token))
+        Some((call.hook, call.target.to_string(), token))
     }
 
     #[test]

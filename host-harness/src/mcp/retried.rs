@@ -60,7 +60,7 @@ impl Session {
             };
             // A marker that came passes on unchanged if none of ours takes its place.
             let retries = if session.options.mark_attempts {
-                session.gateway.retries(&logical)
+                session.gateway.retries(&logical).await
             } else {
                 None
             };

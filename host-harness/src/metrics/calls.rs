@@ -34,7 +34,8 @@ impl Observer for Metrics {
                 if let Stop::Plugin(verdict)
                 | Stop::Ceiling(verdict)
                 | Stop::Deadline(verdict)
-                | Stop::NoMoreAttempts(verdict) = stop
+                | Stop::NoMoreAttempts(verdict)
+                | Stop::WaitTooLong(verdict) = stop
                 {
                     self.decided(verdict);
                 }

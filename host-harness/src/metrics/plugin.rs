@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use super::{FailureLabels, Metrics, PluginLabels};
 use crate::{
     contract::{Invocation, Outcome, Verdict},
-    gateway::{Background, CallContext, Hook, RetryHook, label},
+    gateway::{Background, CallContext, Decision, Hook, Judged, RetryHook, label},
     sandbox::{FailPolicy, HookFailure},
 };
 
@@ -20,21 +20,14 @@ pub struct Measured {
 }
 
 impl Measured {
-    fn measured<E>(
-        &self,
-        ask: impl FnOnce() -> Result<Verdict, E>,
-        failure: impl FnOnce(&E) -> &HookFailure,
-    ) -> Result<Verdict, E> {
-        let begun = Instant::now();
-        let answer = ask();
+    fn count(&self, begun: Instant, failure: Option<&HookFailure>) {
         let took = begun.elapsed().as_secs_f64();
         let labels = PluginLabels { plugin: self.name.clone() };
         self.metrics.plugin_seconds.get_or_create(&labels).observe(took);
-        if let Some(kind) = answer.as_ref().err().map(failure).and_then(label::failure) {
+        if let Some(kind) = failure.and_then(label::failure) {
             let labels = FailureLabels { plugin: self.name.clone(), kind };
             self.metrics.plugin_failures.get_or_create(&labels).inc();
         }
-        answer
     }
 }
 
@@ -46,19 +39,28 @@ impl RetryHook for Measured {
         outcome: &Outcome,
         background: Background,
     ) -> Result<Verdict, HookFailure> {
-        let judge = || self.plugin.judge(hook, invocation, outcome, background);
-        self.measured(judge, |failure| failure)
+        let begun = Instant::now();
+        let answer = self.plugin.judge(hook, invocation, outcome, background);
+        self.count(begun, answer.as_ref().err());
+        answer
     }
 
-    fn decide(
-        &self,
+    fn decide<'a>(
+        &'a self,
         hook: Hook,
-        invocation: Invocation<'_>,
-        outcome: &Outcome,
+        invocation: Invocation<'a>,
+        outcome: &'a Outcome,
         background: Background,
-    ) -> Result<Verdict, (HookFailure, FailPolicy)> {
-        let decide = || self.plugin.decide(hook, invocation, outcome, background);
-        self.measured(decide, |(failure, _)| failure)
+    ) -> Decision<'a, Judged> {
+        let begun = Instant::now();
+        let counted = move |answer: Judged| {
+            self.count(begun, answer.as_ref().err().map(|(failure, _)| failure));
+            answer
+        };
+        match self.plugin.decide(hook, invocation, outcome, background) {
+            Decision::Made(answer) => Decision::Made(counted(answer)),
+            Decision::Pending(answer) => Decision::pending(async move { counted(answer.await) }),
+        }
     }
 
     fn retries(
@@ -68,6 +70,15 @@ impl RetryHook for Measured {
         context: &Arc<CallContext>,
     ) -> Result<u32, HookFailure> {
         self.plugin.retries(hook, target, context)
+    }
+
+    fn decide_retries<'a>(
+        &'a self,
+        hook: Hook,
+        target: &'a str,
+        context: &'a Arc<CallContext>,
+    ) -> Decision<'a, Result<u32, HookFailure>> {
+        self.plugin.decide_retries(hook, target, context)
     }
 
     fn fail_policy(&self) -> FailPolicy {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::https;
+use crate::{https, redacted::Redacted};
 
 /// Where a collector takes spans, below its URL.
 const TRACES: &str = "/v1/traces";
@@ -15,7 +15,7 @@ pub struct Endpoint(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{url}` is no URL of a collector: {problem}; give one such as `http://localhost:4318`")]
 pub struct BadEndpoint {
-    url: String,
+    url: Redacted,
     problem: String,
 }
 
@@ -23,7 +23,8 @@ impl FromStr for Endpoint {
     type Err = BadEndpoint;
 
     fn from_str(url: &str) -> Result<Self, BadEndpoint> {
-        let bad = |problem: &str| BadEndpoint { url: url.to_owned(), problem: problem.to_owned() };
+        let bad =
+            |problem: &str| BadEndpoint { url: Redacted::of(url), problem: problem.to_owned() };
         let uri = https::absolute(url).map_err(|problem| bad(&problem))?;
         if uri.query().is_some() {
             return Err(bad("it must not have a query"));
@@ -64,6 +65,7 @@ mod tests {
         ] {
             let told = url.parse::<Endpoint>().expect_err("a bad URL").to_string();
             assert!(told.contains(problem), "{told}");
+            assert!(!told.contains("secret") && !told.contains("key"), "{told}");
         }
     }
 }

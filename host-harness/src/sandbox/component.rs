@@ -1,12 +1,13 @@
 //! From bytes to compiled code that fits the contract.
+//!
+//! The cheap questions come first: is it too large, who signed it, what does it
+//! say it imports and exports, how much is there to compile. Only then is it compiled.
 
 use std::{
-    fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
-use ed25519_dalek::Signature;
 use wasmtime::Engine;
 
 use super::{
@@ -15,10 +16,13 @@ use super::{
     demand::Needs,
     engine::engine,
     error::{LoadError, LoadProblem},
-    imports,
+    imports, outline,
     state::GuestState,
 };
-use crate::contract::RetryPluginPre;
+use crate::{contract::RetryPluginPre, regular_file};
+
+/// More than a signature has: one that is too long is told from none that fits.
+const MAX_SIGNATURE_BYTES: usize = 64 << 10;
 
 /// A compiled component whose imports and exports fit the contract.
 #[derive(Clone)]
@@ -96,7 +100,7 @@ impl Loader {
     /// The file cannot be read or is no component of the contract; see [`LoadProblem`].
     pub fn file(&self, path: &Path) -> Result<Component, LoadError> {
         let load = || {
-            let bytes = read(path, self.limits.wasm_bytes).map_err(LoadProblem::Unreadable)?;
+            let bytes = self.read(path)?;
             self.load(&bytes, self.signature(path)?.as_deref())
         };
         load().map_err(|problem| problem.of_path(path))
@@ -112,7 +116,7 @@ impl Loader {
         known: &Digest,
     ) -> Result<Option<Component>, LoadError> {
         let load = || {
-            let bytes = read(path, self.limits.wasm_bytes).map_err(LoadProblem::Unreadable)?;
+            let bytes = self.read(path)?;
             if Digest::of(&bytes) == *known {
                 return Ok(None);
             }
@@ -143,11 +147,15 @@ impl Loader {
         if self.provenance.keys.is_empty() {
             return Ok(None);
         }
-        match read(&Self::signature_beside(path), Signature::BYTE_SIZE) {
+        match regular_file::bytes(&Self::signature_beside(path), MAX_SIGNATURE_BYTES) {
             Ok(signature) => Ok(Some(signature)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LoadProblem::UnreadableSignature(error)),
         }
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, LoadProblem> {
+        regular_file::bytes(path, self.limits.wasm_bytes).map_err(LoadProblem::Unreadable)
     }
 
     fn load(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<Component, LoadProblem> {
@@ -163,9 +171,12 @@ impl Loader {
             [0, b'a', b's', b'm', ..] => {}
             _ => return Err(LoadProblem::NotWasm),
         }
+        outline::check(bytes, &self.limits)?;
         let engine = engine(&self.limits)?;
         let component = self.code(&engine, &digest, bytes)?;
-        imports::check(&component)?;
+        // By wasmtime's own reading as well.
+        let ty = component.component_type();
+        imports::allowed(ty.imports(&engine).map(|(name, _)| name))?;
         let wrong_shape = |error| LoadProblem::WrongShape(one_line(&error));
         let pre = imports::linker(&engine).instantiate_pre(&component).map_err(wrong_shape)?;
         let Some(needs) = Needs::of(&component) else {
@@ -191,15 +202,6 @@ impl Loader {
         }
         Ok(component)
     }
-}
-
-/// The bytes of a file, or a few more than `most` of them: enough to see that
-/// there is too much.
-fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// An error and its causes in one line. It may quote names from the component,

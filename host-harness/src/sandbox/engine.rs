@@ -1,16 +1,10 @@
-//! The wasmtime engines of this process, and their notion of time.
+//! The wasmtime engines of this process.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, PoisonError};
 
 use wasmtime::{Config, Engine};
 
-use super::{LoadLimits, error::LoadProblem};
-
-/// Length of an epoch: how exactly a guest's time is measured.
-const EPOCH: Duration = Duration::from_millis(5);
+use super::{LoadLimits, error::LoadProblem, ticks};
 
 /// All that tells one engine from another: the stack that guests get, and
 /// whether they can be interrupted.
@@ -45,23 +39,6 @@ fn start((stack_bytes, interruptible): Key) -> Engine {
         // Nobody calls guests concurrently within one store, and the machinery for it costs.
         .concurrency_support(false);
     let engine = Engine::new(&config).expect("this configuration suits every supported machine");
-    let clock = engine.clone();
-    std::thread::Builder::new()
-        .name("epochs".to_owned())
-        .spawn(move || {
-            loop {
-                std::thread::sleep(EPOCH);
-                clock.increment_epoch();
-            }
-        })
-        .expect("a process that cannot start one thread cannot run a gateway");
+    ticks::drive(&engine);
     engine
-}
-
-/// How many epochs from now are surely not over before `time` has passed.
-pub(super) fn epochs(time: Duration) -> u64 {
-    // One more, for the current epoch may end at once.
-    let epochs = time.as_nanos().div_ceil(EPOCH.as_nanos());
-    // Far from overflow when the engine adds it to the present epoch.
-    u64::try_from(epochs).unwrap_or(u64::MAX / 2).min(u64::MAX / 2).saturating_add(1)
 }

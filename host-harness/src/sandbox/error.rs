@@ -27,7 +27,9 @@ impl HookFailure {
     pub(super) const fn is_of_the_plugin(&self) -> bool {
         match self {
             Self::Refused(_)
-            | Self::Broke(Breakage::Resting { .. } | Breakage::SetAside { .. }) => false,
+            | Self::Broke(
+                Breakage::Resting { .. } | Breakage::SetAside { .. } | Breakage::Busy { .. },
+            ) => false,
             Self::Broke(_) | Self::Rejected(_) => true,
         }
     }
@@ -56,6 +58,13 @@ pub enum Breakage {
         /// How long until a fresh instance is made.
         rest: Duration,
     },
+    /// It was not asked, for other calls kept it busy for all of
+    /// [`Limits::turn_time`](crate::sandbox::Limits::turn_time).
+    #[error("it was busy with other calls for {} ms", .waited.as_millis())]
+    Busy {
+        /// How long the call waited for its turn.
+        waited: Duration,
+    },
     /// It failed too often and is not asked before this has passed; see
     /// [`Replacement`](crate::sandbox::Replacement).
     #[error("it failed too often and is set aside for another {} ms", .rest.as_millis())]
@@ -66,6 +75,9 @@ pub enum Breakage {
 }
 
 impl Breakage {
+    /// What calls are counted under for which there was no turn.
+    pub(super) const BUSY: &str = "skipped.busy";
+
     /// What it is counted under.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -76,6 +88,7 @@ impl Breakage {
             Self::NoInstance(_) => "broke.no_instance",
             Self::Resting { .. } => "skipped.resting",
             Self::SetAside { .. } => "skipped.set_aside",
+            Self::Busy { .. } => Self::BUSY,
         }
     }
 }
@@ -155,6 +168,17 @@ pub enum LoadProblem {
         /// The size that was configured.
         bytes: usize,
         /// The largest size.
+        most: usize,
+    },
+    /// It has more to compile than [`LoadLimits`](crate::sandbox::LoadLimits)
+    /// allow: compilation would take long, or much memory.
+    #[error("it has {found} {what}; {most} are the most")]
+    TooMuchCode {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: usize,
+        /// How much there may be.
         most: usize,
     },
     /// It was not compiled within [`LoadLimits::compile_time`](crate::sandbox::LoadLimits::compile_time).

@@ -5,7 +5,7 @@ use wasmtime::{
     component::{HasSelf, Linker},
 };
 
-use super::{error::LoadProblem, state::GuestState};
+use super::{boundary::clean, error::LoadProblem, state::GuestState};
 use crate::contract::RetryPlugin;
 
 /// The whole of it. `types` holds no functions.
@@ -27,14 +27,12 @@ fn is_allowed(import: &str) -> bool {
 }
 
 /// Names the first import that this host would not serve.
-pub(super) fn check(component: &wasmtime::component::Component) -> Result<(), LoadProblem> {
-    let ty = component.component_type();
-    match ty.imports(component.engine()).map(|(name, _)| name).find(|name| !is_allowed(name)) {
+pub(super) fn allowed<'a>(imports: impl IntoIterator<Item = &'a str>) -> Result<(), LoadProblem> {
+    match imports.into_iter().find(|name| !is_allowed(name)) {
         None => Ok(()),
-        Some(import) => Err(LoadProblem::ForbiddenImport {
-            import: import.to_owned(),
-            allowed: ALLOWED.join(", "),
-        }),
+        Some(import) => {
+            Err(LoadProblem::ForbiddenImport { import: clean(import), allowed: ALLOWED.join(", ") })
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use wasmtime::{Store, Trap};
 use super::{
     Component, Options, Violation, boundary,
     component::one_line,
-    engine::epochs,
     error::{Breakage, Exceeded, StartError},
+    overdue::{self, Allotted},
     state::GuestState,
 };
 use crate::contract::{Configured, GatewayLimits, Issue, RetryPlugin};
@@ -17,9 +17,8 @@ use crate::contract::{Configured, GatewayLimits, Issue, RetryPlugin};
 pub(super) struct Instance {
     pub(super) store: Store<GuestState>,
     pub(super) exports: RetryPlugin,
-    /// [`Limits::call_time`](super::Limits::call_time), counted out once: the
-    /// division is dear beside a decision.
-    epochs: u64,
+    /// [`Limits::call_time`](super::Limits::call_time).
+    allotted: Allotted,
 }
 
 impl Instance {
@@ -35,13 +34,16 @@ impl Instance {
         store.limiter(|state| &mut state.resources);
         store.set_max_component_handles(limits.handles);
         store.set_hostcall_fuel(limits.hook_result_bytes);
-        let epochs = epochs(limits.call_time);
-        store.set_epoch_deadline(epochs);
+        let allotted = Allotted::of(limits.call_time);
+        store.set_epoch_deadline(allotted.first);
+        store.epoch_deadline_callback(move |mut store| {
+            store.data_mut().overdue.look(&allotted, overdue::ran())
+        });
         let exports = component
             .pre
             .instantiate(&mut store)
             .map_err(|error| breakage(&error, limits.call_time))?;
-        Ok(Box::new(Self { store, exports, epochs }))
+        Ok(Box::new(Self { store, exports, allotted }))
     }
 
     /// Configures it.
@@ -65,7 +67,7 @@ impl Instance {
 
     /// Arms the bounds of one call.
     pub(super) fn begin(&mut self, result_bytes: usize) {
-        self.store.set_epoch_deadline(self.epochs);
+        self.store.set_epoch_deadline(self.allotted.first);
         self.store.set_hostcall_fuel(result_bytes);
         self.store.data_mut().begin();
     }

@@ -46,12 +46,16 @@ mod instance;
 mod interface;
 mod limits;
 mod options;
+mod outline;
+mod overdue;
+mod pace;
 mod plugin;
 mod provenance;
 mod resources;
 mod shard;
 mod state;
 mod strikes;
+mod ticks;
 
 pub use boundary::{Expected, Violation};
 pub use code_cache::{CodeCache, CodeCacheError};

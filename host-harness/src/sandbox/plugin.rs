@@ -3,32 +3,44 @@
 mod affinity;
 mod change;
 mod remembered;
+mod slot;
 
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use slot::Slot;
+use tokio::runtime::Handle;
+
 use super::{
-    Component, Digest, FailPolicy, Options, boundary,
+    Breakage, Component, Digest, FailPolicy, Options, boundary,
     error::{HookFailure, StartError},
     instance::{Instance, breakage},
+    pace::Pace,
     shard::Shard,
 };
 use crate::{
     contract::{
         Affinity, Configured, Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict,
     },
-    gateway::{Background, CallContext, Hook, RetryHook},
+    gateway::{Background, CallContext, Decision, Hook, Judged, RetryHook},
 };
 
 /// A configured plugin, ready for calls from any thread.
 ///
 /// A call holds the lock of its shard for as long as the guest thinks: well
 /// under a microsecond, and never longer than [`Limits::call_time`](super::Limits::call_time).
+/// [`RetryHook::decide`] decides at once, on the caller's thread, as long as the
+/// plugin was quick of late and the lock is free; otherwise the decision is made
+/// on a thread that may block, one call after the other.
 pub struct Plugin {
-    shards: Vec<Mutex<Shard>>,
+    shards: Vec<Arc<Slot>>,
+    pace: Arc<Pace>,
+    /// [`Limits::turn_time`](super::Limits::turn_time).
+    turn_time: Duration,
     affinity: affinity::InForce,
     retries: remembered::Remembered,
     /// What is in force. Held while a configuration or the component is being changed.
@@ -47,9 +59,12 @@ impl Plugin {
     /// expect, refuses its configuration, or breaks.
     pub fn start(component: &Component, options: Options) -> Result<Self, StartError> {
         let options = Arc::new(options);
-        let (shards, Configured { notices, affinity }) = staged(component, &options)?;
+        let pace = Arc::default();
+        let (shards, Configured { notices, affinity }) = staged(component, &options, &pace)?;
         Ok(Self {
-            shards: shards.into_iter().map(Mutex::new).collect(),
+            shards: shards.into_iter().map(Slot::new).map(Arc::new).collect(),
+            pace,
+            turn_time: options.limits.turn_time,
             affinity: affinity::InForce::new(affinity),
             retries: remembered::Remembered::default(),
             component: Mutex::new(component.digest()),
@@ -145,15 +160,22 @@ impl Plugin {
     /// How often the plugin failed, summed over its shards: a name and a
     /// count for everything that happened at all. `broke.*` are breaks,
     /// `rejected.*` answers outside of the contract, `skipped.*` calls that were
-    /// not judged because no instance was to be made, and `set_aside` says how
-    /// often a shard was set aside.
+    /// not judged because no instance was to be made or it was busy, `slow` says
+    /// how often it took too long on average, and `set_aside` how often a shard
+    /// was set aside.
     #[must_use]
     pub fn faults(&self) -> BTreeMap<&'static str, u64> {
         let mut sums = BTreeMap::new();
-        for index in 0..self.shards.len() {
-            for (name, count) in self.lock(index).faults() {
-                let sum: &mut u64 = sums.entry(*name).or_default();
-                *sum = sum.saturating_add(*count);
+        let mut add = |name, count| {
+            let sum: &mut u64 = sums.entry(name).or_default();
+            *sum = sum.saturating_add(count);
+        };
+        for slot in &self.shards {
+            for (name, count) in slot.lock().faults() {
+                add(*name, *count);
+            }
+            if slot.turned_away() > 0 {
+                add(Breakage::BUSY, slot.turned_away());
             }
         }
         sums
@@ -186,14 +208,24 @@ impl Plugin {
         }
     }
 
-    fn shard(&self, target: &str, context: &CallContext) -> MutexGuard<'_, Shard> {
-        self.lock(self.shard_of(target, context))
+    fn slot(&self, target: &str, context: &CallContext) -> &Arc<Slot> {
+        &self.shards[self.shard_of(target, context)]
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        // A thread that panicked in here left at worst a shard whose instance
-        // the next call replaces.
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[index].lock()
+    }
+
+    /// The shard, if a thread that serves other calls as well may ask it now.
+    #[inline]
+    fn at_once<'a>(&self, slot: &'a Slot) -> Option<MutexGuard<'a, Shard>> {
+        if self.pace.is_quick()
+            && let Some(shard) = slot.lock_at_once()
+        {
+            return Some(shard);
+        }
+        // Nobody else works on this thread where there is no runtime.
+        if Handle::try_current().is_err() { Some(slot.lock()) } else { None }
     }
 }
 
@@ -201,13 +233,14 @@ impl Plugin {
 fn staged(
     component: &Component,
     options: &Arc<Options>,
+    pace: &Arc<Pace>,
 ) -> Result<(Vec<Shard>, Configured), StartError> {
     component.needs.check(&options.limits)?;
     // All run the same code: one speaks for them.
-    let (first, configured) = Shard::start(component, options, 0)?;
+    let (first, configured) = Shard::start(component, options, pace, 0)?;
     let mut shards = vec![first];
     for number in 1..options.shards.get() as u64 {
-        shards.push(Shard::start(component, options, number)?.0);
+        shards.push(Shard::start(component, options, pace, number)?.0);
     }
     match shards[0].describe() {
         Ok(_) => Ok((shards, configured)),
@@ -226,8 +259,39 @@ impl RetryHook for Plugin {
         background: Background,
     ) -> Result<Verdict, HookFailure> {
         background.context.home.settle();
-        self.shard(invocation.target, &background.context)
-            .judge(hook, invocation, outcome, background)
+        let slot = self.slot(invocation.target, &background.context);
+        slot.lock().judge(hook, invocation, outcome, background)
+    }
+
+    #[inline]
+    fn decide<'a>(
+        &'a self,
+        hook: Hook,
+        invocation: Invocation<'a>,
+        outcome: &'a Outcome,
+        background: Background,
+    ) -> Decision<'a, Judged> {
+        background.context.home.settle();
+        let slot = self.slot(invocation.target, &background.context);
+        let policy = self.fail_policy;
+        if let Some(mut shard) = self.at_once(slot) {
+            let judged = shard.judge(hook, invocation, outcome, background);
+            return Decision::Made(judged.map_err(|failure| (failure, policy)));
+        }
+        let Invocation { attempt, now_ms, time_left_ms, known, .. } = invocation;
+        let target = invocation.target.to_owned();
+        let request_id = invocation.request_id.to_owned();
+        let outcome = *outcome;
+        let judged = slot.clone().in_turn(self.turn_time, move |shard| {
+            let (target, request_id) = (&*target, &*request_id);
+            let invocation =
+                Invocation { target, request_id, attempt, now_ms, time_left_ms, known };
+            shard.judge(hook, invocation, &outcome, background)
+        });
+        Decision::pending(async move {
+            let judged = judged.await.unwrap_or_else(|busy| Err(busy.into()));
+            judged.map_err(|failure| (failure, policy))
+        })
     }
 
     fn retries(
@@ -240,9 +304,34 @@ impl RetryHook for Plugin {
             Ok(retries) => return Ok(retries),
             Err(epoch) => epoch,
         };
-        let retries = self.shard(target, context).retries(hook, target, context)?;
+        let retries = self.slot(target, context).lock().retries(hook, target, context)?;
         self.retries.keep(epoch, hook, target, context, retries);
         Ok(retries)
+    }
+
+    fn decide_retries<'a>(
+        &'a self,
+        hook: Hook,
+        target: &'a str,
+        context: &'a Arc<CallContext>,
+    ) -> Decision<'a, Result<u32, HookFailure>> {
+        let epoch = match self.retries.find(hook, target, context) {
+            Ok(retries) => return Decision::Made(Ok(retries)),
+            Err(epoch) => epoch,
+        };
+        let keep = move |answer: Result<u32, HookFailure>| {
+            answer.inspect(|retries| self.retries.keep(epoch, hook, target, context, *retries))
+        };
+        let slot = self.slot(target, context);
+        if let Some(mut shard) = self.at_once(slot) {
+            let answer = shard.retries(hook, target, context);
+            drop(shard);
+            return Decision::Made(keep(answer));
+        }
+        let (asked, around) = (target.to_owned(), context.clone());
+        let answer =
+            slot.clone().in_turn(self.turn_time, move |shard| shard.retries(hook, &asked, &around));
+        Decision::pending(async move { keep(answer.await.unwrap_or_else(|busy| Err(busy.into()))) })
     }
 
     fn fail_policy(&self) -> FailPolicy {
@@ -250,8 +339,21 @@ impl RetryHook for Plugin {
     }
 
     fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext) {
-        if let Err(breakage) = self.shard(target, context).forget(hook, target, request_id) {
-            tracing::warn!(%breakage, "the plugin broke while it forgot a call");
+        let slot = self.slot(target, context);
+        if let Some(mut shard) = self.at_once(slot) {
+            return forgotten(shard.forget(hook, target, request_id));
         }
+        let (target, request_id) = (target.to_owned(), request_id.to_owned());
+        let work = slot.clone().in_turn(Duration::MAX, move |shard| {
+            forgotten(shard.forget(hook, &target, &request_id));
+        });
+        // After the call's own decision, which is in line before it.
+        tokio::spawn(work);
+    }
+}
+
+fn forgotten(end: Result<(), Breakage>) {
+    if let Err(breakage) = end {
+        tracing::warn!(%breakage, "the plugin broke while it forgot a call");
     }
 }

@@ -4,7 +4,7 @@ use getrandom::SysRng;
 use rand_core::{Rng, SeedableRng, TryRng};
 use rand_pcg::Pcg64;
 
-use super::{Limits, error::Exceeded, resources::Resources};
+use super::{Limits, error::Exceeded, overdue::Overdue, resources::Resources};
 use crate::{
     contract::{OuterAttempts, Scalar, ToolAnnotations, content, context},
     gateway::{Background, Content},
@@ -26,6 +26,7 @@ pub(super) struct GuestState {
     pub(super) background: Option<Background>,
     /// Whether the guest read anything of the answer's body during this call.
     pub(super) read_content: bool,
+    pub(super) overdue: Overdue,
     limits: Limits,
     left: Allowance,
     random: Random,
@@ -67,6 +68,7 @@ impl GuestState {
             resources: Resources::none_yet(limits),
             background: None,
             read_content: false,
+            overdue: Overdue::default(),
             limits: *limits,
             left: Allowance::full(limits),
             random,
@@ -76,6 +78,7 @@ impl GuestState {
     /// A call of the guest begins.
     pub(super) fn begin(&mut self) {
         self.left = Allowance::full(&self.limits);
+        self.overdue = Overdue::default();
     }
 
     pub(super) fn random_u64(&mut self) -> wasmtime::Result<u64> {
@@ -139,7 +142,7 @@ impl GuestState {
 impl content::Host for GuestState {
     fn text_count(&mut self) -> wasmtime::Result<u32> {
         self.called()?;
-        let count = self.content().map_or(0, Content::text_count);
+        let count = self.content().map_or(0, Content::text_count).min(self.limits.texts);
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
@@ -148,7 +151,8 @@ impl content::Host for GuestState {
         let Some(content) = self.background.as_ref().and_then(|asked| asked.content.clone()) else {
             return Ok(None);
         };
-        let text = usize::try_from(index).ok().and_then(|index| content.text(index));
+        let index = usize::try_from(index).ok().filter(|index| *index < self.limits.texts);
+        let text = index.and_then(|index| content.text(index));
         Ok(text.filter(|text| self.take_text(text.len())).map(|text| {
             self.read_content = true;
             text.to_owned()

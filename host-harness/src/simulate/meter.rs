@@ -118,6 +118,8 @@ fn ending(stop: &Stop) -> Option<&'static str> {
         Stop::Ceiling(_) => Some("ceiling"),
         Stop::Deadline(_) => Some("deadline"),
         Stop::NoMoreAttempts(_) => Some("no-more-attempts"),
+        Stop::WaitTooLong(_) => Some("wait-too-long"),
+        Stop::NotJudged(_) => Some("target-too-long"),
         Stop::PluginFailed(_) => Some("plugin-failed"),
         Stop::FailedClosed(_) => Some("failed-closed"),
         Stop::NoPlugin => Some("no-plugin"),

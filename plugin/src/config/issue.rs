@@ -1,6 +1,6 @@
 //! Something to say about a configuration.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 
 use super::json::{Value, quoted};
 
@@ -11,6 +11,22 @@ pub struct Issue {
     pub path: String,
     /// What is wrong there, and what would be right.
     pub message: String,
+}
+
+/// So many problems are listed; of the others only the number. Who has more
+/// than that wrote another kind of file, and a gateway takes no answer of any length.
+pub(super) const MOST_LISTED: usize = 20;
+
+/// The first problems, and how many more there are.
+pub(super) fn listed(mut issues: Vec<Issue>) -> Vec<Issue> {
+    let more = issues.len().saturating_sub(MOST_LISTED);
+    if more > 0 {
+        issues.truncate(MOST_LISTED);
+        let problems = if more == 1 { "problem" } else { "problems" };
+        let message = format!("and {more} more {problems}");
+        issues.push(Issue { path: String::new(), message });
+    }
+    issues
 }
 
 /// The path of `key` inside the object at `parent`.

@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 use super::{
     Config, Issue, Overrides, Policy, Retries, TrustedUpstreams,
-    issue::{entry, member, shown},
+    issue::{entry, listed, member, shown},
     json::{Members, Value},
     keys::{PolicyKeys, RootKeys},
     setting::{apply_group, apply_members, names, refuse, refuse_unknown},
@@ -26,7 +26,8 @@ pub struct Accepted {
 /// `max_retries`, written or not, is clamped to `ceiling`.
 ///
 /// # Errors
-/// Every problem of the text at once; never an empty list.
+/// The problems of the text, the first of them one by one and then the number
+/// of the rest; never an empty list.
 pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
     let root = |message: String| vec![Issue { path: String::new(), message }];
     let members = match serde_json::from_str::<Value>(text) {
@@ -74,9 +75,9 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
                 trusted: TrustedUpstreams(root.trusted_upstreams.0),
                 retry_resources: root.retry_resources,
             };
-            Ok(Accepted { config, notices })
+            Ok(Accepted { config, notices: listed(notices) })
         }
-        _ => Err(issues),
+        _ => Err(listed(issues)),
     }
 }
 

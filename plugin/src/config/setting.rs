@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 
 use super::{
     Issue,
-    issue::{member, shown},
+    issue::{MOST_LISTED, member, shown},
     json::{Members, Value},
     suggest::closest,
 };
@@ -73,6 +73,11 @@ pub(super) fn refuse_unknown(
     issues: &mut Vec<Issue>,
 ) {
     for key in members.iter().map(|(key, _)| key).filter(|key| !known.contains(key)) {
+        if issues.len() >= MOST_LISTED {
+            // Only counted: to look for what each of thousands may have meant takes long.
+            issues.push(Issue { path: String::new(), message: String::new() });
+            continue;
+        }
         let message = match closest(key, known) {
             Some(close) => format!("unknown key; did you mean `{close}`?"),
             None => format!("unknown key; allowed here are: {}", known.join(", ")),

@@ -53,7 +53,7 @@ impl Message {
     #[must_use]
     pub(in crate::mcp) fn with_member(mut self, name: &str, value: Box<RawValue>) -> Self {
         if name == "params" {
-            self.params = Params::parse(&value).ok();
+            self.params = Params::parse(&value).ok().map(Box::new);
         }
         self.members.set(name, value);
         self

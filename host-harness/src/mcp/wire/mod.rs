@@ -53,7 +53,7 @@ pub struct Message {
     members: Members,
     kind: Kind,
     /// The `params`, if they are an object.
-    params: Option<Params>,
+    params: Option<Box<Params>>,
 }
 
 impl Message {
@@ -83,7 +83,7 @@ impl Message {
             return Err(NotAMessage.into());
         };
         let params = match members.get("params").map(Params::parse) {
-            Some(Ok(params)) => Some(params),
+            Some(Ok(params)) => Some(Box::new(params)),
             Some(Err(NoMembers::TooMany)) => {
                 return Err(Unreadable::TooMuch(TooMuch::members_of_params(&kind)));
             }
@@ -144,7 +144,7 @@ impl Message {
         members.set("jsonrpc", raw("2.0"));
         members.set("method", raw(method));
         let params = raw(params);
-        let read = Params::parse(&params).ok();
+        let read = Params::parse(&params).ok().map(Box::new);
         members.set("params", params);
         Self { members, kind: Kind::Notification { method: method.to_owned() }, params: read }
     }
@@ -173,13 +173,13 @@ impl Message {
     /// The members of the `params`, if those are an object.
     #[must_use]
     pub(in crate::mcp) fn params(&self) -> Option<&Members> {
-        self.params.as_ref().map(Params::members)
+        self.params.as_deref().map(Params::members)
     }
 
     /// The members of the `_meta` of the `params`, if that is an object.
     #[must_use]
     pub(in crate::mcp) fn meta(&self) -> Option<&Members> {
-        self.params.as_ref().and_then(Params::meta)
+        self.params.as_deref().and_then(Params::meta)
     }
 
     /// Whether it is the response to the request with this id.
@@ -292,8 +292,8 @@ mod tests {
                 format!(r#"{{"id":1,"method":"m","params":{{{members},"_meta":{{{members}}}}}}}"#);
             serde_json::from_str(&text).expect("JSON")
         };
-        let parse = |raw: &Box<RawValue>| Message::parse(raw).expect("a request");
-        assert_linear(MAX_MEMBERS / 32, request, parse);
+        let parse = |raw: &RawValue| Message::parse(raw).expect("a request");
+        assert_linear(MAX_MEMBERS / 32, request, |raw| parse(raw));
         assert_linear(MAX_MEMBERS / 32, request, |raw| {
             parse(raw).with_meta("a", "b").with_param("c", raw.clone()).text()
         });
@@ -301,7 +301,7 @@ mod tests {
             let text = format!(r#"{{"id":1,"result":[{}1]}}"#, "[{}],".repeat(count));
             serde_json::from_str(&text).expect("JSON")
         };
-        assert_linear(20_000, flat, parse);
+        assert_linear(20_000, flat, |raw| parse(raw));
     }
 
     #[test]

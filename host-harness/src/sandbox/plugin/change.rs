@@ -57,7 +57,8 @@ impl Plugin {
     pub fn replace(&self, component: &Component, config: &str) -> Result<Vec<Issue>, StartError> {
         let mut in_force = self.options.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = Arc::new(Options { config: config.to_owned(), ..(**in_force).clone() });
-        let (mut shards, Configured { notices, affinity }) = staged(component, &wanted)?;
+        let (mut shards, Configured { notices, affinity }) =
+            staged(component, &wanted, &self.pace)?;
         {
             // Always in this order, and nobody else holds more than one.
             let mut at_work: Vec<_> =

@@ -9,7 +9,9 @@ use super::{
     Component, Options, Violation,
     error::{Breakage, HookFailure, StartError},
     instance::{Instance, breakage},
+    pace::{Average, Pace},
     strikes::Strikes,
+    ticks,
 };
 use crate::contract::Configured;
 
@@ -19,6 +21,10 @@ pub(super) struct Shard {
     number: u64,
     instance: Option<Box<Instance>>,
     strikes: Strikes,
+    /// Of the plugin.
+    pace: Arc<Pace>,
+    /// Of the calls here.
+    average: Average,
     /// How often the plugin failed, by the name of the failure.
     faults: BTreeMap<&'static str, u64>,
     /// The latest time that a call told.
@@ -30,6 +36,7 @@ impl Shard {
     pub(super) fn start(
         component: &Component,
         options: &Arc<Options>,
+        pace: &Arc<Pace>,
         number: u64,
     ) -> Result<(Self, Configured), StartError> {
         let mut instance = Instance::new(component, options, number)?;
@@ -40,6 +47,8 @@ impl Shard {
             number,
             instance: Some(instance),
             strikes: Strikes::none(options.replacement),
+            pace: pace.clone(),
+            average: Average::default(),
             faults: BTreeMap::new(),
             now: Duration::ZERO,
         };
@@ -75,18 +84,26 @@ impl Shard {
         result_bytes: usize,
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
     ) -> Result<T, Breakage> {
+        let begun = ticks::now();
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => self.fresh()?,
         };
         instance.begin(result_bytes);
-        match call(&mut instance) {
+        let answer = call(&mut instance);
+        let took = ticks::now().saturating_sub(begun);
+        match answer {
             Ok(answer) => {
+                self.average.add(took, &self.pace);
                 self.strikes.good();
                 self.instance = Some(instance);
+                if self.average.exceeds(self.options.limits.average_time) {
+                    self.slow();
+                }
                 Ok(answer)
             }
             Err(error) => {
+                self.pace.broke_after(took);
                 drop(instance);
                 Err(self.broke(breakage(&error, self.options.limits.call_time)))
             }
@@ -122,6 +139,17 @@ impl Shard {
             self.set_aside(&breakage);
         }
         breakage
+    }
+
+    /// It answers, and takes too long over it. The answer is as good as any.
+    #[cold]
+    fn slow(&mut self) {
+        self.count("slow");
+        if self.strikes.failed(self.now) {
+            let most = self.options.limits.average_time;
+            let told = format!("it takes more than {} ms on average", most.as_secs_f64() * 1e3);
+            self.set_aside(&told);
+        }
     }
 
     /// What the instance said, if it passed its check.

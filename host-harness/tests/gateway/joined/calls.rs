@@ -19,7 +19,7 @@ struct Seen(Mutex<Vec<(Option<String>, String)>>);
 impl Observer for Seen {
     fn observe(&self, call: &LogicalCall, step: &Step<'_>) {
         if let Step::AttemptStarted(_) = step {
-            let seen = (call.context.upstream.clone(), call.target.clone());
+            let seen = (call.context.upstream.clone(), call.target.to_string());
             self.0.lock().expect("no panic").push(seen);
         }
     }

@@ -9,6 +9,7 @@ use http_body_util::Full;
 use crate::{
     https::{self, HttpsClient},
     mcp::reply::Loss,
+    redacted::Redacted,
 };
 
 /// What the server answers with.
@@ -18,8 +19,8 @@ pub(super) type Body = hyper::body::Incoming;
 #[derive(Debug, thiserror::Error)]
 #[error("`{url}` is no URL of an MCP server: {problem}")]
 pub struct BadUrl {
-    /// As the operator wrote it.
-    pub url: String,
+    /// What may be shown of it.
+    pub url: Redacted,
     /// What is wrong with it.
     pub problem: String,
 }
@@ -36,7 +37,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(url: &str, headers: HeaderMap) -> Result<Self, BadUrl> {
         let uri =
-            https::absolute(url).map_err(|problem| BadUrl { url: url.to_owned(), problem })?;
+            https::absolute(url).map_err(|problem| BadUrl { url: Redacted::of(url), problem })?;
         Ok(Self { http: https::client(), url: uri, headers })
     }
 
@@ -74,8 +75,10 @@ mod tests {
             ("ftp://localhost/", "it must begin with `http://` or `https://`"),
             ("/mcp", "it must begin with `http://` or `https://`"),
             ("http://a:b@localhost/", "a name and a password belong into a header"),
+            ("localhost/?key=secret", "it must begin with `http://` or `https://`"),
         ] {
-            let expected = format!("`{url}` is no URL of an MCP server: {problem}");
+            let url_shown = url.replace("a:b@", "").replace("?key=secret", "");
+            let expected = format!("`{url_shown}` is no URL of an MCP server: {problem}");
             assert_eq!(refusal(url), expected);
         }
         assert!(refusal("http://a b/").starts_with("`http://a b/` is no URL of an MCP server: "));
