@@ -226,7 +226,10 @@ fn children(process: u32) -> usize {
     let parent_of = |entry: fs::DirEntry| -> Option<u32> {
         let text = fs::read_to_string(entry.path().join("stat")).ok()?;
         // After the name, which may hold anything, come the state and the parent.
-        let mut told = text.rsplit_once(')')?.1.split_whitespace();
+        let (name, told) = text.rsplit_once(')')?;
+        // The gateway may have other children than servers.
+        name.ends_with("(sleep").then_some(())?;
+        let mut told = told.split_whitespace();
         // One that was killed is no server any more, even if nobody has asked how it ended.
         told.next().filter(|state| *state != "Z")?;
         told.next()?.parse().ok()
