@@ -16,7 +16,12 @@ use rustix::process::Pid;
 
 /// Remembers groups (`+ 7`, `- 7`); at the end of its input sends SIGTERM to
 /// those that are left, and SIGKILL 2 s later.
+///
+/// It is in the background of a shell that ends at once, so it is not one of the
+/// gateway's own children, of which whoever counts them expects servers only.
 const SCRIPT: &str = r#"
+exec 3<&0
+{
 trap '' INT TERM HUP
 groups=' '
 while read -r change group; do
@@ -34,6 +39,7 @@ sleep 2
 for group in $left; do
     kill -s KILL -- "-$group" 2>/dev/null
 done
+} <&3 3<&- &
 "#;
 
 enum Guardian {
@@ -87,7 +93,12 @@ fn start() -> io::Result<ChildStdin> {
     // Ctrl-C is the gateway's to hear.
     guardian.process_group(0);
     let mut guardian = guardian.spawn()?;
-    guardian.stdin.take().ok_or_else(|| io::Error::other("its standard input is missing"))
+    let input = guardian.stdin.take();
+    let status = guardian.wait()?;
+    if !status.success() {
+        return Err(io::Error::other(format!("it ended with {status}")));
+    }
+    input.ok_or_else(|| io::Error::other("its standard input is missing"))
 }
 
 #[cfg(test)]
