@@ -15,6 +15,7 @@
 extern crate alloc;
 
 pub mod budget;
+pub mod classify;
 pub mod config;
 pub mod context;
 pub mod decide;
@@ -33,7 +34,8 @@ pub use millis::Millis;
 pub use plugin::RetryPlugin;
 pub use reason::Reason;
 pub use stats::Metric;
-pub use verdict::{Stop, Verdict};
+pub use replay::Unsafe;
+pub use verdict::{Kind, Stop, Verdict};
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;

@@ -1,0 +1,187 @@
+//! From the marks of a text to what kind of failure it tells of.
+
+use super::{
+    Class, Words,
+    rules::{Mark, RULES, SCRIPTS, STEMS},
+    scan::{GAP, Scan},
+    status::status,
+    wait::wait,
+};
+
+/// Which marks a text bears.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks(u16);
+
+impl Marks {
+    pub(super) fn add(&mut self, mark: Mark) {
+        self.0 |= 1 << mark as u16;
+    }
+
+    pub(super) fn has(self, mark: Mark) -> bool {
+        self.0 & (1 << mark as u16) != 0
+    }
+}
+
+/// The marks that begin at a word.
+pub(super) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
+    let word = scan.word(index);
+    if word == GAP {
+        return;
+    }
+    let first = RULES.partition_point(|(phrase, _)| *phrase < word);
+    for (phrase, mark) in RULES[first..].iter().take_while(|(phrase, _)| phrase.starts_with(word)) {
+        if scan.stands(index, phrase) && !excepted(scan, index, phrase) {
+            marks.add(*mark);
+        }
+    }
+    for (stem, mark) in STEMS {
+        if word.starts_with(stem) {
+            marks.add(mark);
+        }
+    }
+}
+
+/// Words that do not say here what they say elsewhere.
+fn excepted(scan: &Scan, index: usize, phrase: &str) -> bool {
+    let next = |words: &[&str]| words.iter().any(|word| scan.word(index + 1) == *word);
+    let last = if index == 0 { "" } else { scan.word(index - 1) };
+    match phrase {
+        "invalid" => next(&["status", "response", "server", "reply", "or"]),
+        "unknown" => next(&["error", "host", "exception", "reason", "failure", "issue", "problem", "status", "server"]),
+        // "retry after 30s" asks; "retried after" or "retry_after" as a name does not.
+        "expired" => matches!(last, "timeout" | "lease" | "lock" | "time" | "deadline" | "execution"),
+        "is required" | "are required" => matches!(last, "second" | "seconds" | "minute" | "minutes" | "wait"),
+        "exceeds" => next(&["rate"]),
+        "null" | "undefined" => last == "of" && scan.word(index + 1).is_empty(),
+        "a day" | "a month" => matches!(last, "in" | "for" | "within" | "least" | "about"),
+        "cannot be" | "can not be" => scan.word(index + 2) == "reached",
+        "is closed" => matches!(last, "connection" | "socket" | "stream" | "transport" | "topology" | "session" | "channel"),
+        "has been closed" => matches!(last, "connection" | "socket" | "stream" | "browser" | "transport" | "session"),
+        _ => false,
+    }
+}
+
+/// "No pipeline was found": what was found, and a few words in between.
+fn no_such_thing(scan: &Scan, index: usize) -> bool {
+    scan.word(index) == "no"
+        && (2..7).any(|ahead| matches!(scan.word(index + ahead), "found" | "match" | "matches" | "matched" | "exists"))
+}
+
+/// What the members of JSON say outright.
+fn explicit(scan: &Scan, marks: &mut Marks) {
+    const KEYS: [&str; 10] = [
+        "retryable", "isretryable", "retriable", "canretry", "shouldretry", "transient",
+        "istransient", "temporary", "istemporary", "retry",
+    ];
+    for field in &scan.fields {
+        if !field.quoted && KEYS.contains(&&*field.key) {
+            match &*field.value {
+                "true" | "True" => marks.add(Mark::Retryable),
+                "false" | "False" => marks.add(Mark::Never),
+                _ => {}
+            }
+        }
+        // What JSON-RPC says of a request that is wrong in itself.
+        if field.key == "code" && matches!(&*field.value, "-32602" | "-32601" | "-32700" | "-32002") {
+            marks.add(Mark::Permanent);
+        }
+    }
+}
+
+fn marks_of(scan: &Scan) -> Marks {
+    let mut marks = Marks::default();
+    for index in 0..scan.tokens.len() {
+        marks_at(scan, index, &mut marks);
+        if no_such_thing(scan, index) {
+            marks.add(Mark::Permanent);
+        }
+        if scan.byte_before(index) == b'-' && matches!(scan.number(index), Some(32_602 | 32_601 | 32_700 | 32_002)) {
+            marks.add(Mark::Permanent);
+        }
+    }
+    if !scan.text.is_ascii() {
+        // Between spaces, so that words are told from their endings.
+        for (phrase, mark) in SCRIPTS {
+            if scan.text.contains(phrase) || scan.from(0).contains(phrase) {
+                marks.add(*mark);
+            }
+        }
+    }
+    // Also in what was left out as quoted: `limit 'Queries per minute per user'`.
+    if has_ignoring_case(&scan.text, &["per minute", "perminute", "per second", "persecond", "per user per"]) {
+        marks.add(Mark::PerWindow);
+    }
+    explicit(scan, &mut marks);
+    marks
+}
+
+fn has_ignoring_case(text: &str, phrases: &[&str]) -> bool {
+    let bytes = text.as_bytes();
+    (0..bytes.len()).any(|at| {
+        matches!(bytes[at], b'p' | b'P')
+            && phrases.iter().any(|phrase| {
+                bytes.get(at..at + phrase.len()).is_some_and(|part| part.eq_ignore_ascii_case(phrase.as_bytes()))
+            })
+    })
+}
+
+/// What the text says, given that it tells of a failure.
+pub(super) fn weigh(scan: &Scan) -> Words {
+    let marks = marks_of(scan);
+    let status = status(scan);
+    let (class, strong) = class(marks, status);
+    let wait = match class {
+        Some(Class::Permanent | Class::Spent) => None,
+        _ => wait(scan),
+    };
+    // Who names a time for the next attempt expects one.
+    let class = class.or(wait.map(|_| Class::Throttled));
+    Words { class, status, strong, wait }
+}
+
+/// Explicit words, spent quotas, permanent marks, a status, throttling,
+/// transient families, and last what might be meant.
+fn class(marks: Marks, status: Option<u16>) -> (Option<Class>, bool) {
+    let has = |mark| marks.has(mark);
+    let throttled = has(Mark::Throttled) || status == Some(429);
+    if has(Mark::Never) {
+        return (Some(Class::Permanent), true);
+    }
+    if has(Mark::Spent) && !has(Mark::PerWindow) {
+        return (Some(Class::Spent), true);
+    }
+    if has(Mark::Quota) && !has(Mark::PerWindow) && !has(Mark::Throttled) {
+        return (Some(Class::Spent), true);
+    }
+    if has(Mark::Retryable) {
+        let class = if throttled { Class::Throttled } else { Class::Transient };
+        return (Some(class), true);
+    }
+    if has(Mark::Permanent) {
+        return (Some(Class::Permanent), true);
+    }
+    if throttled || (has(Mark::Quota) && has(Mark::PerWindow)) {
+        return (Some(Class::Throttled), true);
+    }
+    let fault = has(Mark::Fault) || has(Mark::Forbidden);
+    match status {
+        Some(408 | 425 | 502..=504 | 520..=525 | 527 | 529 | 530) => {
+            return (Some(Class::Transient), true);
+        }
+        Some(500) if !fault => return (Some(Class::Transient), true),
+        _ if has(Mark::Transient) => return (Some(Class::Transient), true),
+        // A conflict that says so itself.
+        Some(409) if has(Mark::Wanting) => return (Some(Class::Transient), false),
+        Some(_) => return (Some(Class::Permanent), true),
+        None => {}
+    }
+    if fault {
+        (Some(Class::Permanent), false)
+    } else if has(Mark::Throttling) {
+        (Some(Class::Throttled), false)
+    } else if has(Mark::Wanting) {
+        (Some(Class::Transient), false)
+    } else {
+        (None, false)
+    }
+}
