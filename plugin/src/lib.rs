@@ -15,7 +15,6 @@
 extern crate alloc;
 
 pub mod budget;
-pub mod classify;
 pub mod config;
 pub mod context;
 pub mod decide;

@@ -2,12 +2,14 @@
 
 use alloc::{string::String, vec::Vec};
 
+use failure_words::{Class, Text, Words};
+
 use super::{
     Content, Detection, Failure, Outcome, Part, Permanent, Signal, Structured, Wish,
     blames_the_request, status, wish,
 };
 use crate::{
-    classify::{self, Class, Text, Words},
+    Millis,
     config::{Means, OwnSignal, Policy},
     context::Known,
 };
@@ -214,7 +216,7 @@ impl<C: Content> Reader<'_, C> {
     fn failure(&self, signal: Signal, status: Option<i32>, words: &Words) -> Detection {
         let wish = self.policy.pushback.as_ref().and_then(|pushback| {
             let pointers: &[String] = if self.known.fields { &pushback.pointers } else { &[] };
-            wish::in_fields(self.content, pointers).or(words.wait.map(Wish::Wait))
+            wish::in_fields(self.content, pointers).or(words.wait_ms.map(|time| Wish::Wait(Millis(time))))
         });
         Detection::Transient(Failure { signal, status, wish, not_executed: false })
     }
@@ -227,7 +229,7 @@ impl<C: Content> Reader<'_, C> {
             .take(1)
             .collect();
         let (signal, wait) = found.pop()?;
-        let words = Words { wait: wait.map(crate::Millis).or(answer.words.wait), ..answer.words };
+        let words = Words { wait_ms: wait.or(answer.words.wait_ms), ..answer.words };
         Some(match signal.means {
             Means::Transient => self.failure(Signal::Transient, None, &words),
             Means::Throttled => self.failure(Signal::Throttled, None, &words),
@@ -269,5 +271,5 @@ impl<C: Content> Reader<'_, C> {
 
 /// JSON that says at its top that all is well.
 fn says_success(data: &str) -> bool {
-    classify::Text::read(data).says_success()
+    Text::read(data).says_success()
 }

@@ -10,51 +10,53 @@
 
 use alloc::{string::String, vec::Vec};
 
+use crate::list::among;
+
 /// What stands for something that was left out.
-pub(super) const GAP: &str = "~";
+pub(crate) const GAP: &str = "~";
 
 /// The farthest that the end of a quoted part is looked for, in bytes.
 const LONGEST_QUOTE: usize = 600;
 
 /// A word or a number.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Token {
+pub(crate) struct Token {
     /// Where it stands in [`Scan::words`].
     start: usize,
     end: usize,
     /// Where it stood in [`Scan::text`].
-    pub(super) from: usize,
-    pub(super) to: usize,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
 }
 
 /// A member of a JSON object (or of a Python dictionary) whose value is no container.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
+pub(crate) struct Field {
     /// Its letters and digits, in lower case: `retryafterms`.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Its value as it was written, without quotes.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// Whether the value was a text.
-    pub(super) quoted: bool,
+    pub(crate) quoted: bool,
     /// How many containers are around it.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
 }
 
 /// A text that has been read.
 #[derive(Debug, Default)]
-pub(super) struct Scan {
+pub(crate) struct Scan {
     /// The text without the backslashes of JSON inside JSON.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// All words, each followed by a space.
     words: String,
-    pub(super) tokens: Vec<Token>,
-    pub(super) fields: Vec<Field>,
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) fields: Vec<Field>,
     /// Keys whose values are containers, with the depth at which they stand.
-    pub(super) containers: Vec<(String, usize)>,
+    pub(crate) containers: Vec<(String, usize)>,
 }
 
 impl Scan {
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let mut scan = Self { text: without_backslashes(text), ..Self::default() };
         let text = core::mem::take(&mut scan.text);
         Reader { bytes: text.as_bytes(), text: &text, at: 0, depth: 0, closes: 0, scan: &mut scan }
@@ -63,41 +65,41 @@ impl Scan {
         scan
     }
 
-    pub(super) fn word(&self, index: usize) -> &str {
-        self.tokens.get(index).map_or("", |token| &self.words[token.start..token.end])
+    pub(crate) fn word(&self, index: usize) -> &str {
+        self.tokens.get(index).map_or("", |token| part(&self.words, token.start, token.end))
     }
 
     /// The words from this one on.
-    pub(super) fn from(&self, index: usize) -> &str {
-        self.tokens.get(index).map_or("", |token| &self.words[token.start..])
+    pub(crate) fn from(&self, index: usize) -> &str {
+        self.tokens.get(index).map_or("", |token| part(&self.words, token.start, self.words.len()))
     }
 
     /// Whether these words stand here.
-    pub(super) fn stands(&self, index: usize, phrase: &str) -> bool {
+    pub(crate) fn stands(&self, index: usize, phrase: &str) -> bool {
         let rest = self.from(index);
         rest.len() > phrase.len() && rest.starts_with(phrase) && rest.as_bytes()[phrase.len()] == b' '
     }
 
     /// The byte right before a token; 0 at the start.
-    pub(super) fn byte_before(&self, index: usize) -> u8 {
+    pub(crate) fn byte_before(&self, index: usize) -> u8 {
         let from = self.tokens.get(index).map_or(0, |token| token.from);
         if from == 0 { 0 } else { self.text.as_bytes()[from - 1] }
     }
 
     /// The byte right behind a token; 0 at the end.
-    pub(super) fn byte_after(&self, index: usize) -> u8 {
+    pub(crate) fn byte_after(&self, index: usize) -> u8 {
         let to = self.tokens.get(index).map_or(usize::MAX, |token| token.to);
         self.text.as_bytes().get(to).copied().unwrap_or(0)
     }
 
     /// The last byte before a token that is no space; 0 at the start.
-    pub(super) fn mark_before(&self, index: usize) -> u8 {
+    pub(crate) fn mark_before(&self, index: usize) -> u8 {
         let from = self.tokens.get(index).map_or(0, |token| token.from);
         last_mark(&self.text.as_bytes()[..from])
     }
 
     /// The number that a token is.
-    pub(super) fn number(&self, index: usize) -> Option<u64> {
+    pub(crate) fn number(&self, index: usize) -> Option<u64> {
         let word = self.word(index);
         if (1..=15).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit()) {
             word.parse().ok()
@@ -107,9 +109,14 @@ impl Scan {
     }
 
     /// The value of the first member of this name.
-    pub(super) fn field(&self, key: &str) -> Option<&Field> {
+    pub(crate) fn field(&self, key: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.key == key)
     }
+}
+
+/// A part of a text; nothing where it is none.
+fn part(text: &str, from: usize, to: usize) -> &str {
+    text.get(from..to).unwrap_or_default()
 }
 
 /// The last byte that is neither a space nor a line end; a line end counts as
@@ -147,17 +154,10 @@ fn without_backslashes(text: &str) -> String {
 }
 
 /// Members whose values are echoes of the request, or names and numbers of no meaning here.
-const ECHOES: [&str; 26] = [
-    "arguments", "args", "field", "given", "id", "input", "jobid", "name", "order", "orderid",
-    "param", "parameter", "params", "path", "query", "received", "requestid", "sql", "target",
-    "title_", "tool", "toolname", "traceid", "uri", "url", "value",
-];
+const ECHOES: &str = "arguments|args|field|given|id|input|jobid|name|order|orderid|param|parameter|params|path|query|received|requestid|sql|target|title_|tool|toolname|traceid|uri|url|value";
 
 /// Words behind which an answer quotes itself.
-const SAYING: [&str; 14] = [
-    "code", "error", "exception", "failed", "message", "reason", "response", "returned", "said",
-    "says", "status", "with", "str", "client",
-];
+const SAYING: &str = "code|error|exception|failed|message|reason|response|returned|said|says|status|with|str|client";
 
 struct Reader<'a> {
     text: &'a str,
@@ -240,14 +240,14 @@ impl Reader<'_> {
                     self.at += 1;
                 }
                 0x80.. => {
-                    let Some(char) = self.text[self.at..].chars().next() else { break };
+                    let Some(char) = part(self.text, self.at, self.text.len()).chars().next() else { break };
                     match folded(char) {
                         Some(plain) => {
                             self.scan.words.push_str(plain);
                             last = b'a';
                         }
                         None if char == '\u{2019}' => {}
-                        None if char.is_alphanumeric() => {
+                        None if is_letter(char) => {
                             if last.is_ascii_alphanumeric() && self.at > from {
                                 self.push(from, self.at, start);
                                 (from, start) = (self.at, self.scan.words.len());
@@ -330,7 +330,7 @@ impl Reader<'_> {
             self.at += 1;
             return;
         };
-        let inside = &self.text[at + 1..end];
+        let inside = part(self.text, at + 1, end);
         let mark = last_mark(&self.bytes[..at]);
         let rest = &self.bytes[end + 1..];
         let follows = rest.iter().copied().find(|byte| !byte.is_ascii_whitespace()).unwrap_or(0);
@@ -383,8 +383,8 @@ impl Reader<'_> {
             0 | b':' | b'{' | b'[' | b'(' | b'=' | b',' => true,
             _ => {
                 let said = self.scan.tokens.last();
-                let word = said.map_or("", |token| &self.scan.words[token.start..token.end]);
-                SAYING.contains(&word) && !one_word
+                let word = said.map_or("", |token| part(&self.scan.words, token.start, token.end));
+                among(word, SAYING) && !one_word
             }
         }
     }
@@ -402,8 +402,8 @@ impl Reader<'_> {
                     self.at += 1;
                     return;
                 };
-                let value = String::from(&self.text[at + 1..end]);
-                let echo = ECHOES.contains(&&*key);
+                let value = String::from(part(self.text, at + 1, end));
+                let echo = among(&key, ECHOES);
                 self.scan.fields.push(Field { key, value, quoted: true, depth });
                 if echo {
                     self.at = end + 1;
@@ -422,7 +422,7 @@ impl Reader<'_> {
                 while !self.text.is_char_boundary(end) {
                     end -= 1;
                 }
-                let value = String::from(&self.text[at..end]);
+                let value = String::from(part(self.text, at, end));
                 self.scan.fields.push(Field { key, value, quoted: false, depth });
                 self.at = end;
             }
@@ -433,6 +433,16 @@ impl Reader<'_> {
 fn key_of(text: &str) -> String {
     let plain = text.bytes().filter(u8::is_ascii_alphanumeric).take(40);
     plain.map(|byte| char::from(byte.to_ascii_lowercase())).collect()
+}
+
+/// A letter of another script: punctuation and signs are not.
+const fn is_letter(char: char) -> bool {
+    !matches!(
+        char,
+        '\u{80}'..='\u{bf}' | '\u{2000}'..='\u{2bff}' | '\u{3000}'..='\u{3004}'
+            | '\u{3008}'..='\u{3020}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff0f}'
+            | '\u{ff1a}'..='\u{ff20}' | '\u{1f000}'..
+    )
 }
 
 /// Latin letters without their accents.
@@ -462,13 +472,13 @@ fn lower(char: char) -> char {
 
 impl Scan {
     /// The second byte behind a token; 0 at the end.
-    pub(super) fn byte_after_next(&self, index: usize) -> u8 {
+    pub(crate) fn byte_after_next(&self, index: usize) -> u8 {
         let to = self.tokens.get(index).map_or(usize::MAX - 1, |token| token.to);
         self.text.as_bytes().get(to + 1).copied().unwrap_or(0)
     }
 
     /// The first byte behind a token that is no space; 0 at the end of the line.
-    pub(super) fn mark_after(&self, index: usize) -> u8 {
+    pub(crate) fn mark_after(&self, index: usize) -> u8 {
         let to = self.tokens.get(index).map_or(self.text.len(), |token| token.to);
         for byte in &self.text.as_bytes()[to..] {
             match byte {

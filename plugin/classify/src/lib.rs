@@ -6,7 +6,12 @@
 //! are ordered by families; nothing is tried twice, so the time is linear in
 //! what is read, and what is read is bounded by who asks for it.
 
+#![no_std]
+
+extern crate alloc;
+
 mod form;
+mod list;
 mod rules;
 mod scan;
 mod status;
@@ -15,8 +20,6 @@ mod weigh;
 
 #[cfg(test)]
 mod tests;
-
-use crate::Millis;
 
 /// What a failure is, by the words of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +43,8 @@ pub struct Words {
     pub status: Option<u16>,
     /// Whether something speaks for this class that cannot mean anything else.
     pub strong: bool,
-    /// How long the server wants to be left alone.
-    pub wait: Option<Millis>,
+    /// How long the server wants to be left alone, in milliseconds.
+    pub wait_ms: Option<u64>,
 }
 
 /// A text that a server wrote.

@@ -6,9 +6,9 @@ use Mark::{
     Transient, Wanting,
 };
 
-/// What a phrase speaks for. The order of the cases is that of [`MARKS`]' bits.
+/// What a phrase speaks for. 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// An explicit word that a retry is useless.
     Never,
     /// An explicit word that a retry is worth it.
@@ -35,11 +35,35 @@ pub(super) enum Mark {
     Forbidden,
 }
 
-/// A phrase and what it speaks for.
-pub(super) type Rule = (&'static str, Mark);
+/// All phrases in order, so that those of a first word stand together: where a
+/// phrase stands in [`PHRASES`], how long it is, and what it speaks for.
+static RULES: [Entry; FAMILIES_LEN] = sorted();
 
-/// All phrases, in order, so that those of a first word stand together.
-pub(super) const RULES: [Rule; FAMILIES_LEN] = sorted();
+/// The phrases, one behind the other.
+static PHRASES: [u8; PHRASES_LEN] = joined();
+
+/// Half of what a text and a mark would take.
+#[derive(Clone, Copy)]
+struct Entry {
+    from: u16,
+    len: u8,
+    mark: Mark,
+}
+
+impl Entry {
+    fn phrase(self) -> &'static str {
+        let from = usize::from(self.from);
+        let phrase = PHRASES.get(from..from + usize::from(self.len)).unwrap_or_default();
+        core::str::from_utf8(phrase).unwrap_or_default()
+    }
+}
+
+/// The rules whose phrases begin with this word.
+pub(crate) fn of_word(word: &str) -> impl Iterator<Item = (&'static str, Mark)> {
+    let first = RULES.partition_point(|entry| entry.phrase() < word);
+    let rules = RULES.get(first..).unwrap_or_default().iter();
+    rules.map(|entry| (entry.phrase(), entry.mark)).take_while(move |(phrase, _)| phrase.starts_with(word))
+}
 
 const FAMILIES: [(Mark, &[&str]); 12] = [
     (Never, NEVER),
@@ -323,30 +347,72 @@ const FAMILIES_LEN: usize = {
     len
 };
 
-/// Merged from runs of one, two, four, and so on.
-const fn sorted() -> [Rule; FAMILIES_LEN] {
-    let mut rules = [("", Mark::Never); FAMILIES_LEN];
+const PHRASES_LEN: usize = {
     let (mut len, mut family) = (0, 0);
     while family < FAMILIES.len() {
-        let (mark, phrases) = FAMILIES[family];
         let mut phrase = 0;
-        while phrase < phrases.len() {
-            rules[len] = (phrases[phrase], mark);
-            len += 1;
+        while phrase < FAMILIES[family].1.len() {
+            len += FAMILIES[family].1[phrase].len();
             phrase += 1;
         }
         family += 1;
     }
+    // Places in it are kept in 16 bits.
+    assert!(len <= u16::MAX as usize);
+    len
+};
+
+const fn joined() -> [u8; PHRASES_LEN] {
+    let mut all = [0; PHRASES_LEN];
+    let (mut len, mut family) = (0, 0);
+    while family < FAMILIES.len() {
+        let mut phrase = 0;
+        while phrase < FAMILIES[family].1.len() {
+            let bytes = FAMILIES[family].1[phrase].as_bytes();
+            let mut at = 0;
+            while at < bytes.len() {
+                all[len] = bytes[at];
+                len += 1;
+                at += 1;
+            }
+            phrase += 1;
+        }
+        family += 1;
+    }
+    all
+}
+
+/// Merged from runs of one, two, four, and so on.
+const fn sorted() -> [Entry; FAMILIES_LEN] {
+    let mut rules = [Entry { from: 0, len: 0, mark: Mark::Never }; FAMILIES_LEN];
+    let (mut len, mut from, mut family) = (0, 0, 0);
+    while family < FAMILIES.len() {
+        let (mark, phrases) = FAMILIES[family];
+        let mut phrase = 0;
+        while phrase < phrases.len() {
+            let bytes = phrases[phrase].len();
+            rules[len] = Entry { from: from as u16, len: bytes as u8, mark };
+            len += 1;
+            from += bytes;
+            phrase += 1;
+        }
+        family += 1;
+    }
+    let phrases = joined();
     let mut width = 1;
     while width < len {
-        rules = merged(&rules, width);
+        rules = merged(&rules, &phrases, width);
         width *= 2;
     }
     rules
 }
 
 /// Every two neighbouring runs of this width, which are in order, as one that is.
-const fn merged(rules: &[Rule; FAMILIES_LEN], width: usize) -> [Rule; FAMILIES_LEN] {
+const fn merged(
+    rules: &[Entry; FAMILIES_LEN],
+    phrases: &[u8; PHRASES_LEN],
+    width: usize,
+) -> [Entry; FAMILIES_LEN] {
     let mut next = *rules;
     let mut start = 0;
     while start < FAMILIES_LEN {
@@ -355,7 +421,7 @@ const fn merged(rules: &[Rule; FAMILIES_LEN], width: usize) -> [Rule; FAMILIES_L
         let (mut left, mut right, mut to) = (start, middle, start);
         while to < end {
             let from_right =
-                left == middle || (right < end && is_less(rules[right].0, rules[left].0));
+                left == middle || (right < end && is_less(rules[right], rules[left], phrases));
             next[to] = if from_right { rules[right] } else { rules[left] };
             if from_right {
                 right += 1;
@@ -373,20 +439,20 @@ const fn at_most(number: usize, most: usize) -> usize {
     if number < most { number } else { most }
 }
 
-const fn is_less(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
+const fn is_less(one: Entry, other: Entry, phrases: &[u8; PHRASES_LEN]) -> bool {
     let mut at = 0;
-    while at < one.len() && at < other.len() {
-        if one[at] != other[at] {
-            return one[at] < other[at];
+    while at < one.len as usize && at < other.len as usize {
+        let (a, b) = (phrases[one.from as usize + at], phrases[other.from as usize + at]);
+        if a != b {
+            return a < b;
         }
         at += 1;
     }
-    one.len() < other.len()
+    one.len < other.len
 }
 
 /// Words that begin like this, whatever their ending.
-pub(super) const STEMS: [(&str, Mark); 9] = [
+pub(crate) const STEMS: [(&str, Mark); 9] = [
     ("throttl", Throttled),
     ("ratelimit", Throttled),
     ("overload", Transient),
@@ -399,27 +465,27 @@ pub(super) const STEMS: [(&str, Mark); 9] = [
 ];
 
 /// What is said in other scripts, where words have no spaces between them or
-/// endings of their own: looked for as it stands.
-pub(super) const SCRIPTS: &[(&str, Mark)] = &[
-    // Chinese.
-    ("不存在", Permanent), ("未找到", Permanent), ("找不到", Permanent), ("无效", Permanent), ("無效", Permanent),
-    ("没有权限", Permanent), ("无权", Permanent), ("權限", Permanent), ("权限不足", Permanent), ("参数", Permanent), ("參數", Permanent),
-    ("必须", Permanent), ("必填", Permanent), ("不支持", Permanent), ("未授权", Permanent), ("已存在", Permanent), ("不能为空", Permanent), ("格式错误", Permanent), ("登录", Permanent), ("已过期", Permanent),
-    ("余额不足", Spent), ("餘額不足", Spent), ("欠费", Spent), ("充值", Spent), ("额度", Spent), ("今日", Spent), ("当日", Spent), ("每日", Spent), ("本月", Spent), ("已用完", Spent), ("用尽", Spent),
-    ("过于频繁", Throttled), ("过于頻繁", Throttled), ("過於頻繁", Throttled), ("太频繁", Throttled), ("频率", Throttled), ("频次", Throttled), ("頻率", Throttled), ("限流", Throttled), ("限速", Throttled), ("速率", Throttled), ("并发", Throttled), ("请求过多", Throttled), ("請求過多", Throttled), ("请求太多", Throttled), ("次数过多", Throttled),
-    ("稍后", Transient), ("稍後", Transient), ("重试", Wanting), ("繁忙", Transient), ("繁忙", Transient), ("超时", Transient), ("逾時", Transient), ("超時", Transient), ("暂时", Transient), ("暫時", Transient), ("不可用", Transient), ("网络异常", Transient), ("网络错误", Transient), ("网络连接", Wanting), ("连接失败", Transient), ("连接被", Transient), ("维护", Transient), ("維護", Transient), ("服务器错误", Transient), ("服务异常", Transient), ("系统异常", Transient), ("内部错误", Wanting), ("过载", Transient),
-    // Japanese.
-    ("見つかりません", Permanent), ("存在しません", Permanent), ("無効", Permanent), ("必須", Permanent), ("権限", Permanent), ("不正", Permanent), ("指定してください", Permanent),
-    ("上限に達", Throttled), ("リクエスト数", Throttled), ("リクエストが多", Throttled), ("リクエスト制限", Throttled), ("レート制限", Throttled),
-    ("しばらく", Transient), ("集中して", Transient), ("混雑", Transient), ("混み合", Transient), ("一時的", Transient), ("タイムアウト", Transient), ("利用できません", Wanting), ("メンテナンス", Transient), ("接続できません", Transient), ("接続に失敗", Transient), ("時間切れ", Transient),
-    // Korean.
-    ("찾을 수 없", Permanent), ("존재하지", Permanent), ("유효하지", Permanent), ("권한", Permanent), ("잘못된", Permanent), ("필수", Permanent),
-    ("너무 많", Throttled), ("요청 한도", Throttled), ("호출 한도", Throttled), ("요청이 많", Throttled),
-    ("잠시 후", Transient), ("일시적", Transient), ("시간 초과", Transient), ("시간이 초과", Transient), ("점검", Transient), ("연결할 수 없", Transient), ("과부하", Transient),
-    // Russian and Ukrainian, in lower case.
-    ("не найден", Permanent), ("не существует", Permanent), ("недействит", Permanent), ("неверн", Permanent), ("доступ запрещ", Permanent), ("нет доступа", Permanent), ("должн", Permanent), ("обязательн", Permanent),
-    ("слишком много запрос", Throttled), ("превышен лимит запрос", Throttled), ("лимит запрос", Throttled), ("слишком часто", Throttled),
-    ("временно", Transient), ("позже", Transient), ("пізніше", Transient), ("тайм-аут", Transient), ("таймаут", Transient), ("время ожидания", Transient), ("перегружен", Transient), ("недоступен", Transient), ("недоступна", Transient), ("не отвечает", Transient), ("соединение", Wanting),
-    // Arabic, Hebrew, Thai, Hindi: the commonest.
-    ("حاول مرة أخرى", Transient), ("طلبات كثيرة", Throttled), ("غير موجود", Permanent), ("ลองใหม่", Transient), ("ไม่พบ", Permanent), ("बाद में", Transient),
+/// endings of their own: looked for as it stands. Chinese, Japanese, Korean,
+/// Russian and Ukrainian (in lower case), and the commonest of Arabic, Thai and Hindi.
+pub(crate) static SCRIPTS: [(Mark, &str); 5] = [
+    (
+        Permanent,
+        "不存在|未找到|找不到|无效|無效|没有权限|无权|權限|权限不足|参数|參數|必须|必填|不支持|未授权|已存在|不能为空|格式错误|登录|已过期|見つかりません|存在しません|無効|必須|権限|不正|指定してください|찾을 수 없|존재하지|유효하지|권한|잘못된|필수|не найден|не существует|недействит|неверн|доступ запрещ|нет доступа|должн|обязательн|غير موجود|ไม่พบ",
+    ),
+    (
+        Spent,
+        "余额不足|餘額不足|欠费|充值|额度|今日|当日|每日|本月|已用完|用尽",
+    ),
+    (
+        Throttled,
+        "过于频繁|过于頻繁|過於頻繁|太频繁|频率|频次|頻率|限流|限速|速率|并发|请求过多|請求過多|请求太多|次数过多|上限に達|リクエスト数|リクエストが多|リクエスト制限|レート制限|너무 많|요청 한도|호출 한도|요청이 많|слишком много запрос|превышен лимит запрос|лимит запрос|слишком часто|طلبات كثيرة",
+    ),
+    (
+        Transient,
+        "稍后|稍後|繁忙|超时|逾時|超時|暂时|暫時|不可用|网络异常|网络错误|连接失败|连接被|维护|維護|服务器错误|服务异常|系统异常|过载|しばらく|集中して|混雑|混み合|一時的|タイムアウト|メンテナンス|接続できません|接続に失敗|時間切れ|잠시 후|일시적|시간 초과|시간이 초과|점검|연결할 수 없|과부하|временно|позже|пізніше|тайм-аут|таймаут|время ожидания|перегружен|недоступен|недоступна|не отвечает|حاول مرة أخرى|ลองใหม่|बाद में",
+    ),
+    (
+        Wanting,
+        "重试|网络连接|内部错误|利用できません|соединение",
+    ),
 ];

@@ -1,21 +1,21 @@
 //! A number is a status only beside something that makes it one.
 
-use super::scan::{Field, Scan};
+use crate::{
+    list::{among, words},
+    scan::{Field, Scan},
+};
 
 /// Members that hold a status, if they hold a number of that size.
-const KEYS: [&str; 14] = [
-    "cod", "code", "errcode", "errorcode", "httpcode", "httpstatus", "httpstatuscode", "responsecode",
-    "responsestatus", "retcode", "status", "statuscode", "upstreamstatus", "statuscd",
-];
+const KEYS: &str = "cod|code|errcode|errorcode|httpcode|httpstatus|httpstatuscode|responsecode|responsestatus|retcode|status|statuscode|upstreamstatus|statuscd";
 
 /// The first status of the text.
-pub(super) fn status(scan: &Scan) -> Option<u16> {
+pub(crate) fn status(scan: &Scan) -> Option<u16> {
     let written = (0..scan.tokens.len()).find_map(|index| at(scan, index));
     written.or_else(|| scan.fields.iter().find_map(of_field))
 }
 
 fn of_field(field: &Field) -> Option<u16> {
-    if KEYS.contains(&&*field.key) { in_range(field.value.parse().ok()?) } else { None }
+    if among(&field.key, KEYS) { in_range(field.value.parse().ok()?) } else { None }
 }
 
 fn in_range(number: u64) -> Option<u16> {
@@ -42,35 +42,35 @@ fn at(scan: &Scan, index: usize) -> Option<u16> {
 
 /// "503 Service Unavailable".
 fn has_reason(scan: &Scan, index: usize, status: u16) -> bool {
-    let reasons: &[&str] = match status {
-        400 => &["bad"],
-        401 => &["unauthorized", "unauthorised"],
-        402 => &["payment"],
-        403 => &["forbidden"],
-        404 | 410 => &["not found", "notfound", "gone", "page"],
-        405 => &["method"],
-        408 => &["request"],
-        409 => &["conflict"],
-        413 => &["request", "payload", "content"],
-        415 => &["unsupported"],
-        422 => &["unprocessable", "validation"],
-        423 => &["locked"],
-        425 => &["too early"],
-        429 => &["too many", "rate", "request was", "resource"],
-        500 => &["internal", "the server"],
-        501 => &["not implemented"],
-        502 => &["bad gateway", "proxy"],
-        503 => &["service", "server", "backend", "the service", "unavailable", "slow"],
-        504 => &["gateway", "deadline", "timeout", "time out"],
-        529 => &["overloaded", "site"],
-        _ => &[],
+    let reasons = match status {
+        400 => "bad",
+        401 => "unauthorized|unauthorised",
+        402 => "payment",
+        403 => "forbidden",
+        404 | 410 => "not found|notfound|gone|page",
+        405 => "method",
+        408 => "request",
+        409 => "conflict",
+        413 => "request|payload|content",
+        415 => "unsupported",
+        422 => "unprocessable|validation",
+        423 => "locked",
+        425 => "too early",
+        429 => "too many|rate|request was|resource",
+        500 => "internal|the server",
+        501 => "not implemented",
+        502 => "bad gateway|proxy",
+        503 => "service|server|backend|the service|unavailable|slow",
+        504 => "gateway|deadline|timeout|time out",
+        529 => "overloaded|site",
+        _ => "",
     };
     let next = index + 1;
-    let any = ["error", "errors", "client error", "server error", "status", "response", "http"];
+    const ANY: &str = "error|errors|client error|server error|status|response|http";
     // "page 404 not found" is not a status, "404 page not found" is.
-    let counted = ["page", "order", "item", "row", "line", "column", "port", "issue", "ticket", "id", "number", "user"];
-    let named = index > 0 && scan.byte_before(index) == b' ' && counted.contains(&scan.word(index - 1));
-    !named && reasons.iter().chain(&any).any(|reason| scan.stands(next, reason))
+    const COUNTED: &str = "page|order|item|row|line|column|port|issue|ticket|id|number|user";
+    let named = index > 0 && scan.byte_before(index) == b' ' && among(scan.word(index - 1), COUNTED);
+    !named && words(reasons).chain(words(ANY)).any(|reason| scan.stands(next, reason))
 }
 
 /// "HTTP 503", "status code: 502", "error (429)", "429 {", and at the very start.
@@ -87,12 +87,12 @@ fn in_context(scan: &Scan, index: usize) -> bool {
             last != "got" || before_last == "server"
         }
         "code" => {
-            matches!(before_last, "status" | "error" | "response" | "http" | "return" | "exit" | "result")
-                && !matches!(before_last, "exit" | "return")
+            among(before_last, "status|error|response|http|return|exit|result")
+                && !among(before_last, "exit|return")
                 || matches!(mark, b':' | b'=')
         }
         "was" | "is" | "of" | "a" | "an" | "with" | "by" => {
-            matches!(before_last, "status" | "code" | "response" | "responded" | "failed" | "error" | "returned" | "rejected")
+            among(before_last, "status|code|response|responded|failed|error|returned|rejected")
         }
         // "HTTP/1.1 503"
         "1" | "0" => before_last == "1" || before_last == "http" || before_last == "2",

@@ -1,24 +1,22 @@
 //! How long a server wants to be left alone: from members of JSON first, then from prose.
 
-use super::scan::{Field, Scan};
-use crate::Millis;
+use crate::{
+    list::{among, holds, words},
+    scan::{Field, Scan},
+};
 
 /// The wait that the text asks for. Rounded up, so that nobody comes too early.
-pub(super) fn wait(scan: &Scan) -> Option<Millis> {
+pub(crate) fn wait(scan: &Scan) -> Option<u64> {
     let of_field = scan.fields.iter().find_map(of_field);
-    of_field.or_else(|| reset_of_spent_limit(scan)).or_else(|| in_prose(scan)).map(Millis)
+    of_field.or_else(|| reset_of_spent_limit(scan)).or_else(|| in_prose(scan))
 }
 
 /// `retry_after`, `retryAfterMs`, `retry_in_seconds`, `retryDelay: "31s"`: the
 /// unit comes from the value, or else from the end of the name, or else it is seconds.
 fn of_field(field: &Field) -> Option<u64> {
-    const NAMES: [&str; 18] = [
-        "retryafter", "retryin", "retrydelay", "retrywait", "waitsecond", "waitms", "waitmilli", "waittime",
-        "waitfor", "secondstowait", "resetin", "resetafter", "backoffms", "backoffsecond", "tryagainin", "cooldownsecond",
-        "cooldownms", "nextretryin",
-    ];
+    const NAMES: &str = "retryafter|retryin|retrydelay|retrywait|waitsecond|waitms|waitmilli|waittime|waitfor|secondstowait|resetin|resetafter|backoffms|backoffsecond|tryagainin|cooldownsecond|cooldownms|nextretryin";
     let key = &*field.key;
-    if !NAMES.iter().any(|name| key.contains(name)) && !matches!(key, "wait" | "backoff" | "cooldown") {
+    if !words(NAMES).any(|name| holds(key, name)) && !among(key, "wait|backoff|cooldown") {
         return None;
     }
     let unit = if key.ends_with("ms") || key.ends_with("millis") || key.ends_with("milliseconds") {
@@ -53,20 +51,14 @@ fn reset_of_spent_limit(scan: &Scan) -> Option<u64> {
 }
 
 /// What is said before a wait.
-const BEFORE: &[&str] = &[
-    "retry after", "retry in", "retrying in", "retry again in", "retry again after", "retrying after", "retried after", "again in",
-    "again after", "try in", "try after", "wait", "waiting", "wait of", "available in", "available again in", "reset in", "resets in", "reset after",
-    "resets after", "resetting in", "cooling down for", "cool down for", "cooldown of", "cooldown active", "cooldown", "break for", "back in", "back off for", "backoff",
-    "before retrying in", "reessayer dans", "reessayez dans", "erneut in", "in", "dans", "aguarde", "espere", "attendi", "em", "en", "через", "backoff of", "ready in", "unlocked in", "refresh in", "refreshes in", "limit resets in", "pause of", "delay", "sleep for", "next request in",
-];
+const BEFORE: &str = "retry after|retry in|retrying in|retry again in|retry again after|retrying after|retried after|again in|again after|try in|try after|wait|waiting|wait of|available in|available again in|reset in|resets in|reset after|resets after|resetting in|cooling down for|cool down for|cooldown of|cooldown active|cooldown|break for|back in|back off for|backoff|before retrying in|reessayer dans|reessayez dans|erneut in|in|dans|aguarde|espere|attendi|em|en|через|backoff of|ready in|unlocked in|refresh in|refreshes in|limit resets in|pause of|delay|sleep for|next request in";
 
 fn in_prose(scan: &Scan) -> Option<u64> {
     (0..scan.tokens.len()).find_map(|index| {
-        let before = BEFORE
-            .iter()
+        let before = words(BEFORE)
             .filter(|before| scan.stands(index, before))
             .max_by_key(|before| before.len())?;
-        if matches!(*before, "in" | "dans" | "em" | "en" | "wait" | "delay" | "waiting") && !asks(scan, index) {
+        if among(before, "in|dans|em|en|wait|delay|waiting") && !asks(scan, index) {
             return None;
         }
         let words = before.split(' ').count();
@@ -76,20 +68,17 @@ fn in_prose(scan: &Scan) -> Option<u64> {
 
 /// "in 20 seconds" asks only where something was asked for before.
 fn asks(scan: &Scan, index: usize) -> bool {
-    let asking = ["retry", "try", "again", "wait", "please", "reessayer", "erneut", "novamente", "nuevo", "reset", "resets", "must", "and", "to", "then", "for", "should"];
-    if matches!(scan.word(index), "wait" | "waiting") {
+    const ASKING: &str = "retry|try|again|wait|please|reessayer|erneut|novamente|nuevo|reset|resets";
+    if among(scan.word(index), "wait|waiting") {
         // "waited 30 seconds", "wait timeout of 30 s" tell of the past.
-        return !matches!(scan.word(index + 1), "timeout" | "time");
+        return !among(scan.word(index + 1), "timeout|time");
     }
-    (1..6).any(|back| index >= back && asking[..11].contains(&scan.word(index - back)))
+    (1..6).any(|back| index >= back && among(scan.word(index - back), ASKING))
 }
 
 /// A length of time behind these words, a few fillers left out.
 fn after(scan: &Scan, mut index: usize, may_lack_unit: bool) -> Option<u64> {
-    const FILLERS: [&str; 22] = [
-        "for", "at", "least", "about", "approximately", "around", "another", "the", "next", "after", "in", "of",
-        "is", "approx", "a", "up", "to", "until", "seconds", "header", "suggested", "roughly",
-    ];
+    const FILLERS: &str = "for|at|least|about|approximately|around|another|the|next|after|in|of|is|approx|a|up|to|until|seconds|header|suggested|roughly";
     // `retry-after-ms: 1500`
     if scan.word(index) == "ms" && scan.number(index + 1).is_some() {
         let (thousandths, _) = decimal(scan, index + 1)?;
@@ -99,7 +88,7 @@ fn after(scan: &Scan, mut index: usize, may_lack_unit: bool) -> Option<u64> {
         if let Some(time) = duration(scan, index) {
             return Some(time);
         }
-        if scan.number(index).is_some() || !FILLERS.contains(&scan.word(index)) {
+        if scan.number(index).is_some() || !among(scan.word(index), FILLERS) {
             break;
         }
         index += 1;
@@ -119,8 +108,8 @@ fn before_its_end(scan: &Scan) -> Option<u64> {
     (0..scan.tokens.len()).find_map(|index| {
         let after_number = index > 0 && scan.number(index - 1).is_some();
         let time = (!after_number).then(|| duration_and_end(scan, index)).flatten()?;
-        let said = matches!(scan.word(time.1), "remaining" | "left")
-            || (scan.word(time.1) == "before" && matches!(scan.word(time.1 + 1), "retrying" | "trying" | "retry" | "next" | "the" | "another" | "sending"));
+        let said = among(scan.word(time.1), "remaining|left")
+            || (scan.word(time.1) == "before" && among(scan.word(time.1 + 1), "retrying|trying|retry|next|the|another|sending"));
         said.then_some(time.0)
     })
 }
@@ -132,7 +121,7 @@ fn behind_in_other_scripts(scan: &Scan) -> Option<u64> {
     }
     (0..scan.tokens.len()).find_map(|index| {
         let unit = scan.word(index + 1);
-        let later = ["后", "後", "뒤", "후", "以内", "内", "お待ち", "待"].iter().any(|word| unit.contains(word) || scan.word(index + 2).contains(word));
+        let later = words("后|後|뒤|후|以内|内|お待ち|待").any(|word| holds(unit, word) || holds(scan.word(index + 2), word));
         later.then(|| duration(scan, index)).flatten()
     })
 }
@@ -178,20 +167,24 @@ fn decimal(scan: &Scan, index: usize) -> Option<(u64, usize)> {
 }
 
 fn in_words(word: &str) -> Option<u64> {
-    const WORDS: [&str; 11] =
-        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "a"];
-    let place = WORDS.iter().position(|known| *known == word)?;
+    const WORDS: &str = "one|two|three|four|five|six|seven|eight|nine|ten|a";
+    let place = words(WORDS).position(|known| known == word)?;
     Some(if place == 10 { 1 } else { place as u64 + 1 })
 }
 
 /// Milliseconds of a unit of time.
 fn unit(word: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 5] = [
+        ("ms|msec|msecs|millis|millisecond|milliseconds", 1),
+        ("s|sec|secs|second|seconds|segundos|secondes|sekunden|secondi|segundo|seconde|sekunde", 1_000),
+        ("m|min|mins|minute|minutes|minuten|minutos|minuti", 60_000),
+        ("h|hr|hrs|hour|hours|stunden|heures|horas", 3_600_000),
+        ("d|day|days", 86_400_000),
+    ];
+    if let Some((_, unit)) = UNITS.iter().find(|(names, _)| among(word, names)) {
+        return Some(*unit);
+    }
     Some(match word {
-        "ms" | "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => 1,
-        "s" | "sec" | "secs" | "second" | "seconds" | "segundos" | "secondes" | "sekunden" | "secondi" | "segundo" | "seconde" | "sekunde" => 1_000,
-        "m" | "min" | "mins" | "minute" | "minutes" | "minuten" | "minutos" | "minuti" => 60_000,
-        "h" | "hr" | "hrs" | "hour" | "hours" | "stunden" | "heures" | "horas" => 3_600_000,
-        "d" | "day" | "days" => 86_400_000,
         _ if word.starts_with('秒') || word.starts_with('초') || word.starts_with("сек") => 1_000,
         _ if word.starts_with('分') || word.starts_with('분') || word.starts_with("мин") => 60_000,
         _ => return None,

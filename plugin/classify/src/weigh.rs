@@ -1,8 +1,9 @@
 //! From the marks of a text to what kind of failure it tells of.
 
-use super::{
+use crate::{
     Class, Words,
-    rules::{Mark, RULES, SCRIPTS, STEMS},
+    list::{among, holds, words},
+    rules::{Mark, SCRIPTS, STEMS, of_word},
     scan::{GAP, Scan},
     status::status,
     wait::wait,
@@ -10,28 +11,27 @@ use super::{
 
 /// Which marks a text bears.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Marks(u16);
+pub(crate) struct Marks(u16);
 
 impl Marks {
-    pub(super) fn add(&mut self, mark: Mark) {
+    pub(crate) fn add(&mut self, mark: Mark) {
         self.0 |= 1 << mark as u16;
     }
 
-    pub(super) fn has(self, mark: Mark) -> bool {
+    pub(crate) fn has(self, mark: Mark) -> bool {
         self.0 & (1 << mark as u16) != 0
     }
 }
 
 /// The marks that begin at a word.
-pub(super) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
+pub(crate) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
     let word = scan.word(index);
     if word == GAP {
         return;
     }
-    let first = RULES.partition_point(|(phrase, _)| *phrase < word);
-    for (phrase, mark) in RULES[first..].iter().take_while(|(phrase, _)| phrase.starts_with(word)) {
+    for (phrase, mark) in of_word(word) {
         if scan.stands(index, phrase) && !excepted(scan, index, phrase) {
-            marks.add(*mark);
+            marks.add(mark);
         }
     }
     for (stem, mark) in STEMS {
@@ -43,20 +43,20 @@ pub(super) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
 
 /// Words that do not say here what they say elsewhere.
 fn excepted(scan: &Scan, index: usize, phrase: &str) -> bool {
-    let next = |words: &[&str]| words.iter().any(|word| scan.word(index + 1) == *word);
+    let next = |list: &'static str| among(scan.word(index + 1), list);
     let last = if index == 0 { "" } else { scan.word(index - 1) };
     match phrase {
-        "invalid" => next(&["status", "response", "server", "reply", "or"]),
-        "unknown" => next(&["error", "host", "exception", "reason", "failure", "issue", "problem", "status", "server"]),
+        "invalid" => next("status|response|server|reply|or"),
+        "unknown" => next("error|host|exception|reason|failure|issue|problem|status|server"),
         // "retry after 30s" asks; "retried after" or "retry_after" as a name does not.
-        "expired" => matches!(last, "timeout" | "lease" | "lock" | "time" | "deadline" | "execution"),
-        "is required" | "are required" => matches!(last, "second" | "seconds" | "minute" | "minutes" | "wait"),
-        "exceeds" => next(&["rate"]),
+        "expired" => among(last, "timeout|lease|lock|time|deadline|execution"),
+        "is required" | "are required" => among(last, "second|seconds|minute|minutes|wait"),
+        "exceeds" => next("rate"),
         "null" | "undefined" => last == "of" && scan.word(index + 1).is_empty(),
-        "a day" | "a month" => matches!(last, "in" | "for" | "within" | "least" | "about"),
+        "a day" | "a month" => among(last, "in|for|within|least|about"),
         "cannot be" | "can not be" => scan.word(index + 2) == "reached",
-        "is closed" => matches!(last, "connection" | "socket" | "stream" | "transport" | "topology" | "session" | "channel"),
-        "has been closed" => matches!(last, "connection" | "socket" | "stream" | "browser" | "transport" | "session"),
+        "is closed" => among(last, "connection|socket|stream|transport|topology|session|channel"),
+        "has been closed" => among(last, "connection|socket|stream|browser|transport|session"),
         _ => false,
     }
 }
@@ -64,17 +64,14 @@ fn excepted(scan: &Scan, index: usize, phrase: &str) -> bool {
 /// "No pipeline was found": what was found, and a few words in between.
 fn no_such_thing(scan: &Scan, index: usize) -> bool {
     scan.word(index) == "no"
-        && (2..7).any(|ahead| matches!(scan.word(index + ahead), "found" | "match" | "matches" | "matched" | "exists"))
+        && (2..7).any(|ahead| among(scan.word(index + ahead), "found|match|matches|matched|exists"))
 }
 
 /// What the members of JSON say outright.
 fn explicit(scan: &Scan, marks: &mut Marks) {
-    const KEYS: [&str; 10] = [
-        "retryable", "isretryable", "retriable", "canretry", "shouldretry", "transient",
-        "istransient", "temporary", "istemporary", "retry",
-    ];
+    const KEYS: &str = "retryable|isretryable|retriable|canretry|shouldretry|transient|istransient|temporary|istemporary|retry";
     for field in &scan.fields {
-        if !field.quoted && KEYS.contains(&&*field.key) {
+        if !field.quoted && among(&field.key, KEYS) {
             match &*field.value {
                 "true" | "True" => marks.add(Mark::Retryable),
                 "false" | "False" => marks.add(Mark::Never),
@@ -82,7 +79,7 @@ fn explicit(scan: &Scan, marks: &mut Marks) {
             }
         }
         // What JSON-RPC says of a request that is wrong in itself.
-        if field.key == "code" && matches!(&*field.value, "-32602" | "-32601" | "-32700" | "-32002") {
+        if field.key == "code" && among(&field.value, "-32602|-32601|-32700|-32002") {
             marks.add(Mark::Permanent);
         }
     }
@@ -101,32 +98,32 @@ fn marks_of(scan: &Scan) -> Marks {
     }
     if !scan.text.is_ascii() {
         // Between spaces, so that words are told from their endings.
-        for (phrase, mark) in SCRIPTS {
-            if scan.text.contains(phrase) || scan.from(0).contains(phrase) {
-                marks.add(*mark);
+        for (mark, phrases) in SCRIPTS {
+            if words(phrases).any(|phrase| holds(&scan.text, phrase) || holds(scan.from(0), phrase)) {
+                marks.add(mark);
             }
         }
     }
     // Also in what was left out as quoted: `limit 'Queries per minute per user'`.
-    if has_ignoring_case(&scan.text, &["per minute", "perminute", "per second", "persecond", "per user per"]) {
+    if has_ignoring_case(&scan.text, "per minute|perminute|per second|persecond|per user per") {
         marks.add(Mark::PerWindow);
     }
     explicit(scan, &mut marks);
     marks
 }
 
-fn has_ignoring_case(text: &str, phrases: &[&str]) -> bool {
+fn has_ignoring_case(text: &str, phrases: &'static str) -> bool {
     let bytes = text.as_bytes();
     (0..bytes.len()).any(|at| {
         matches!(bytes[at], b'p' | b'P')
-            && phrases.iter().any(|phrase| {
+            && words(phrases).any(|phrase| {
                 bytes.get(at..at + phrase.len()).is_some_and(|part| part.eq_ignore_ascii_case(phrase.as_bytes()))
             })
     })
 }
 
 /// What the text says, given that it tells of a failure.
-pub(super) fn weigh(scan: &Scan) -> Words {
+pub(crate) fn weigh(scan: &Scan) -> Words {
     let marks = marks_of(scan);
     let status = status(scan);
     let (class, strong) = class(marks, status);
@@ -136,7 +133,7 @@ pub(super) fn weigh(scan: &Scan) -> Words {
     };
     // Who names a time for the next attempt expects one.
     let class = class.or(wait.map(|_| Class::Throttled));
-    Words { class, status, strong, wait }
+    Words { class, status, strong, wait_ms: wait }
 }
 
 /// Explicit words, spent quotas, permanent marks, a status, throttling,
