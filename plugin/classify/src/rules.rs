@@ -35,35 +35,40 @@ pub(crate) enum Mark {
     Forbidden,
 }
 
-/// All phrases in order, so that those of a first word stand together: where a
-/// phrase stands in [`PHRASES`], how long it is, and what it speaks for.
-static RULES: [Entry; FAMILIES_LEN] = sorted();
+/// All phrases, in order: 56 bits of the hash of one, and in the lowest byte
+/// what it speaks for. A table of the phrases themselves would take four times
+/// the room; two in a thousand million million texts may be taken for another.
+static RULES: [u64; FAMILIES_LEN] = sorted();
 
-/// The phrases, one behind the other.
-static PHRASES: [u8; PHRASES_LEN] = joined();
+/// The most words of a phrase.
+pub(crate) const MOST_WORDS: usize = 6;
 
-/// Half of what a text and a mark would take.
-#[derive(Clone, Copy)]
-struct Entry {
-    from: u16,
-    len: u8,
-    mark: Mark,
+/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.
+pub(crate) const fn hash(mut hash: u64, byte: u8) -> u64 {
+    hash ^= byte as u64;
+    hash.wrapping_mul(0x0000_0100_0000_01b3)
 }
 
-impl Entry {
-    fn phrase(self) -> &'static str {
-        let from = usize::from(self.from);
-        let phrase = PHRASES.get(from..from + usize::from(self.len)).unwrap_or_default();
-        core::str::from_utf8(phrase).unwrap_or_default()
+/// The hash of no byte at all.
+pub(crate) const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// What a phrase of this hash speaks for.
+pub(crate) fn mark_of(hash: u64) -> Option<Mark> {
+    let place = RULES.partition_point(|rule| rule >> 8 < hash >> 8);
+    let rule = *RULES.get(place)?;
+    let mark = FAMILIES_MARKS.get((rule & 0xff) as usize)?;
+    (rule >> 8 == hash >> 8).then_some(*mark)
+}
+
+static FAMILIES_MARKS: [Mark; FAMILIES.len()] = {
+    let mut marks = [Never; FAMILIES.len()];
+    let mut family = 0;
+    while family < marks.len() {
+        marks[family] = FAMILIES[family].0;
+        family += 1;
     }
-}
-
-/// The rules whose phrases begin with this word.
-pub(crate) fn of_word(word: &str) -> impl Iterator<Item = (&'static str, Mark)> {
-    let first = RULES.partition_point(|entry| entry.phrase() < word);
-    let rules = RULES.get(first..).unwrap_or_default().iter();
-    rules.map(|entry| (entry.phrase(), entry.mark)).take_while(move |(phrase, _)| phrase.starts_with(word))
-}
+    marks
+};
 
 const FAMILIES: [(Mark, &[&str]); 12] = [
     (Never, NEVER),
@@ -82,10 +87,10 @@ const FAMILIES: [(Mark, &[&str]); 12] = [
 
 const NEVER: &[&str] = &[
     "do not retry", "dont retry", "not retryable", "non retryable", "not retriable",
-    "retrying will not", "retry will not", "will not succeed", "for good", "shut down permanently",
-    "permanently closed", "permanently removed", "permanent failure", "permanent error",
-    "no longer available", "no longer exists", "no longer supported", "been removed",
-    "was removed", "been discontinued", "been deprecated",
+    "retrying will not", "retry will not", "will not succeed", "for good",
+    "shut down permanently", "permanently closed", "permanently removed", "permanent failure",
+    "permanent error", "no longer available", "no longer exists", "no longer supported",
+    "been removed", "was removed", "been discontinued", "been deprecated",
 ];
 
 const RETRYABLE: &[&str] = &[
@@ -96,25 +101,26 @@ const RETRYABLE: &[&str] = &[
 
 const SPENT: &[&str] = &[
     "insufficient quota", "exceeded your current quota", "over your quota", "over quota",
-    "quota used up", "used up", "run out of", "ran out of", "out of credits", "no credits",
-    "credit balance", "insufficient balance", "insufficient credits", "insufficient funds",
-    "insufficient credit", "not enough credits", "not enough balance", "not enough funds",
-    "account balance", "credits exhausted", "credits exceeded", "credits used", "payment required",
-    "billing", "upgrade your plan", "upgrade your account", "upgrade your subscription",
-    "upgrade to continue", "please upgrade", "upgrade plan", "recharge", "top up", "daily limit",
-    "daily quota", "daily request", "daily usage", "daily message", "daily rate", "daily token",
-    "daily cap", "weekly limit", "weekly quota", "monthly limit", "monthly quota", "monthly usage",
-    "monthly request", "monthly cap", "monthly credit", "annual limit", "yearly limit", "per day",
-    "per month", "a day", "a month", "for today", "until tomorrow", "quota for the month",
-    "quota for this month", "limit for this month", "free limit", "free quota", "free query",
-    "free plan limit", "free tier limit", "trial has", "trial expired", "trial ended",
-    "trial period", "storage quota", "storage limit", "disk quota", "disk full",
-    "no space left", "usage cap", "spending limit", "spend limit", "budget has been", "hard limit",
-    "plan limit", "plan does not", "plan doesnt", "your plan allows", "limit of your plan",
-    "keyless quota", "subscription has", "subscription expired", "subscription required",
-    "subscription inactive", "maximum number of vpcs", "quota has been exhausted", "gpu quota",
-    "has been suspended", "account suspended", "is suspended", "quota depleted",
-    "quota is exhausted", "allowance used", "license expired", "license limit",
+    "used up", "run out of", "ran out of", "out of credits", "no credits", "credit balance",
+    "insufficient balance", "insufficient credits", "insufficient funds", "insufficient credit",
+    "not enough credits", "not enough balance", "not enough funds", "account balance",
+    "credits exhausted", "credits exceeded", "credits used", "payment required", "billing",
+    "upgrade your plan", "upgrade your account", "upgrade your subscription",
+    "upgrade to continue", "please upgrade", "upgrade plan", "recharge", "top up",
+    "daily limit", "daily quota", "daily request", "daily usage", "daily message", "daily rate",
+    "daily token", "daily cap", "weekly limit", "weekly quota", "monthly limit",
+    "monthly quota", "monthly usage", "monthly request", "monthly cap", "monthly credit",
+    "annual limit", "yearly limit", "per day", "per month", "a day", "a month", "for today",
+    "until tomorrow", "quota for the month", "quota for this month", "limit for this month",
+    "free limit", "free quota", "free query", "free tier limit", "trial has", "trial expired",
+    "trial ended", "trial period", "storage quota", "storage limit", "disk quota", "disk full",
+    "no space left", "usage cap", "spending limit", "spend limit", "budget has been",
+    "hard limit", "plan limit", "plan does not", "plan doesnt", "your plan allows",
+    "limit of your plan", "keyless quota", "subscription has", "subscription expired",
+    "subscription required", "subscription inactive", "maximum number of vpcs",
+    "quota has been exhausted", "gpu quota", "has been suspended", "account suspended",
+    "is suspended", "quota depleted", "quota is exhausted", "allowance used", "license expired",
+    "license limit",
 ];
 
 const QUOTA: &[&str] = &[
@@ -125,217 +131,282 @@ const QUOTA: &[&str] = &[
 
 const PER_WINDOW: &[&str] = &[
     "per minute", "per second", "per hour", "per min", "per sec", "a minute", "a second",
-    "in a second", "concurrent", "concurrency", "simultaneous", "requests per", "tokens per minute", "rpm",
-    "tpm", "qps", "rps", "tps", "secondly", "minutely", "hourly", "parallel",
+    "concurrent", "concurrency", "simultaneous", "requests per", "rpm", "tpm", "qps", "rps",
+    "tps", "secondly", "minutely", "hourly", "parallel",
 ];
 
 const PERMANENT: &[&str] = &[
-    "not found", "notfound", "be found", "not find", "no such", "nosuch", "does not exist",
-    "doesnt exist", "did not exist", "do not exist", "dont exist", "not exist", "doesnt have a",
-    "already exists", "already exist", "already in use", "already allocated", "already been",
-    "already taken", "already captured", "already has", "already closed", "must be", "must have",
-    "must not", "must provide", "must specify", "must contain", "must match", "must include",
-    "must start", "is required", "are required", "required parameter", "required input",
-    "required field", "required argument", "required property", "missing required",
-    "missing parameter", "missing field", "missing argument", "field required", "required for",
-    "unknown tool", "unknown column", "unknown identifier", "unknown category", "unknown channel",
+    "not found", "notfound", "be found", "not find", "no such", "nosuch", "doesnt exist",
+    "dont exist", "not exist", "doesnt have a", "already exists", "already exist",
+    "already in use", "already allocated", "already been", "already taken", "already captured",
+    "already has", "already closed", "must be", "must have", "must not", "must provide",
+    "must specify", "must contain", "must match", "must include", "must start", "is required",
+    "are required", "required parameter", "required input", "required field",
+    "required argument", "required property", "missing required", "missing parameter",
+    "missing field", "missing argument", "field required", "required for", "unknown tool",
+    "unknown column", "unknown identifier", "unknown category", "unknown channel",
     "unknown command", "unknown method", "unknown argument", "unknown option", "unknown field",
-    "unknown operator", "unknown action", "unknown function", "unknown parameter", "unknown type",
-    "unknown user", "unknown resource", "unknown key", "unknown database", "unknown table",
-    "unknown property", "unknown entity", "unsupported", "not supported", "isnt supported",
+    "unknown operator", "unknown action", "unknown function", "unknown parameter",
+    "unknown type", "unknown user", "unknown resource", "unknown key", "unknown database",
+    "unknown table", "unknown property", "unknown entity", "not supported", "isnt supported",
     "not allowed", "not permitted", "not authorized", "not enabled", "not implemented",
     "not configured", "not installed", "not registered", "not valid", "isnt valid", "is not a",
     "is not an", "permission denied", "access denied", "access is denied", "login required",
     "login failed", "login fail", "sign in", "log in again", "authentication required",
-    "authentication failed", "authorization failed", "auth failed", "bad auth", "re run the authentication",
-    "re authenticate", "reauthenticate", "please authenticate", "please log in", "please login",
-    "invalid api key", "invalid apikey", "invalid token", "invalid grant", "invalid credentials",
-    "invalid argument", "invalid arguments", "invalid parameter", "invalid parameters",
-    "invalid params", "invalid request", "invalid input", "invalid value", "invalid query",
-    "invalid field", "invalid name", "invalid object name", "invalid id", "invalid session",
-    "invalid date", "invalid url", "invalid tool", "invalid syntax", "invalid json", "invalid path",
-    "invalid format", "api key provided", "api key not", "api key is", "incorrect api key",
-    "token expired", "token is expired", "token has expired", "token is invalid", "expired token",
-    "invalid or expired", "credentials expired", "credentials have expired", "session expired",
-    "session has expired", "certificate has expired", "syntax error", "syntax exception",
-    "error in your sql", "parse error", "parsing error", "malformed", "validation error",
-    "validation errors", "validation failed", "validation exception", "failed validation",
-    "validation", "constraint", "duplicate key", "duplicate entry", "violates", "out of range",
-    "out of bounds", "is too long", "too long for", "is too large", "too large", "too big",
-    "too small", "too short", "is too short", "is too low", "is not defined", "not defined",
-    "undefined method", "undefined function", "undefined variable", "properties of undefined",
-    "property of undefined", "properties of null", "of undefined", "has no attribute", "no attribute",
-    "none type", "null pointer exception", "null reference exception", "null pointer",
-    "index out of", "zero division", "division by zero", "stack overflow", "type error", "name error", "key error",
-    "value error", "attribute error", "reference error", "assertion", "unexpected keyword",
-    "unexpected token", "positional argument", "cannot unmarshal", "cannot parse", "failed to parse",
-    "could not parse", "unable to parse", "cannot be null", "cannot be empty", "can not be empty",
-    "cannot be blank", "cannot be set", "cannot be used", "cannot be modified", "cannot modify",
-    "cannot delete", "cannot execute", "read only", "robots txt", "robots", "did you mean",
-    "context length", "context window", "maximum context", "content filter", "content policy",
-    "content moderation", "moderation", "safety system", "due to safety", "policy violation", "copyright",
-    "unprocessable", "memory limit", "out of memory", "no results", "no match", "no matches", "no data found",
-    "no element", "no page selected", "no paper", "no transcript", "transcript is disabled",
-    "before today", "in the past", "in the future", "is closed", "market closed", "has been closed",
-    "card declined", "was declined", "been declined", "declined", "execution reverted",
-    "retry limit reached for", "client error statement", "wrongtype", "wrong type", "wrong number", "bad ref",
-    "resolve to an object", "no voices", "no active", "is disabled", "was disabled", "been disabled", "been revoked",
-    "is locked out", "account locked", "insufficient permissions", "insufficient permission",
-    "insufficient privileges", "insufficient scope", "missing permissions", "missing scope",
-    "no permission", "dont have permission", "do not have permission", "does not have permission",
+    "authentication failed", "authorization failed", "auth failed", "bad auth",
+    "re run the authentication", "re authenticate", "reauthenticate", "please authenticate",
+    "please log in", "please login", "invalid api key", "invalid apikey", "invalid token",
+    "invalid grant", "invalid credentials", "invalid argument", "invalid arguments",
+    "invalid parameter", "invalid parameters", "invalid params", "invalid request",
+    "invalid input", "invalid value", "invalid query", "invalid field", "invalid name",
+    "invalid object name", "invalid id", "invalid session", "invalid date", "invalid url",
+    "invalid tool", "invalid syntax", "invalid json", "invalid path", "invalid format",
+    "api key provided", "api key not", "api key is", "token expired", "token is expired",
+    "token has expired", "token is invalid", "expired token", "invalid or expired",
+    "credentials expired", "credentials have expired", "session expired", "session has expired",
+    "syntax error", "syntax exception", "error in your sql", "parse error", "parsing error",
+    "malformed", "validation", "constraint", "duplicate key", "duplicate entry", "violates",
+    "out of range", "out of bounds", "is too long", "too long for", "too large", "too big",
+    "too small", "too short", "is too low", "not defined", "undefined method",
+    "undefined function", "undefined variable", "properties of null", "of undefined",
+    "no attribute", "none type", "null reference exception", "null pointer", "index out of",
+    "zero division", "division by zero", "stack overflow", "type error", "name error",
+    "key error", "value error", "attribute error", "reference error", "assertion",
+    "unexpected keyword", "unexpected token", "positional argument", "cannot unmarshal",
+    "cannot parse", "failed to parse", "could not parse", "unable to parse", "cannot be null",
+    "cannot be empty", "cannot be blank", "cannot be set", "cannot be used",
+    "cannot be modified", "cannot modify", "cannot delete", "cannot execute", "read only",
+    "robots", "did you mean", "context length", "context window", "maximum context",
+    "content filter", "content policy", "moderation", "safety system", "due to safety",
+    "policy violation", "copyright", "memory limit", "out of memory", "no results", "no match",
+    "no matches", "no data found", "no element", "no page selected", "no paper",
+    "no transcript", "before today", "in the past", "in the future", "is closed",
+    "market closed", "has been closed", "declined", "execution reverted",
+    "retry limit reached for", "client error statement", "wrongtype", "wrong type",
+    "wrong number", "bad ref", "resolve to an object", "no voices", "no active", "is disabled",
+    "was disabled", "been disabled", "been revoked", "is locked out", "account locked",
+    "insufficient permissions", "insufficient permission", "insufficient privileges",
+    "insufficient scope", "missing permissions", "missing scope", "no permission",
+    "dont have permission", "do not have permission", "does not have permission",
     "not have access", "no access", "is not accessible", "is restricted", "is private",
-    "self signed", "unknown authority", "err cert", "certificate verify failed", "cert authority",
-    "certificate has", "certificate is", "unable to verify", "does not match", "doesnt match", "did not match",
-    "dont match", "mismatch", "not acceptable", "not editable", "conditional request failed",
-    "conditional check failed", "precondition failed", "failed precondition", "failed to satisfy",
-    "not a valid", "not an integer", "not a number", "not executable", "not a directory",
-    "is a directory", "exists already", "nonexistent", "non existent", "enoent", "eacces", "eperm", "eisdir", "eexist", "enotdir", "not be empty",
-    "at least one", "expects a", "expected a", "expected one of", "expected string", "expected number",
-    "missing a", "have not", "method not", "between 1 and", "between 0 and", "wrong password", "password",
-    "incorrect", "bad argument", "cant be blank", "not a member", "not in channel", "is archived",
-    "is empty", "deployment disabled", "is deprecated", "not eligible", "not subscribed", "no route matched",
-    "introuvable", "invalide", "nicht gefunden", "ungultig", "ungultige", "no encontrado",
-    "no encontrada", "no existe", "nao encontrado", "nao encontrada", "nao existe", "non trovato",
-    "non trovata", "non valido", "non esiste", "niet gevonden", "nie znaleziono", "existiert nicht",
-    "nexiste pas", "acces refuse", "zugriff verweigert", "acceso denegado", "acesso negado",
-    "obligatoire", "obligatorio", "erforderlich",
+    "self signed", "unknown authority", "err cert", "certificate verify failed",
+    "cert authority", "certificate has", "certificate is", "unable to verify", "does not match",
+    "doesnt match", "did not match", "dont match", "mismatch", "not acceptable", "not editable",
+    "conditional request failed", "conditional check failed", "precondition failed",
+    "failed precondition", "failed to satisfy", "not a valid", "not an integer", "not a number",
+    "not executable", "not a directory", "is a directory", "exists already", "nonexistent",
+    "non existent", "enoent", "eacces", "eperm", "eisdir", "eexist", "enotdir", "not be empty",
+    "at least one", "expects a", "expected a", "expected one of", "expected string",
+    "expected number", "missing a", "have not", "method not", "between 1 and", "between 0 and",
+    "password", "incorrect", "bad argument", "cant be blank", "not a member", "not in channel",
+    "is archived", "is empty", "deployment disabled", "is deprecated", "not eligible",
+    "not subscribed", "no route matched", "introuvable", "invalide", "nicht gefunden",
+    "ungultig", "ungultige", "no encontrado", "no encontrada", "no existe", "nao encontrado",
+    "nao encontrada", "nao existe", "non trovato", "non trovata", "non valido", "non esiste",
+    "niet gevonden", "nie znaleziono", "existiert nicht", "nexiste pas", "acces refuse",
+    "zugriff verweigert", "acceso denegado", "acesso negado", "obligatoire", "obligatorio",
+    "erforderlich",
 ];
 
 const FAULT: &[&str] = &[
     "invalid", "illegal", "bad request", "denied", "rejected", "refused to", "blocked",
-    "unknown", "unauthenticated", "maximum number", "unauthorized", "unrecognized", "unexpected argument", "disabled",
+    "unknown", "unauthenticated", "maximum number", "unexpected argument", "disabled",
     "missing", "expired", "conflict", "duplicate", "exceeds", "exceed the", "cannot read",
-    "not enough", "at most", "at least", "no longer", "failed to decode", "error decoding", "null",
-    "undefined", "panic", "wrong", "use a", "choose another", "change it", "try another",
-    "please provide", "please specify", "please enter", "please check your", "please select", "retry limit", "required",
-    "should be", "too many arguments", "too many characters", "too many items", "too many parameters",
-    "too many redirects", "too many tokens in", "max tokens", "limited to", "not available in",
-    "not available for", "not available on", "is not available to", "unavailable for legal", "invalido", "invalida", "ongeldig", "faltante",
-    "delisted", "not accepted", "not applicable", "violation", "nsfw", "zero results", "no op", "overflow",
-    "cannot be", "can not be", "exists", "not set", "reverted", "in your country", "in your region", "your region", "no function clause", "unable to resolve field", "resolve field",
+    "not enough", "at most", "at least", "no longer", "failed to decode", "error decoding",
+    "null", "undefined", "panic", "wrong", "use a", "choose another", "change it",
+    "try another", "please provide", "please specify", "please enter", "please check your",
+    "please select", "retry limit", "required", "should be", "too many arguments",
+    "too many characters", "too many items", "too many parameters", "too many redirects",
+    "too many tokens in", "max tokens", "limited to", "not available in", "not available for",
+    "not available on", "is not available to", "unavailable for legal", "invalido", "invalida",
+    "ongeldig", "faltante", "delisted", "not accepted", "not applicable", "violation", "nsfw",
+    "zero results", "no op", "overflow", "cannot be", "can not be", "exists", "not set",
+    "reverted", "in your country", "your region", "no function clause", "resolve field",
 ];
 
-const FORBIDDEN: &[&str] = &["forbidden", "client error"];
+const FORBIDDEN: &[&str] = &[
+    "forbidden", "client error",
+];
 
 const THROTTLED: &[&str] = &[
-    "too many requests", "toomanyrequests", "too many concurrent", "too many simultaneous",
-    "too many calls", "too many queries", "too many api", "too many attempts", "too many messages",
-    "too many write", "too many operations", "too many tokens", "too many 429", "too many parallel",
+    "toomanyrequests", "too many concurrent", "too many simultaneous", "too many queries",
+    "too many api", "too many attempts", "too many messages", "too many write",
+    "too many operations", "too many tokens", "too many 429", "too many parallel",
     "too many pending", "too many outstanding", "too many in flight", "too many active",
-    "too many open requests", "many requests", "many calls", "rate limit exceeded",
-    "rate limit reached", "rate limit hit", "rate limit enforced", "rate limit error",
-    "rate limit exception", "rate limit has been", "rate limit was", "rate limit for", "rate limits exceeded",
-    "rate limit of", "rate limit window", "rate limit triggered", "rate limit was hit", "rate limit quota", "rate limit is",
-    "rate limit", "rate limits", "concurrency exceeded", "concurrent limit", "backpressure", "back pressure", "too much load", "too much work", "too much traffic", "exceeded the number of requests", "exceeded the maximum requests", "maximum requests", "number of requests", "request weight", "request quota",
-    "hit rate limit", "hit a rate limit", "hit the rate limit", "exceeded the rate limit",
-    "exceeded rate limit", "exceeded rate limits", "exceeded your rate limit", "exceeds rate limit",
-    "exceeded the call rate limit", "exceeded the token rate limit", "exceeded our rate limit",
-    "the rate limit", "secondary rate limit", "due to rate limit", "due to rate limiting", "rate limited", "rate limiting", "rate limiter rejected",
-    "ratelimit", "ratelimited", "rate exceeded", "rate is exceeded", "request rate", "rate of requests",
-    "user rate limit", "api rate limit", "ip rate limit", "slow down", "slowdown", "resource exhausted",
+    "too many open requests", "many requests", "many calls", "rate limit", "rate limits",
+    "concurrency exceeded", "concurrent limit", "backpressure", "back pressure",
+    "too much load", "too much work", "too much traffic", "maximum requests",
+    "number of requests", "request weight", "request quota", "rate limited", "rate limiting",
+    "rate limiter rejected", "rate exceeded", "rate is exceeded", "request rate",
+    "rate of requests", "slow down", "slowdown", "resource exhausted",
     "resource has been exhausted", "requests per second", "requests per minute",
-    "concurrency limit", "concurrent requests", "limit of concurrent", "concurrent request limit",
-    "requests limit exceeded", "request limit exceeded", "request limit reached", "request throttled",
-    "calls per second", "calls per sec", "calls per minute", "complexity budget", "usage limit exceeded",
-    "throughput exceeded", "throughput limit", "provisioned throughput", "reduce your request",
-    "reduce request", "reduce the rate", "reduce your rate", "spike arrest", "over query limit", "frequency limit",
-    "frequency limited", "too frequently", "too frequent", "too quickly", "too fast", "making requests too", "sending requests too",
-    "circuit breaker open", "breaker open", "circuit breaker is open", "cooling down", "cooldown",
-    "cool down", "flood", "flood wait", "enhance your calm", "tpm limit", "rpm limit", "qps limit", "tokens per minute",
-    "tokens per min", "requests per min", "capacity exceeded for", "per second limit", "limit per second", "limit per minute",
-    "limit per hour", "hourly limit", "secondly limit", "minutely limit", "doing that a lot", "backoff limit", "back off", "please wait",
-    "a wait of", "request quota per", "daily limit resets in", "bandwidth limit", "limit exceeded for requests",
-    "api limit exceeded", "api limit reached", "request was throttled", "trop de requetes",
-    "trop dappels", "zu viele anfragen", "demasiadas solicitudes", "demasiadas peticiones",
-    "muitas requisicoes", "muitas solicitacoes", "troppe richieste", "te veel verzoeken", "zbyt wiele",
-    "zu viele aufrufe", "anfragelimit", "limite de requetes", "limite de solicitudes", "limite de requisicoes",
+    "concurrency limit", "concurrent requests", "limit of concurrent",
+    "concurrent request limit", "requests limit exceeded", "request limit exceeded",
+    "request limit reached", "calls per second", "calls per sec", "calls per minute",
+    "complexity budget", "usage limit exceeded", "throughput exceeded", "throughput limit",
+    "provisioned throughput", "reduce your request", "reduce request", "reduce the rate",
+    "reduce your rate", "spike arrest", "over query limit", "frequency limit",
+    "frequency limited", "too frequently", "too frequent", "too quickly", "too fast",
+    "making requests too", "sending requests too", "breaker open", "circuit breaker is open",
+    "cooling down", "cooldown", "cool down", "flood", "enhance your calm", "tpm limit",
+    "rpm limit", "qps limit", "tokens per minute", "tokens per min", "requests per min",
+    "capacity exceeded for", "per second limit", "limit per second", "limit per minute",
+    "limit per hour", "hourly limit", "secondly limit", "minutely limit", "doing that a lot",
+    "backoff limit", "back off", "please wait", "a wait of", "daily limit resets in",
+    "bandwidth limit", "limit exceeded for requests", "api limit exceeded", "api limit reached",
+    "trop de requetes", "trop dappels", "zu viele anfragen", "demasiadas solicitudes",
+    "demasiadas peticiones", "muitas requisicoes", "muitas solicitacoes", "troppe richieste",
+    "te veel verzoeken", "zbyt wiele", "zu viele aufrufe", "anfragelimit", "limite de requetes",
+    "limite de solicitudes", "limite de requisicoes",
 ];
 
 const THROTTLING: &[&str] = &[
     "limit exceeded", "limit reached", "limit has been reached", "exceeded the limit",
-    "exceeded your limit", "quota", "exceeding of requests", "usage limit", "limit exceeded exception",
-    "captcha", "take a break",
+    "exceeded your limit", "quota", "exceeding of requests", "usage limit", "captcha",
+    "take a break",
 ];
 
 const TRANSIENT: &[&str] = &[
-    // Sockets.
-    "econnreset", "econnrefused", "econnaborted", "etimedout", "esockettimedout", "ehostunreach",
-    "enetunreach", "enetdown", "ehostdown", "epipe", "eai again", "enotconn", "enetreset", "und err",
-    "connection refused", "connection reset", "connection aborted", "connection closed",
-    "connection was closed", "connection lost", "connection dropped", "connection terminated",
-    "connection termination", "connection timed out", "connection timeout", "connect timeout",
-    "connection attempts failed", "connection attempt timed", "connection failure", "connection has been closed",
-    "connection was reset", "connection was forcibly", "connection interrupted", "connection broken",
-    "connection unexpectedly", "connection is closed", "connection pool is full", "connection pool exhausted",
-    "connection pool timeout", "connection not available", "connection to the server", "connection error", "connect error",
-    "connection ended", "connection establishment", "connection could not be", "connection broke",
-    "connection went away", "closed the connection", "closed connection", "closed by the remote",
-    "closed by remote", "closed by peer", "closed by the server", "reset by peer", "connect call failed",
-    "disconnect reset before headers", "reset before headers", "server closed", "server disconnected",
-    "remote end closed", "remote host closed", "peer closed", "forcibly closed", "defunct connection",
-    "bad connection", "lost connection", "lost the connection", "broken connection", "network connection lost",
-    "socket hang", "socket closed", "socket timeout", "socket timed", "socket disconnected", "socket connection",
-    "hang up", "hung up", "broken pipe", "unexpected eof", "unexpected end of stream", "unexpected end of file",
-    "eof", "premature close", "prematurely closed", "closed prematurely", "premature end", "incomplete read", "incomplete chunked", "chunked encoding error",
-    "fetch failed", "network error", "networkerror", "network failure", "network is unreachable", "network unreachable",
-    "network changed", "network request failed", "network issue", "network problem", "network timeout", "network up", "no route to host",
-    "host is unreachable", "host unreachable", "host is down", "is unreachable", "server unreachable", "destination unreachable", "not reachable",
-    "empty reply", "actively refused", "goaway", "go away", "stream closed", "stream reset",
-    "stream error", "rst stream", "tls handshake", "ssl handshake", "handshake failed", "waiting for handshake", "handshake timeout", "ssl eof",
-    "violation of protocol", "could not connect", "couldnt connect", "cannot connect", "cant connect",
-    "can not connect", "unable to connect", "failed to connect", "fail connecting", "failed connecting", "failed to establish", "failed to reach",
-    "could not reach", "couldnt reach", "cannot reach", "cant reach", "unable to reach", "error connecting", "no connection could",
-    "no connection established", "error sending request", "error trying to connect", "no hosts available", "no host available", "all connection",
-    "temporary failure", "name resolution", "i o timeout", "err connection", "err network", "err internet",
-    "err timed", "err empty", "err http 2", "err quic", "err socket", "err ssl protocol", "err address unreachable", "err proxy connection", "err tunnel",
-    "target closed", "target crashed", "page crashed", "page crash", "browser disconnected", "browser crashed",
-    "max retries exceeded with url", "transport error", "transport closed", "transport is closing", "channel closed", "pipe closed", "pipe broken", "stdin closed",
-    "operation canceled due to", "exchange failed", "i o error on", "remote protocol error", "protocol error connection",
-    "http client timeout", "read error", "write error", "ssl connection",
-    // Timeouts.
-    "deadline exceeded", "deadline has elapsed", "deadline elapsed", "timed out", "timedout", "timeout error", "timeout exception",
-    "timeout exceeded", "timeout expired", "timeout of", "timeout after", "timeout while", "timeout waiting", "timeout when", "timeout occurred", "timeout reached",
-    "timeout elapsed", "request timeout", "gateway timeout", "gateway time out", "request time out", "read timeout", "write timeout", "response timeout", "query timeout", "navigation timeout",
-    "execution timeout", "invocation timeout", "operation timeout", "server timeout", "upstream timeout", "idle timeout", "pool timeout", "lock timeout", "acquire timeout", "function timeout",
-    "tool timeout", "search timeout", "fetch timeout", "model timeout", "client timeout", "statement timeout", "took too long", "taking too long", "did not respond", "execution time exceeded", "time exceeded", "max execution time", "maximum execution time", "execution time limit", "the time limit", "not reply", "didnt reply", "execution expired", "not complete in time", "did not complete within", "did not finish", "not in time",
-    "didnt respond", "not responding", "not respond", "no response from", "no response received", "no answer from", "did not answer", "didnt answer", "not answer in time",
-    "due to timeout", "aborted due to", "exceeded 30000ms", "no reply",
-    // Databases, queues, clusters.
-    "too many connections", "too many clients", "number of clients", "max clients", "max connections", "maximum connections", "connection limit", "connection slots", "too many sessions",
-    "starting up", "is starting", "still starting", "being started", "booting", "still booting", "still initializing", "initializing", "is initializing", "reconnecting", "not yet available", "not open yet", "not started yet", "not yet started", "is sealed", "establishing a database", "error establishing", "died unexpectedly", "starting now", "shutting down", "is restarting", "restarting", "rebooting", "reloading", "is reloading", "is loading", "currently loading", "still loading", "loading the dataset",
-    "leader changed", "not a leader", "not leader", "not the leader", "no leader", "no longer the leader", "leader election", "leadership election", "leader not", "not primary", "not master", "no primary",
-    "no master", "master not discovered", "primary stepped", "not writable primary", "node is recovering", "in recovery", "recovery mode", "failover", "failing over",
-    "database is locked", "database table is locked", "table is locked", "sqlite busy", "database locked", "file is locked", "deadlock", "deadlocked", "lock wait", "lock request", "obtain lock",
-    "acquire lock", "acquire a lock", "acquiring the state lock", "lock acquisition", "unable to lock", "could not lock", "lock conflict", "is locked by", "write conflict",
-    "could not serialize", "serialization failure", "restart transaction", "restarting transaction", "retry transaction", "concurrent update", "concurrent modification", "too much contention", "contention",
-    "gone away", "administrator command", "admin shutdown", "transient error", "transient failure", "transient issue", "transient network", "resource busy", "exclusive access", "read from defunct",
-    "coordinator node timed", "unavailable exception", "brokers are down", "brokers down", "broker not available", "broker transport failure", "node is behind", "behind by", "shard not available", "shards failed",
-    "all shards", "no living connections", "no alive nodes", "rebalance in progress", "rebalancing", "tsdb not ready", "cluster is down", "clusterdown", "tryagain", "readonly you cant", "masterdown",
-    "server selection", "topology is closed", "transaction aborted", "snapshot too old", "in progress exception", "operation in progress", "operation is in progress", "another operation", "request in progress",
-    "connection exception", "no listener", "not currently available", "not currently responding", "not currently", "currently unavailable",
-    // Capacity.
-    "overloaded", "overload", "over capacity", "at capacity", "capacity exceeded", "no capacity", "insufficient capacity", "sufficient capacity", "insufficient instance capacity", "out of capacity", "is busy", "server busy",
-    "too busy", "are busy", "system busy", "currently busy", "service unavailable", "service temporarily", "service is unavailable", "service not available", "service is not available", "service currently",
-    "temporarily unavailable", "temporarily not", "temporary unavailable", "temporarily down", "temporarily disabled", "temporarily offline", "temporarily busy", "temporarily overloaded", "temporary error", "temporary internal",
-    "temporary problem", "temporary issue", "temporary outage", "temporary server", "server unavailable", "backend unavailable", "upstream unavailable", "api unavailable", "endpoint unavailable", "model unavailable", "unavailable please",
-    "currently not available", "not ready", "not yet ready", "warming up", "cold start", "waking up", "spinning up", "being provisioned", "no healthy", "no available server", "no server available", "upstream connect", "upstream error",
-    "upstream request failed", "upstream server", "upstream prematurely", "backend error", "backend fetch failed", "bad gateway", "proxy error", "gateway error", "internal server error", "server had an error", "server error", "server encountered", "encountered an internal error", "an internal error occurred",
-    "server side error", "unknown error occurred please try", "under maintenance", "undergoing maintenance", "in maintenance", "maintenance mode", "maintenance window", "for maintenance", "scheduled maintenance", "down for", "try again later", "again later", "later again", "try later", "retry later", "try your request again later",
-    "come back later", "check back later", "try again shortly", "again shortly", "try again soon", "again soon", "again in a moment", "again in a few", "again in a while", "again after a while", "after a while", "again in some time", "after some time", "a few seconds", "few minutes", "in a moment",
-    "try again in", "retry in", "could not process your request at this time", "at this time", "at the moment", "high demand", "high load", "heavy load", "high traffic", "heavy traffic", "experiencing issues", "experiencing problems", "degraded", "outage", "institution down", "is down",
-    "queue is full", "queue full", "pool exhausted", "pool is full", "queue pool limit", "worker lost", "no workers", "workers are busy", "no available workers", "thread pool", "greylist", "greylisting", "graylisted", "maximum pending requests", "pending requests exceeded", "application failed to respond",
-    "may have been placed", "ring balancer", "get a peer", "error code 1033", "function invocation timeout", "function invocation failed", "container is starting", "instance is starting", "addon is running", "is it running", "server running", "daemon running", "host or port", "accepting connections", "not accepting", "service starting",
-    // Other languages that are written in Latin letters.
-    "temporairement indisponible", "temporairement", "reessayer plus tard", "reessayez plus tard", "plus tard", "delai depasse", "delai dattente", "delai dexpiration", "connexion refusee", "connexion perdue", "service indisponible", "serveur indisponible", "surcharge", "vorubergehend", "spater erneut", "spater noch", "zeituberschreitung", "zeitlimit",
-    "nicht erreichbar", "uberlastet", "nicht verfugbar", "verbindung verweigert", "verbindung abgelehnt", "verbindung unterbrochen", "verbindungsfehler", "wartungsarbeiten", "mas tarde", "tiempo de espera", "temporalmente", "no disponible", "conexion rechazada", "conexion perdida", "servidor ocupado", "sobrecargado", "mais tarde", "tente novamente", "temporariamente", "indisponivel", "tempo esgotado", "tempo limite",
-    "conexao recusada", "sobrecarregado", "piu tardi", "temporaneamente", "non disponibile", "tempo scaduto", "connessione rifiutata", "tijdelijk", "later opnieuw", "sprobuj ponownie", "niedostepny", "niedostepna", "przekroczono limit czasu", "przekroczono czas", "tillfalligt", "midlertidig", "daha sonra", "gecici",
+    "econnreset", "econnrefused", "econnaborted", "etimedout", "esockettimedout",
+    "ehostunreach", "enetunreach", "enetdown", "ehostdown", "epipe", "eai again", "enotconn",
+    "enetreset", "und err", "connection refused", "connection reset", "connection aborted",
+    "connection closed", "connection was closed", "connection lost", "connection dropped",
+    "connection terminated", "connection termination", "connection timeout", "connect timeout",
+    "connection attempts failed", "connection attempt timed", "connection failure",
+    "connection has been closed", "connection was reset", "connection was forcibly",
+    "connection interrupted", "connection broken", "connection unexpectedly",
+    "connection is closed", "connection not available", "connection to the server",
+    "connection error", "connect error", "connection ended", "connection establishment",
+    "connection could not be", "connection broke", "connection went away",
+    "closed the connection", "closed connection", "closed by the remote", "closed by remote",
+    "closed by peer", "closed by the server", "reset by peer", "connect call failed",
+    "reset before headers", "server closed", "server disconnected", "remote end closed",
+    "remote host closed", "peer closed", "forcibly closed", "defunct connection",
+    "bad connection", "lost connection", "lost the connection", "broken connection",
+    "socket hang", "socket closed", "socket timeout", "socket timed", "socket disconnected",
+    "socket connection", "hang up", "hung up", "broken pipe", "unexpected end of stream",
+    "unexpected end of file", "eof", "premature close", "prematurely closed",
+    "closed prematurely", "premature end", "incomplete read", "incomplete chunked",
+    "chunked encoding error", "fetch failed", "network error", "networkerror",
+    "network failure", "network unreachable", "network changed", "network request failed",
+    "network issue", "network problem", "network timeout", "network up", "no route to host",
+    "host unreachable", "is unreachable", "server unreachable", "destination unreachable",
+    "not reachable", "empty reply", "actively refused", "goaway", "go away", "stream closed",
+    "stream reset", "stream error", "rst stream", "tls handshake", "ssl handshake",
+    "handshake failed", "waiting for handshake", "handshake timeout", "violation of protocol",
+    "could not connect", "couldnt connect", "cannot connect", "cant connect", "can not connect",
+    "unable to connect", "failed to connect", "fail connecting", "failed connecting",
+    "failed to establish", "failed to reach", "could not reach", "couldnt reach",
+    "cannot reach", "cant reach", "unable to reach", "error connecting", "no connection could",
+    "no connection established", "error sending request", "error trying to connect",
+    "no hosts available", "no host available", "all connection", "temporary failure",
+    "name resolution", "i o timeout", "err connection", "err network", "err internet",
+    "err timed", "err empty", "err http 2", "err quic", "err socket", "err ssl protocol",
+    "err address unreachable", "err proxy connection", "err tunnel", "target closed",
+    "target crashed", "page crashed", "page crash", "browser disconnected", "browser crashed",
+    "max retries exceeded with url", "transport error", "transport closed",
+    "transport is closing", "channel closed", "pipe closed", "pipe broken", "stdin closed",
+    "operation canceled due to", "exchange failed", "i o error on", "remote protocol error",
+    "protocol error connection", "read error", "write error", "ssl connection",
+    "deadline exceeded", "deadline has elapsed", "deadline elapsed", "timed out", "timedout",
+    "timeout error", "timeout exception", "timeout exceeded", "timeout expired", "timeout of",
+    "timeout after", "timeout while", "timeout waiting", "timeout when", "timeout occurred",
+    "timeout reached", "timeout elapsed", "request timeout", "gateway timeout",
+    "gateway time out", "request time out", "read timeout", "write timeout", "response timeout",
+    "query timeout", "navigation timeout", "execution timeout", "invocation timeout",
+    "operation timeout", "server timeout", "upstream timeout", "idle timeout", "pool timeout",
+    "lock timeout", "acquire timeout", "function timeout", "tool timeout", "search timeout",
+    "fetch timeout", "model timeout", "client timeout", "statement timeout", "took too long",
+    "taking too long", "time exceeded", "max execution time", "maximum execution time",
+    "execution time limit", "the time limit", "not reply", "didnt reply", "execution expired",
+    "not complete in time", "did not complete within", "did not finish", "not in time",
+    "didnt respond", "not responding", "not respond", "no response from",
+    "no response received", "no answer from", "did not answer", "didnt answer",
+    "not answer in time", "due to timeout", "aborted due to", "exceeded 30000ms", "no reply",
+    "too many connections", "too many clients", "number of clients", "max clients",
+    "max connections", "maximum connections", "connection limit", "connection slots",
+    "too many sessions", "starting up", "is starting", "still starting", "being started",
+    "booting", "initializing", "reconnecting", "not yet available", "not open yet",
+    "not started yet", "not yet started", "is sealed", "establishing a database",
+    "error establishing", "died unexpectedly", "starting now", "shutting down", "restarting",
+    "rebooting", "reloading", "is loading", "currently loading", "still loading",
+    "loading the dataset", "leader changed", "not a leader", "not leader", "not the leader",
+    "no leader", "no longer the leader", "leader election", "leadership election", "leader not",
+    "not primary", "not master", "no primary", "no master", "master not discovered",
+    "primary stepped", "not writable primary", "node is recovering", "in recovery",
+    "recovery mode", "failover", "failing over", "database is locked", "table is locked",
+    "sqlite busy", "database locked", "file is locked", "lock wait", "lock request",
+    "obtain lock", "acquire lock", "acquire a lock", "acquiring the state lock",
+    "lock acquisition", "unable to lock", "could not lock", "lock conflict", "is locked by",
+    "write conflict", "could not serialize", "serialization failure", "restart transaction",
+    "retry transaction", "concurrent update", "concurrent modification", "contention",
+    "gone away", "administrator command", "admin shutdown", "transient error",
+    "transient failure", "transient issue", "transient network", "resource busy",
+    "exclusive access", "read from defunct", "coordinator node timed", "unavailable exception",
+    "brokers are down", "brokers down", "broker not available", "broker transport failure",
+    "node is behind", "behind by", "shard not available", "shards failed", "all shards",
+    "no living connections", "no alive nodes", "rebalance in progress", "rebalancing",
+    "clusterdown", "tryagain", "readonly you cant", "masterdown", "server selection",
+    "topology is closed", "transaction aborted", "snapshot too old", "in progress exception",
+    "operation in progress", "operation is in progress", "another operation",
+    "request in progress", "connection exception", "no listener", "not currently",
+    "currently unavailable", "over capacity", "at capacity", "capacity exceeded", "no capacity",
+    "insufficient capacity", "sufficient capacity", "insufficient instance capacity",
+    "out of capacity", "is busy", "server busy", "too busy", "are busy", "system busy",
+    "currently busy", "service unavailable", "service temporarily", "service is unavailable",
+    "service not available", "service is not available", "service currently",
+    "temporarily unavailable", "temporarily not", "temporary unavailable", "temporarily down",
+    "temporarily disabled", "temporarily offline", "temporarily busy", "temporary error",
+    "temporary internal", "temporary problem", "temporary issue", "temporary server",
+    "server unavailable", "backend unavailable", "upstream unavailable", "api unavailable",
+    "endpoint unavailable", "model unavailable", "unavailable please",
+    "currently not available", "not ready", "not yet ready", "warming up", "cold start",
+    "waking up", "spinning up", "being provisioned", "no healthy", "no available server",
+    "no server available", "upstream connect", "upstream error", "upstream request failed",
+    "upstream server", "upstream prematurely", "backend error", "bad gateway", "proxy error",
+    "gateway error", "server had an error", "server error", "server encountered",
+    "encountered an internal error", "an internal error occurred", "server side error",
+    "unknown error occurred please try", "under maintenance", "undergoing maintenance",
+    "in maintenance", "maintenance mode", "maintenance window", "for maintenance",
+    "scheduled maintenance", "down for", "again later", "later again", "try later",
+    "retry later", "come back later", "check back later", "again shortly", "again soon",
+    "again in a few", "again in a while", "after a while", "again in some time",
+    "after some time", "a few seconds", "few minutes", "in a moment", "try again in",
+    "retry in", "at this time", "at the moment", "high demand", "high load", "heavy load",
+    "high traffic", "heavy traffic", "experiencing issues", "experiencing problems", "degraded",
+    "outage", "institution down", "is down", "queue is full", "queue full", "pool exhausted",
+    "pool is full", "queue pool limit", "worker lost", "no workers", "no available workers",
+    "thread pool", "greylist", "greylisting", "graylisted", "maximum pending requests",
+    "pending requests exceeded", "application failed to respond", "may have been placed",
+    "ring balancer", "get a peer", "error code 1033", "function invocation failed",
+    "addon is running", "is it running", "server running", "daemon running", "host or port",
+    "accepting connections", "not accepting", "service starting", "temporairement", "plus tard",
+    "delai depasse", "delai dattente", "delai dexpiration", "connexion refusee",
+    "connexion perdue", "service indisponible", "serveur indisponible", "surcharge",
+    "vorubergehend", "spater erneut", "spater noch", "zeituberschreitung", "zeitlimit",
+    "nicht erreichbar", "nicht verfugbar", "verbindung verweigert", "verbindung abgelehnt",
+    "verbindung unterbrochen", "verbindungsfehler", "wartungsarbeiten", "mas tarde",
+    "tiempo de espera", "temporalmente", "no disponible", "conexion rechazada",
+    "conexion perdida", "servidor ocupado", "sobrecargado", "mais tarde", "tente novamente",
+    "temporariamente", "indisponivel", "tempo esgotado", "tempo limite", "conexao recusada",
+    "sobrecarregado", "piu tardi", "temporaneamente", "non disponibile", "tempo scaduto",
+    "connessione rifiutata", "tijdelijk", "later opnieuw", "sprobuj ponownie", "niedostepny",
+    "niedostepna", "przekroczono limit czasu", "przekroczono czas", "tillfalligt",
+    "midlertidig", "daha sonra", "gecici",
 ];
 
-const WANTING: &[&str] = &["failed to fetch", "not connected", "yet", "resubmit", "unspecified error", "general exception",
-    "timeout", "timeouts", "time out", "http error", "unavailable", "not available", "busy", "temporary", "temporarily", "transient", "internal error",
-    "error internal", "please try again", "please retry", "try again", "something went wrong", "system error", "enotfound", "getaddrinfo", "could not resolve host",
-    "unknown host", "unknown host exception", "unknown error", "abort error", "operation was aborted", "was aborted", "aborted", "disconnected", "unreachable", "connection failed", "connection problem", "network", "socket",
-    "offline", "no response", "empty response", "maintenance", "service error", "ssl error", "dial tcp", "interrupted", "cancelled due", "canceled due", "loading", "starting", "retries exhausted", "exhausted retries", "max retries", "maximum retries", "retry limit exceeded", "crashed", "stopped unexpectedly", "exited unexpectedly", "did not return", "unstable", "no server",
+const WANTING: &[&str] = &[
+    "failed to fetch", "not connected", "yet", "resubmit", "unspecified error",
+    "general exception", "timeout", "timeouts", "time out", "http error", "unavailable",
+    "not available", "busy", "temporary", "temporarily", "transient", "internal error",
+    "error internal", "please retry", "try again", "something went wrong", "system error",
+    "enotfound", "getaddrinfo", "could not resolve host", "unknown host", "unknown error",
+    "abort error", "aborted", "disconnected", "unreachable", "connection failed",
+    "connection problem", "network", "socket", "offline", "no response", "empty response",
+    "maintenance", "service error", "ssl error", "dial tcp", "interrupted", "cancelled due",
+    "canceled due", "loading", "starting", "retries exhausted", "exhausted retries",
+    "max retries", "maximum retries", "retry limit exceeded", "crashed", "stopped unexpectedly",
+    "exited unexpectedly", "did not return", "unstable", "no server",
 ];
 
 const FAMILIES_LEN: usize = {
@@ -347,72 +418,42 @@ const FAMILIES_LEN: usize = {
     len
 };
 
-const PHRASES_LEN: usize = {
-    let (mut len, mut family) = (0, 0);
-    while family < FAMILIES.len() {
-        let mut phrase = 0;
-        while phrase < FAMILIES[family].1.len() {
-            len += FAMILIES[family].1[phrase].len();
-            phrase += 1;
-        }
-        family += 1;
-    }
-    // Places in it are kept in 16 bits.
-    assert!(len <= u16::MAX as usize);
-    len
-};
-
-const fn joined() -> [u8; PHRASES_LEN] {
-    let mut all = [0; PHRASES_LEN];
-    let (mut len, mut family) = (0, 0);
-    while family < FAMILIES.len() {
-        let mut phrase = 0;
-        while phrase < FAMILIES[family].1.len() {
-            let bytes = FAMILIES[family].1[phrase].as_bytes();
-            let mut at = 0;
-            while at < bytes.len() {
-                all[len] = bytes[at];
-                len += 1;
-                at += 1;
-            }
-            phrase += 1;
-        }
-        family += 1;
-    }
-    all
-}
-
 /// Merged from runs of one, two, four, and so on.
-const fn sorted() -> [Entry; FAMILIES_LEN] {
-    let mut rules = [Entry { from: 0, len: 0, mark: Mark::Never }; FAMILIES_LEN];
-    let (mut len, mut from, mut family) = (0, 0, 0);
+const fn sorted() -> [u64; FAMILIES_LEN] {
+    let mut rules = [0; FAMILIES_LEN];
+    let (mut len, mut family) = (0, 0);
     while family < FAMILIES.len() {
-        let (mark, phrases) = FAMILIES[family];
+        let phrases = FAMILIES[family].1;
         let mut phrase = 0;
         while phrase < phrases.len() {
-            let bytes = phrases[phrase].len();
-            rules[len] = Entry { from: from as u16, len: bytes as u8, mark };
+            rules[len] = rule(phrases[phrase], family as u64);
             len += 1;
-            from += bytes;
             phrase += 1;
         }
         family += 1;
     }
-    let phrases = joined();
     let mut width = 1;
     while width < len {
-        rules = merged(&rules, &phrases, width);
+        rules = merged(&rules, width);
         width *= 2;
     }
     rules
 }
 
+const fn rule(phrase: &str, family: u64) -> u64 {
+    let bytes = phrase.as_bytes();
+    let (mut sum, mut at, mut words) = (EMPTY, 0, 1);
+    while at < bytes.len() {
+        sum = hash(sum, bytes[at]);
+        words += (bytes[at] == b' ') as usize;
+        at += 1;
+    }
+    assert!(words <= MOST_WORDS, "a phrase has too many words");
+    sum & !0xff | family
+}
+
 /// Every two neighbouring runs of this width, which are in order, as one that is.
-const fn merged(
-    rules: &[Entry; FAMILIES_LEN],
-    phrases: &[u8; PHRASES_LEN],
-    width: usize,
-) -> [Entry; FAMILIES_LEN] {
+const fn merged(rules: &[u64; FAMILIES_LEN], width: usize) -> [u64; FAMILIES_LEN] {
     let mut next = *rules;
     let mut start = 0;
     while start < FAMILIES_LEN {
@@ -420,8 +461,7 @@ const fn merged(
         let end = at_most(start + 2 * width, FAMILIES_LEN);
         let (mut left, mut right, mut to) = (start, middle, start);
         while to < end {
-            let from_right =
-                left == middle || (right < end && is_less(rules[right], rules[left], phrases));
+            let from_right = left == middle || (right < end && rules[right] < rules[left]);
             next[to] = if from_right { rules[right] } else { rules[left] };
             if from_right {
                 right += 1;
@@ -437,18 +477,6 @@ const fn merged(
 
 const fn at_most(number: usize, most: usize) -> usize {
     if number < most { number } else { most }
-}
-
-const fn is_less(one: Entry, other: Entry, phrases: &[u8; PHRASES_LEN]) -> bool {
-    let mut at = 0;
-    while at < one.len as usize && at < other.len as usize {
-        let (a, b) = (phrases[one.from as usize + at], phrases[other.from as usize + at]);
-        if a != b {
-            return a < b;
-        }
-        at += 1;
-    }
-    one.len < other.len
 }
 
 /// Words that begin like this, whatever their ending.

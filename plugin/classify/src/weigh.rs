@@ -3,7 +3,7 @@
 use crate::{
     Class, Words,
     list::{among, holds, words},
-    rules::{Mark, SCRIPTS, STEMS, of_word},
+    rules::{EMPTY, MOST_WORDS, Mark, SCRIPTS, STEMS, hash, mark_of},
     scan::{GAP, Scan},
     status::status,
     wait::wait,
@@ -29,8 +29,19 @@ pub(crate) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
     if word == GAP {
         return;
     }
-    for (phrase, mark) in of_word(word) {
-        if scan.stands(index, phrase) && !excepted(scan, index, phrase) {
+    let mut sum = EMPTY;
+    for more in 0..MOST_WORDS {
+        let word = scan.word(index + more);
+        if word.is_empty() {
+            break;
+        }
+        if more > 0 {
+            sum = hash(sum, b' ');
+        }
+        sum = word.bytes().fold(sum, hash);
+        if let Some(mark) = mark_of(sum)
+            && !excepted(scan, index, more + 1)
+        {
             marks.add(mark);
         }
     }
@@ -41,22 +52,23 @@ pub(crate) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
     }
 }
 
-/// Words that do not say here what they say elsewhere.
-fn excepted(scan: &Scan, index: usize, phrase: &str) -> bool {
-    let next = |list: &'static str| among(scan.word(index + 1), list);
-    let last = if index == 0 { "" } else { scan.word(index - 1) };
-    match phrase {
-        "invalid" => next("status|response|server|reply|or"),
-        "unknown" => next("error|host|exception|reason|failure|issue|problem|status|server"),
-        // "retry after 30s" asks; "retried after" or "retry_after" as a name does not.
-        "expired" => among(last, "timeout|lease|lock|time|deadline|execution"),
-        "is required" | "are required" => among(last, "second|seconds|minute|minutes|wait"),
-        "exceeds" => next("rate"),
-        "null" | "undefined" => last == "of" && scan.word(index + 1).is_empty(),
-        "a day" | "a month" => among(last, "in|for|within|least|about"),
-        "cannot be" | "can not be" => scan.word(index + 2) == "reached",
-        "is closed" => among(last, "connection|socket|stream|transport|topology|session|channel"),
-        "has been closed" => among(last, "connection|socket|stream|browser|transport|session"),
+/// Phrases of one to three words that do not say here what they say elsewhere.
+fn excepted(scan: &Scan, index: usize, words: usize) -> bool {
+    let next = |list: &'static str| among(scan.word(index + words), list);
+    let last = |list: &'static str| index > 0 && among(scan.word(index - 1), list);
+    let is = |phrase: &str| scan.stands(index, phrase);
+    match words {
+        1 if is("invalid") => next("status|response|server|reply|or"),
+        1 if is("unknown") => next("error|host|exception|reason|failure|issue|problem|status|server"),
+        1 if is("expired") => last("timeout|lease|lock|time|deadline|execution"),
+        1 if is("exceeds") => next("rate"),
+        1 if is("null") || is("undefined") => last("of") && next(""),
+        2 if is("a day") || is("a month") => last("in|for|within|least|about"),
+        2 if is("is required") || is("are required") => last("second|seconds|minute|minutes|wait"),
+        2 if is("cannot be") => next("reached"),
+        3 if is("can not be") => next("reached"),
+        2 if is("is closed") => last("connection|socket|stream|transport|topology|session|channel"),
+        3 if is("has been closed") => last("connection|socket|stream|browser|transport|session"),
         _ => false,
     }
 }

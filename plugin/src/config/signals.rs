@@ -71,10 +71,16 @@ pub struct Pattern {
 const CAPTURES: [(&str, u64); 3] =
     [("{milliseconds}", 1), ("{seconds}", 1_000), ("{minutes}", 60_000)];
 
+/// Without the search of the library, which takes kilobytes of code.
+fn split_once<'a>(text: &'a str, part: &str) -> Option<(&'a str, &'a str)> {
+    let at = text.as_bytes().windows(part.len()).position(|window| window == part.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + part.len()..)?))
+}
+
 impl Pattern {
     fn of(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
-        let capture = CAPTURES.iter().find_map(|(name, unit)| Some((lower.split_once(*name)?, *unit)));
+        let capture = CAPTURES.iter().find_map(|(name, unit)| Some((split_once(&lower, name)?, *unit)));
         let pattern = match capture {
             Some(((before, behind), unit)) => {
                 Self { before: before.to_owned(), unit: Some(unit), behind: behind.to_owned() }
