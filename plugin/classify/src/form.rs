@@ -1,7 +1,7 @@
 //! Whether a result that is not marked as an error tells of one all the same.
 
 use crate::{
-    list::{among, holds, words},
+    list::{among, holds, spaces, words},
     rules::Mark,
     scan::{Field, Scan},
     weigh::{Marks, marks_at},
@@ -11,11 +11,11 @@ use crate::{
 const SHORT: usize = 300;
 
 pub(crate) fn is_failure(scan: &Scan) -> bool {
-    let start = scan.text.trim_start();
-    match start.as_bytes().first() {
+    let start = scan.text.as_bytes().trim_ascii_start();
+    match start.first() {
         Some(b'{') => json_says_so(scan),
         // Rows, hits, lists: data.
-        Some(b'[') if !start.starts_with("[TIMEOUT]") && !start.starts_with("[ERROR]") => false,
+        Some(b'[') if !start.starts_with(b"[TIMEOUT]") && !start.starts_with(b"[ERROR]") => false,
         _ => begins_as_error(scan),
     }
 }
@@ -103,12 +103,13 @@ fn is_of_envelope(key: &str) -> bool {
 
 fn begins_as_error(scan: &Scan) -> bool {
     // A title is not the text.
-    let first = scan.text.trim_start();
-    if first.starts_with('#') && !first.starts_with("# Error\n") && !first.starts_with("### Error") {
+    let first = scan.text.as_bytes().trim_ascii_start();
+    if first.starts_with(b"#") && !first.starts_with(b"# Error\n") && !first.starts_with(b"### Error") {
         return false;
     }
-    let line = first.lines().next().unwrap_or("");
-    let colon = line.contains(": ") || line.ends_with(':');
+    let end = first.iter().position(|byte| *byte == b'\n').unwrap_or(first.len());
+    let line = first.get(..end).unwrap_or_default();
+    let colon = line.ends_with(b":") || line.windows(2).any(|two| two == b": ");
     let start = if among(scan.word(0), "sorry|oops|uh|mcp|~") { 1 } else { 0 };
     let word = scan.word(start);
     let next = scan.word(start + 1);
@@ -131,7 +132,7 @@ fn begins_as_error(scan: &Scan) -> bool {
     }
     for phrase in words("failed to|unable to|could not|couldnt|cannot|cant|can not") {
         if scan.stands(start, phrase) {
-            let verb = scan.word(start + phrase.split(' ').count());
+            let verb = scan.word(start + spaces(phrase) + 1);
             return among(verb, VERBS) && first.len() <= 4 * SHORT && !holds(&scan.text, "succeeded");
         }
     }
@@ -145,7 +146,7 @@ fn begins_as_error(scan: &Scan) -> bool {
     if named && first.len() <= 4 * SHORT && line.len() < 2 * SHORT {
         return true;
     }
-    let timeout = first.starts_with("[TIMEOUT]") || first.starts_with("[ERROR]") || first.starts_with("**Error") || first.starts_with('❌') || first.starts_with('⚠');
+    let timeout = ["[TIMEOUT]", "[ERROR]", "**Error", "❌", "⚠"].iter().any(|mark| first.starts_with(mark.as_bytes()));
     timeout || (first.len() <= SHORT && speaks(scan, start))
 }
 
@@ -161,8 +162,8 @@ fn starts_line(scan: &Scan, index: usize) -> bool {
 fn speaks(scan: &Scan, start: usize) -> bool {
     // "Rate limit exceeded.", "Service temporarily unavailable.", "Request timed out".
     let few = scan.tokens.len().min(start + 5);
-    let lines = scan.text.trim().lines().count();
-    if lines > 2 {
+    let text = scan.text.as_bytes().trim_ascii();
+    if text.iter().filter(|byte| **byte == b'\n').count() > 1 {
         return false;
     }
     (start..few).any(|index| {
@@ -177,7 +178,7 @@ fn speaks(scan: &Scan, start: usize) -> bool {
 }
 
 fn speaks_in_script(scan: &Scan) -> bool {
-    words("稍后|稍後|繁忙|频繁|頻繁|超时").any(|phrase| holds(&scan.text, phrase)) && !scan.text.trim_start().starts_with('#')
+    words("稍后|稍後|繁忙|频繁|頻繁|超时").any(|phrase| holds(&scan.text, phrase)) && !scan.text.as_bytes().trim_ascii_start().starts_with(b"#")
 }
 
 /// "Rate limit settings updated", "Too many requests: how to handle them".

@@ -43,3 +43,8 @@ pub(crate) fn holds(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
     text.windows(part.len()).any(|window| window == part)
 }
+
+/// How many spaces a text has.
+pub(crate) fn spaces(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b' ').count()
+}

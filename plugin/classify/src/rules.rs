@@ -35,10 +35,10 @@ pub(crate) enum Mark {
     Forbidden,
 }
 
-/// All phrases, in order: 56 bits of the hash of one, and in the lowest byte
-/// what it speaks for. A table of the phrases themselves would take four times
-/// the room; two in a thousand million million texts may be taken for another.
-static RULES: [u64; FAMILIES_LEN] = sorted();
+/// All phrases, in order: 40 bits of the hash of one, and in the last byte what
+/// it speaks for. A table of the phrases themselves would take five times the
+/// room; of a thousand million other phrases one or two are taken for one of these.
+static RULES: [[u8; 6]; FAMILIES_LEN] = packed();
 
 /// The most words of a phrase.
 pub(crate) const MOST_WORDS: usize = 6;
@@ -54,10 +54,12 @@ pub(crate) const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// What a phrase of this hash speaks for.
 pub(crate) fn mark_of(hash: u64) -> Option<Mark> {
-    let place = RULES.partition_point(|rule| rule >> 8 < hash >> 8);
-    let rule = *RULES.get(place)?;
-    let mark = FAMILIES_MARKS.get((rule & 0xff) as usize)?;
-    (rule >> 8 == hash >> 8).then_some(*mark)
+    let [a, b, c, d, e, ..] = hash.to_be_bytes();
+    let wanted = [a, b, c, d, e, 0];
+    let place = RULES.partition_point(|rule| *rule < wanted);
+    let rule = RULES.get(place)?;
+    let mark = FAMILIES_MARKS.get(usize::from(rule[5]))?;
+    (rule[..5] == wanted[..5]).then_some(*mark)
 }
 
 static FAMILIES_MARKS: [Mark; FAMILIES.len()] = {
@@ -418,6 +420,18 @@ const FAMILIES_LEN: usize = {
     len
 };
 
+const fn packed() -> [[u8; 6]; FAMILIES_LEN] {
+    let rules = sorted();
+    let mut packed = [[0; 6]; FAMILIES_LEN];
+    let mut place = 0;
+    while place < FAMILIES_LEN {
+        let [a, b, c, d, e, mark, ..] = rules[place].to_be_bytes();
+        packed[place] = [a, b, c, d, e, mark];
+        place += 1;
+    }
+    packed
+}
+
 /// Merged from runs of one, two, four, and so on.
 const fn sorted() -> [u64; FAMILIES_LEN] {
     let mut rules = [0; FAMILIES_LEN];
@@ -449,7 +463,7 @@ const fn rule(phrase: &str, family: u64) -> u64 {
         at += 1;
     }
     assert!(words <= MOST_WORDS, "a phrase has too many words");
-    sum & !0xff | family
+    sum & !0x00ff_ffff | family << 16
 }
 
 /// Every two neighbouring runs of this width, which are in order, as one that is.

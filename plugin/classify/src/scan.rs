@@ -10,7 +10,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::list::among;
+use crate::list::{among, spaces};
 
 /// What stands for something that was left out.
 pub(crate) const GAP: &str = "~";
@@ -371,12 +371,12 @@ impl Reader<'_> {
             return false;
         }
         // How Python shows a key that is missing.
-        let one_word = !inside.contains(' ');
+        let one_word = spaces(inside) == 0;
         if quote == b'\'' && mark == b':' && one_word && ends {
             return false;
         }
         // A whole sentence is nobody's identifier.
-        if inside.ends_with('.') && inside.split(' ').count() > 3 {
+        if inside.as_bytes().ends_with(b".") && spaces(inside) > 2 {
             return true;
         }
         match mark {

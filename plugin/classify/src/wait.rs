@@ -1,7 +1,7 @@
 //! How long a server wants to be left alone: from members of JSON first, then from prose.
 
 use crate::{
-    list::{among, holds, words},
+    list::{among, holds, spaces, words},
     scan::{Field, Scan},
 };
 
@@ -61,7 +61,7 @@ fn in_prose(scan: &Scan) -> Option<u64> {
         if among(before, "in|dans|em|en|wait|delay|waiting") && !asks(scan, index) {
             return None;
         }
-        let words = before.split(' ').count();
+        let words = spaces(before) + 1;
         after(scan, index + words, before.ends_with("after") && before.starts_with("retry"))
     }).or_else(|| before_its_end(scan)).or_else(|| behind_in_other_scripts(scan))
 }

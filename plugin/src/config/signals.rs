@@ -77,7 +77,12 @@ fn split_once<'a>(text: &'a str, part: &str) -> Option<(&'a str, &'a str)> {
     Some((text.get(..at)?, text.get(at + part.len()..)?))
 }
 
+fn braced(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'{' | b'}'))
+}
+
 impl Pattern {
+    #[inline(never)]
     fn of(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
         let capture = CAPTURES.iter().find_map(|(name, unit)| Some((split_once(&lower, name)?, *unit)));
@@ -87,8 +92,8 @@ impl Pattern {
             }
             None => Self { before: lower, unit: None, behind: String::new() },
         };
-        let sound = !pattern.before.trim_ascii().is_empty() && !pattern.behind.contains(['{', '}']);
-        (sound && !pattern.before.contains(['{', '}'])).then_some(pattern)
+        let sound = !pattern.before.trim_ascii().is_empty() && !braced(&pattern.behind);
+        (sound && !braced(&pattern.before)).then_some(pattern)
     }
 
     /// Whether it is in the text, and the wait in milliseconds that it captures.
@@ -167,6 +172,7 @@ impl Setting for Signals {
     }
 }
 
+#[inline(never)]
 fn signal(value: &Value, path: &str, issues: &mut Vec<Issue>) -> Option<OwnSignal> {
     let Value::Object(members) = value else {
         refuse(value, "an object with `match` and `means`", path, issues);
@@ -202,22 +208,26 @@ fn signal(value: &Value, path: &str, issues: &mut Vec<Issue>) -> Option<OwnSigna
     }
 }
 
+#[inline(never)]
+fn pattern(asked: &Members, key: &str, path: &str, issues: &mut Vec<Issue>) -> Option<Pattern> {
+    let value = asked.get(key)?;
+    let pattern = value.as_str().and_then(Pattern::of);
+    if pattern.is_none() {
+        let must = "a text to look for, with at most one of {seconds}, {milliseconds} and {minutes} behind its start";
+        refuse(value, must, &member(path, key), issues);
+    }
+    pattern
+}
+
+#[inline(never)]
 fn matched(asked: &Members, path: &str, issues: &mut Vec<Issue>) -> OwnSignal {
     refuse_unknown(asked, path, &MATCH, issues);
     if MATCH[..4].iter().all(|key| !asked.contains(key)) {
         let message = format!("must ask for something: {}", one_of(&MATCH[..4]));
         issues.push(Issue { path: path.into(), message });
     }
-    let mut pattern = |key: &str| {
-        let value = asked.get(key)?;
-        let pattern = value.as_str().and_then(Pattern::of);
-        if pattern.is_none() {
-            let must = "a text to look for, with at most one of {seconds}, {milliseconds} and {minutes} behind its start";
-            refuse(value, must, &member(path, key), issues);
-        }
-        pattern
-    };
-    let (text, message) = (pattern("text"), pattern("message"));
+    let text = pattern(asked, "text", path, issues);
+    let message = pattern(asked, "message", path, issues);
     let codes = asked.get("code").map(|value| {
         let mut codes = RpcCodes(Codes::new([]));
         match value {

@@ -61,15 +61,18 @@ struct Answer {
 }
 
 impl<C: Content> Reader<'_, C> {
+    #[inline(never)]
     fn texts(&self, most: u32) -> String {
         self.content.excerpt(Part::Texts, most).unwrap_or_default()
     }
 
+    #[inline(never)]
     fn data(&self) -> Option<String> {
         if self.known.fields { self.content.excerpt(Part::Data, MOST_DATA) } else { None }
     }
 
     /// All that is said.
+    #[inline(never)]
     fn read(&self) -> Answer {
         let mut text = self.texts(MOST);
         if let Some(data) = self.data() {
@@ -182,6 +185,7 @@ impl<C: Content> Reader<'_, C> {
     }
 
     /// A typed status, and words that may overrule it.
+    #[inline(never)]
     fn gated(&self, status: i32, words: &Words, signal: Signal) -> Detection {
         let transient = self.policy.retry_on_status.contains(i64::from(status));
         match words.class {
@@ -202,6 +206,7 @@ impl<C: Content> Reader<'_, C> {
 
     /// No typed fact: the words alone, and without them what the policy makes
     /// of failures that nothing is known of.
+    #[inline(never)]
     fn by_words(&self, words: &Words, otherwise: Signal) -> Detection {
         match words.class {
             Some(Class::Transient) => self.failure(Signal::Transient, words.status.map(i32::from), words),
@@ -213,6 +218,7 @@ impl<C: Content> Reader<'_, C> {
         }
     }
 
+    #[inline(never)]
     fn failure(&self, signal: Signal, status: Option<i32>, words: &Words) -> Detection {
         let wish = self.policy.pushback.as_ref().and_then(|pushback| {
             let pointers: &[String] = if self.known.fields { &pushback.pointers } else { &[] };
@@ -222,6 +228,7 @@ impl<C: Content> Reader<'_, C> {
     }
 
     /// What the operator's own signals say: the first that fits decides.
+    #[inline(never)]
     fn own(&self, answer: &Answer, code: Option<i64>, without_is_error: bool) -> Option<Detection> {
         let signals = self.signals.iter().filter(|signal| !without_is_error || signal.without_is_error);
         let mut found: Vec<(&OwnSignal, Option<u64>)> = signals
@@ -245,6 +252,7 @@ impl<C: Content> Reader<'_, C> {
 
     /// Whether everything that a signal asks for is there, and the wait that it
     /// captures.
+    #[inline(never)]
     fn fits(&self, signal: &OwnSignal, answer: &Answer, code: Option<i64>) -> Option<Option<u64>> {
         let mut wait = None;
         if let Some(codes) = &signal.codes
