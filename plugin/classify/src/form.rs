@@ -174,11 +174,7 @@ fn speaks(scan: &Scan, start: usize) -> bool {
         let mut marks = Marks::default();
         marks_at(scan, index, &mut marks);
         plain && (marks.has(Mark::Throttled) || marks.has(Mark::Transient) || marks.has(Mark::Spent)) && !names_a_thing(scan, index)
-    }) || (start == 0 && (holds(&scan.text, "请") || holds(&scan.text, "請")) && !scan.text.is_ascii() && scan.text.len() <= 150 && speaks_in_script(scan))
-}
-
-fn speaks_in_script(scan: &Scan) -> bool {
-    words("稍后|稍後|繁忙|频繁|頻繁|超时").any(|phrase| holds(&scan.text, phrase)) && !scan.text.as_bytes().trim_ascii_start().starts_with(b"#")
+    })
 }
 
 /// "Rate limit settings updated", "Too many requests: how to handle them".

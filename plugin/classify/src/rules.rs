@@ -35,10 +35,10 @@ pub(crate) enum Mark {
     Forbidden,
 }
 
-/// All phrases, in order: 40 bits of the hash of one, and in the last byte what
-/// it speaks for. A table of the phrases themselves would take five times the
-/// room; of a thousand million other phrases one or two are taken for one of these.
-static RULES: [[u8; 6]; FAMILIES_LEN] = packed();
+/// All phrases, in order: 32 bits of the hash of one, and in the last byte what
+/// it speaks for. A table of the phrases themselves would take six times the
+/// room; one of three million other phrases is taken for one of these.
+static RULES: [[u8; 5]; FAMILIES_LEN] = packed();
 
 /// The most words of a phrase.
 pub(crate) const MOST_WORDS: usize = 6;
@@ -54,12 +54,12 @@ pub(crate) const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// What a phrase of this hash speaks for.
 pub(crate) fn mark_of(hash: u64) -> Option<Mark> {
-    let [a, b, c, d, e, ..] = hash.to_be_bytes();
-    let wanted = [a, b, c, d, e, 0];
+    let [a, b, c, d, ..] = hash.to_be_bytes();
+    let wanted = [a, b, c, d, 0];
     let place = RULES.partition_point(|rule| *rule < wanted);
     let rule = RULES.get(place)?;
-    let mark = FAMILIES_MARKS.get(usize::from(rule[5]))?;
-    (rule[..5] == wanted[..5]).then_some(*mark)
+    let mark = FAMILIES_MARKS.get(usize::from(rule[4]))?;
+    (rule[..4] == wanted[..4]).then_some(*mark)
 }
 
 static FAMILIES_MARKS: [Mark; FAMILIES.len()] = {
@@ -110,19 +110,19 @@ const SPENT: &[&str] = &[
     "upgrade your plan", "upgrade your account", "upgrade your subscription",
     "upgrade to continue", "please upgrade", "upgrade plan", "recharge", "top up",
     "daily limit", "daily quota", "daily request", "daily usage", "daily message", "daily rate",
-    "daily token", "daily cap", "weekly limit", "weekly quota", "monthly limit",
+    "daily token", "daily cap", "weekly limit", "monthly limit",
     "monthly quota", "monthly usage", "monthly request", "monthly cap", "monthly credit",
-    "annual limit", "yearly limit", "per day", "per month", "a day", "a month", "for today",
-    "until tomorrow", "quota for the month", "quota for this month", "limit for this month",
+    "per day", "per month", "a day", "a month", "for today",
+    "quota for the month", "quota for this month", "limit for this month",
     "free limit", "free quota", "free query", "free tier limit", "trial has", "trial expired",
-    "trial ended", "trial period", "storage quota", "storage limit", "disk quota", "disk full",
+    "trial period", "storage quota", "storage limit", "disk quota", "disk full",
     "no space left", "usage cap", "spending limit", "spend limit", "budget has been",
     "hard limit", "plan limit", "plan does not", "plan doesnt", "your plan allows",
-    "limit of your plan", "keyless quota", "subscription has", "subscription expired",
-    "subscription required", "subscription inactive", "maximum number of vpcs",
-    "quota has been exhausted", "gpu quota", "has been suspended", "account suspended",
-    "is suspended", "quota depleted", "quota is exhausted", "allowance used", "license expired",
-    "license limit",
+    "limit of your plan", "subscription has", "subscription expired",
+    "subscription required", "subscription inactive", 
+    "quota has been exhausted", "has been suspended", "account suspended",
+    "is suspended", "quota is exhausted", "license expired",
+    
 ];
 
 const QUOTA: &[&str] = &[
@@ -140,7 +140,7 @@ const PER_WINDOW: &[&str] = &[
 const PERMANENT: &[&str] = &[
     "not found", "notfound", "be found", "not find", "no such", "nosuch", "doesnt exist",
     "dont exist", "not exist", "doesnt have a", "already exists", "already exist",
-    "already in use", "already allocated", "already been", "already taken", "already captured",
+    "already in use", "already allocated", "already been", "already taken", 
     "already has", "already closed", "must be", "must have", "must not", "must provide",
     "must specify", "must contain", "must match", "must include", "must start", "is required",
     "are required", "required parameter", "required input", "required field",
@@ -156,7 +156,7 @@ const PERMANENT: &[&str] = &[
     "is not an", "permission denied", "access denied", "access is denied", "login required",
     "login failed", "login fail", "sign in", "log in again", "authentication required",
     "authentication failed", "authorization failed", "auth failed", "bad auth",
-    "re run the authentication", "re authenticate", "reauthenticate", "please authenticate",
+    "re authenticate", "reauthenticate", "please authenticate",
     "please log in", "please login", "invalid api key", "invalid apikey", "invalid token",
     "invalid grant", "invalid credentials", "invalid argument", "invalid arguments",
     "invalid parameter", "invalid parameters", "invalid params", "invalid request",
@@ -180,13 +180,13 @@ const PERMANENT: &[&str] = &[
     "cannot be modified", "cannot modify", "cannot delete", "cannot execute", "read only",
     "robots", "did you mean", "context length", "context window", "maximum context",
     "content filter", "content policy", "moderation", "safety system", "due to safety",
-    "policy violation", "copyright", "memory limit", "out of memory", "no results", "no match",
-    "no matches", "no data found", "no element", "no page selected", "no paper",
-    "no transcript", "before today", "in the past", "in the future", "is closed",
-    "market closed", "has been closed", "declined", "execution reverted",
+    "policy violation", "memory limit", "out of memory", "no results", "no match",
+    "no matches", "no data found", "no element", 
+    "no transcript", "in the past", "in the future", "is closed",
+    "has been closed", "declined", "execution reverted",
     "retry limit reached for", "client error statement", "wrongtype", "wrong type",
-    "wrong number", "bad ref", "resolve to an object", "no voices", "no active", "is disabled",
-    "was disabled", "been disabled", "been revoked", "is locked out", "account locked",
+    "no active", "is disabled",
+    "was disabled", "been disabled", "been revoked", 
     "insufficient permissions", "insufficient permission", "insufficient privileges",
     "insufficient scope", "missing permissions", "missing scope", "no permission",
     "dont have permission", "do not have permission", "does not have permission",
@@ -201,11 +201,11 @@ const PERMANENT: &[&str] = &[
     "at least one", "expects a", "expected a", "expected one of", "expected string",
     "expected number", "missing a", "have not", "method not", "between 1 and", "between 0 and",
     "password", "incorrect", "bad argument", "cant be blank", "not a member", "not in channel",
-    "is archived", "is empty", "deployment disabled", "is deprecated", "not eligible",
+    "is archived", "is empty", "is deprecated", "not eligible",
     "not subscribed", "no route matched", "introuvable", "invalide", "nicht gefunden",
     "ungultig", "ungultige", "no encontrado", "no encontrada", "no existe", "nao encontrado",
     "nao encontrada", "nao existe", "non trovato", "non trovata", "non valido", "non esiste",
-    "niet gevonden", "nie znaleziono", "existiert nicht", "nexiste pas", "acces refuse",
+    "existiert nicht", "nexiste pas", "acces refuse",
     "zugriff verweigert", "acceso denegado", "acesso negado", "obligatoire", "obligatorio",
     "erforderlich",
 ];
@@ -218,11 +218,11 @@ const FAULT: &[&str] = &[
     "null", "undefined", "panic", "wrong", "use a", "choose another", "change it",
     "try another", "please provide", "please specify", "please enter", "please check your",
     "please select", "retry limit", "required", "should be", "too many arguments",
-    "too many characters", "too many items", "too many parameters", "too many redirects",
+    "too many characters", "too many items", "too many parameters", 
     "too many tokens in", "max tokens", "limited to", "not available in", "not available for",
     "not available on", "is not available to", "unavailable for legal", "invalido", "invalida",
-    "ongeldig", "faltante", "delisted", "not accepted", "not applicable", "violation", "nsfw",
-    "zero results", "no op", "overflow", "cannot be", "can not be", "exists", "not set",
+    "not accepted", "not applicable", "violation", 
+    "overflow", "cannot be", "can not be", "exists", "not set",
     "reverted", "in your country", "your region", "no function clause", "resolve field",
 ];
 
@@ -233,7 +233,7 @@ const FORBIDDEN: &[&str] = &[
 const THROTTLED: &[&str] = &[
     "toomanyrequests", "too many concurrent", "too many simultaneous", "too many queries",
     "too many api", "too many attempts", "too many messages", "too many write",
-    "too many operations", "too many tokens", "too many 429", "too many parallel",
+    "too many operations", "too many tokens", "too many parallel",
     "too many pending", "too many outstanding", "too many in flight", "too many active",
     "too many open requests", "many requests", "many calls", "rate limit", "rate limits",
     "concurrency exceeded", "concurrent limit", "backpressure", "back pressure",
@@ -247,31 +247,31 @@ const THROTTLED: &[&str] = &[
     "request limit reached", "calls per second", "calls per sec", "calls per minute",
     "complexity budget", "usage limit exceeded", "throughput exceeded", "throughput limit",
     "provisioned throughput", "reduce your request", "reduce request", "reduce the rate",
-    "reduce your rate", "spike arrest", "over query limit", "frequency limit",
+    "reduce your rate", "over query limit", "frequency limit",
     "frequency limited", "too frequently", "too frequent", "too quickly", "too fast",
-    "making requests too", "sending requests too", "breaker open", "circuit breaker is open",
-    "cooling down", "cooldown", "cool down", "flood", "enhance your calm", "tpm limit",
+    "making requests too", "sending requests too", "breaker open", 
+    "cooling down", "cooldown", "cool down", "flood", "tpm limit",
     "rpm limit", "qps limit", "tokens per minute", "tokens per min", "requests per min",
     "capacity exceeded for", "per second limit", "limit per second", "limit per minute",
-    "limit per hour", "hourly limit", "secondly limit", "minutely limit", "doing that a lot",
-    "backoff limit", "back off", "please wait", "a wait of", "daily limit resets in",
+    "limit per hour", 
+    "backoff limit", "back off", "please wait", "a wait of", 
     "bandwidth limit", "limit exceeded for requests", "api limit exceeded", "api limit reached",
-    "trop de requetes", "trop dappels", "zu viele anfragen", "demasiadas solicitudes",
+    "trop de requetes", "zu viele anfragen", "demasiadas solicitudes",
     "demasiadas peticiones", "muitas requisicoes", "muitas solicitacoes", "troppe richieste",
-    "te veel verzoeken", "zbyt wiele", "zu viele aufrufe", "anfragelimit", "limite de requetes",
-    "limite de solicitudes", "limite de requisicoes",
+    
+    
 ];
 
 const THROTTLING: &[&str] = &[
     "limit exceeded", "limit reached", "limit has been reached", "exceeded the limit",
     "exceeded your limit", "quota", "exceeding of requests", "usage limit", "captcha",
-    "take a break",
+    
 ];
 
 const TRANSIENT: &[&str] = &[
     "econnreset", "econnrefused", "econnaborted", "etimedout", "esockettimedout",
     "ehostunreach", "enetunreach", "enetdown", "ehostdown", "epipe", "eai again", "enotconn",
-    "enetreset", "und err", "connection refused", "connection reset", "connection aborted",
+    "enetreset", "connection refused", "connection reset", "connection aborted",
     "connection closed", "connection was closed", "connection lost", "connection dropped",
     "connection terminated", "connection termination", "connection timeout", "connect timeout",
     "connection attempts failed", "connection attempt timed", "connection failure",
@@ -290,8 +290,8 @@ const TRANSIENT: &[&str] = &[
     "unexpected end of file", "eof", "premature close", "prematurely closed",
     "closed prematurely", "premature end", "incomplete read", "incomplete chunked",
     "chunked encoding error", "fetch failed", "network error", "networkerror",
-    "network failure", "network unreachable", "network changed", "network request failed",
-    "network issue", "network problem", "network timeout", "network up", "no route to host",
+    "network unreachable", 
+    "network up", "no route to host",
     "host unreachable", "is unreachable", "server unreachable", "destination unreachable",
     "not reachable", "empty reply", "actively refused", "goaway", "go away", "stream closed",
     "stream reset", "stream error", "rst stream", "tls handshake", "ssl handshake",
@@ -303,8 +303,8 @@ const TRANSIENT: &[&str] = &[
     "no connection established", "error sending request", "error trying to connect",
     "no hosts available", "no host available", "all connection", "temporary failure",
     "name resolution", "i o timeout", "err connection", "err network", "err internet",
-    "err timed", "err empty", "err http 2", "err quic", "err socket", "err ssl protocol",
-    "err address unreachable", "err proxy connection", "err tunnel", "target closed",
+    "err timed", "err empty", "err http 2", 
+    "err address unreachable", "target closed",
     "target crashed", "page crashed", "page crash", "browser disconnected", "browser crashed",
     "max retries exceeded with url", "transport error", "transport closed",
     "transport is closing", "channel closed", "pipe closed", "pipe broken", "stdin closed",
@@ -314,23 +314,23 @@ const TRANSIENT: &[&str] = &[
     "timeout error", "timeout exception", "timeout exceeded", "timeout expired", "timeout of",
     "timeout after", "timeout while", "timeout waiting", "timeout when", "timeout occurred",
     "timeout reached", "timeout elapsed", "request timeout", "gateway timeout",
-    "gateway time out", "request time out", "read timeout", "write timeout", "response timeout",
-    "query timeout", "navigation timeout", "execution timeout", "invocation timeout",
-    "operation timeout", "server timeout", "upstream timeout", "idle timeout", "pool timeout",
-    "lock timeout", "acquire timeout", "function timeout", "tool timeout", "search timeout",
-    "fetch timeout", "model timeout", "client timeout", "statement timeout", "took too long",
+    "gateway time out", "request time out", "read timeout", 
+    
+    
+    "lock timeout", 
+    "took too long",
     "taking too long", "time exceeded", "max execution time", "maximum execution time",
     "execution time limit", "the time limit", "not reply", "didnt reply", "execution expired",
     "not complete in time", "did not complete within", "did not finish", "not in time",
     "didnt respond", "not responding", "not respond", "no response from",
     "no response received", "no answer from", "did not answer", "didnt answer",
-    "not answer in time", "due to timeout", "aborted due to", "exceeded 30000ms", "no reply",
+    "not answer in time", "due to timeout", "aborted due to", "no reply",
     "too many connections", "too many clients", "number of clients", "max clients",
     "max connections", "maximum connections", "connection limit", "connection slots",
     "too many sessions", "starting up", "is starting", "still starting", "being started",
     "booting", "initializing", "reconnecting", "not yet available", "not open yet",
-    "not started yet", "not yet started", "is sealed", "establishing a database",
-    "error establishing", "died unexpectedly", "starting now", "shutting down", "restarting",
+    "not started yet", "not yet started", 
+    "error establishing", "starting now", "shutting down", "restarting",
     "rebooting", "reloading", "is loading", "currently loading", "still loading",
     "loading the dataset", "leader changed", "not a leader", "not leader", "not the leader",
     "no leader", "no longer the leader", "leader election", "leadership election", "leader not",
@@ -344,12 +344,12 @@ const TRANSIENT: &[&str] = &[
     "retry transaction", "concurrent update", "concurrent modification", "contention",
     "gone away", "administrator command", "admin shutdown", "transient error",
     "transient failure", "transient issue", "transient network", "resource busy",
-    "exclusive access", "read from defunct", "coordinator node timed", "unavailable exception",
+    "exclusive access", "coordinator node timed", "unavailable exception",
     "brokers are down", "brokers down", "broker not available", "broker transport failure",
-    "node is behind", "behind by", "shard not available", "shards failed", "all shards",
+    "node is behind", "shard not available", "shards failed", "all shards",
     "no living connections", "no alive nodes", "rebalance in progress", "rebalancing",
-    "clusterdown", "tryagain", "readonly you cant", "masterdown", "server selection",
-    "topology is closed", "transaction aborted", "snapshot too old", "in progress exception",
+    "clusterdown", "tryagain", "readonly you cant", "server selection",
+    "topology is closed", "transaction aborted", "in progress exception",
     "operation in progress", "operation is in progress", "another operation",
     "request in progress", "connection exception", "no listener", "not currently",
     "currently unavailable", "over capacity", "at capacity", "capacity exceeded", "no capacity",
@@ -378,10 +378,10 @@ const TRANSIENT: &[&str] = &[
     "high traffic", "heavy traffic", "experiencing issues", "experiencing problems", "degraded",
     "outage", "institution down", "is down", "queue is full", "queue full", "pool exhausted",
     "pool is full", "queue pool limit", "worker lost", "no workers", "no available workers",
-    "thread pool", "greylist", "greylisting", "graylisted", "maximum pending requests",
+    "thread pool", "greylist", "greylisting", "maximum pending requests",
     "pending requests exceeded", "application failed to respond", "may have been placed",
-    "ring balancer", "get a peer", "error code 1033", "function invocation failed",
-    "addon is running", "is it running", "server running", "daemon running", "host or port",
+    "function invocation failed",
+    "is it running", "server running", "daemon running", "host or port",
     "accepting connections", "not accepting", "service starting", "temporairement", "plus tard",
     "delai depasse", "delai dattente", "delai dexpiration", "connexion refusee",
     "connexion perdue", "service indisponible", "serveur indisponible", "surcharge",
@@ -392,9 +392,9 @@ const TRANSIENT: &[&str] = &[
     "conexion perdida", "servidor ocupado", "sobrecargado", "mais tarde", "tente novamente",
     "temporariamente", "indisponivel", "tempo esgotado", "tempo limite", "conexao recusada",
     "sobrecarregado", "piu tardi", "temporaneamente", "non disponibile", "tempo scaduto",
-    "connessione rifiutata", "tijdelijk", "later opnieuw", "sprobuj ponownie", "niedostepny",
-    "niedostepna", "przekroczono limit czasu", "przekroczono czas", "tillfalligt",
-    "midlertidig", "daha sonra", "gecici",
+    "connessione rifiutata", 
+    
+    
 ];
 
 const WANTING: &[&str] = &[
@@ -420,13 +420,13 @@ const FAMILIES_LEN: usize = {
     len
 };
 
-const fn packed() -> [[u8; 6]; FAMILIES_LEN] {
+const fn packed() -> [[u8; 5]; FAMILIES_LEN] {
     let rules = sorted();
-    let mut packed = [[0; 6]; FAMILIES_LEN];
+    let mut packed = [[0; 5]; FAMILIES_LEN];
     let mut place = 0;
     while place < FAMILIES_LEN {
-        let [a, b, c, d, e, mark, ..] = rules[place].to_be_bytes();
-        packed[place] = [a, b, c, d, e, mark];
+        let [a, b, c, d, mark, ..] = rules[place].to_be_bytes();
+        packed[place] = [a, b, c, d, mark];
         place += 1;
     }
     packed
@@ -463,7 +463,7 @@ const fn rule(phrase: &str, family: u64) -> u64 {
         at += 1;
     }
     assert!(words <= MOST_WORDS, "a phrase has too many words");
-    sum & !0x00ff_ffff | family << 16
+    sum & !0xffff_ffff | family << 24
 }
 
 /// Every two neighbouring runs of this width, which are in order, as one that is.
@@ -508,11 +508,11 @@ pub(crate) const STEMS: [(&str, Mark); 9] = [
 
 /// What is said in other scripts, where words have no spaces between them or
 /// endings of their own: looked for as it stands. Chinese, Japanese, Korean,
-/// Russian and Ukrainian (in lower case), and the commonest of Arabic, Thai and Hindi.
+/// Russian and Ukrainian (in lower case).
 pub(crate) static SCRIPTS: [(Mark, &str); 5] = [
     (
         Permanent,
-        "不存在|未找到|找不到|无效|無效|没有权限|无权|權限|权限不足|参数|參數|必须|必填|不支持|未授权|已存在|不能为空|格式错误|登录|已过期|見つかりません|存在しません|無効|必須|権限|不正|指定してください|찾을 수 없|존재하지|유효하지|권한|잘못된|필수|не найден|не существует|недействит|неверн|доступ запрещ|нет доступа|должн|обязательн|غير موجود|ไม่พบ",
+        "不存在|未找到|找不到|无效|無效|没有权限|无权|權限|权限不足|参数|參數|必须|必填|不支持|未授权|已存在|不能为空|格式错误|登录|已过期|見つかりません|存在しません|無効|必須|権限|不正|指定してください|찾을 수 없|존재하지|유효하지|권한|잘못된|필수|не найден|не существует|недействит|неверн|доступ запрещ|нет доступа|должн|обязательн",
     ),
     (
         Spent,
@@ -520,11 +520,11 @@ pub(crate) static SCRIPTS: [(Mark, &str); 5] = [
     ),
     (
         Throttled,
-        "过于频繁|过于頻繁|過於頻繁|太频繁|频率|频次|頻率|限流|限速|速率|并发|请求过多|請求過多|请求太多|次数过多|上限に達|リクエスト数|リクエストが多|リクエスト制限|レート制限|너무 많|요청 한도|호출 한도|요청이 많|слишком много запрос|превышен лимит запрос|лимит запрос|слишком часто|طلبات كثيرة",
+        "过于频繁|过于頻繁|過於頻繁|太频繁|频率|频次|頻率|限流|限速|速率|并发|请求过多|請求過多|请求太多|次数过多|上限に達|リクエスト数|リクエストが多|リクエスト制限|レート制限|너무 많|요청 한도|호출 한도|요청이 많|слишком много запрос|превышен лимит запрос|лимит запрос|слишком часто",
     ),
     (
         Transient,
-        "稍后|稍後|繁忙|超时|逾時|超時|暂时|暫時|不可用|网络异常|网络错误|连接失败|连接被|维护|維護|服务器错误|服务异常|系统异常|过载|しばらく|集中して|混雑|混み合|一時的|タイムアウト|メンテナンス|接続できません|接続に失敗|時間切れ|잠시 후|일시적|시간 초과|시간이 초과|점검|연결할 수 없|과부하|временно|позже|пізніше|тайм-аут|таймаут|время ожидания|перегружен|недоступен|недоступна|не отвечает|حاول مرة أخرى|ลองใหม่|बाद में",
+        "稍后|稍後|繁忙|超时|逾時|超時|暂时|暫時|不可用|网络异常|网络错误|连接失败|连接被|维护|維護|服务器错误|服务异常|系统异常|过载|しばらく|集中して|混雑|混み合|一時的|タイムアウト|メンテナンス|接続できません|接続に失敗|時間切れ|잠시 후|일시적|시간 초과|시간이 초과|점검|연결할 수 없|과부하|временно|позже|пізніше|тайм-аут|таймаут|время ожидания|перегружен|недоступен|недоступна|не отвечает",
     ),
     (
         Wanting,

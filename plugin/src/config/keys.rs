@@ -49,11 +49,11 @@ settings! {
         status_pointers: Pointers = Pointers(Vec::new()),
         /// JSON-RPC error codes that are worth a retry: numbers and ranges like "-32019..-32000". 0 is what the Python SDK makes of an exception in a handler. Codes that blame the request never are retried.
         retry_on_rpc_codes: RpcCodes = RpcCodes(numbers([-32603, 0])),
-        /// Whether JSON in text items counts as a signal if there is no structuredContent. Without meaning where `signals` is a list.
+        /// Whether JSON in text items counts as a signal if there is no structuredContent.
         check_text_content: bool = false,
-        /// Whether what servers say in words is read, by the operator's own signals first and by the shipped rules after them: `null` reads none, `[]` reads by the shipped rules. A signal is `{"match": {...}, "means": ...}`, see below.
+        /// What servers say in words, read by these signals first and by the shipped rules after them; `null` reads no words.
         signals: Signals = Signals(None),
-        /// Whether a failure is retried of which nothing says what kind it is. Only where `signals` is a list.
+        /// Whether a failure is retried of which no words say what kind it is.
         retry_unclassified: bool = true,
         /// Which failures are retried of which the upstream may have done the work: `always` all, `annotated` those of tools that are read-only or idempotent by `idempotent` or by the annotations of a trusted upstream, `never` none.
         replay_safety: ReplaySafety = ReplaySafety::Always,

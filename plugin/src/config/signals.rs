@@ -155,14 +155,9 @@ impl Setting for Signals {
     }
 
     fn schema(&self) -> String {
-        let text = r#"{"type":"string","minLength":1}"#;
-        let matched = format!(
-            r#""match":{{"type":"object","additionalProperties":false,"minProperties":1,"dependentRequired":{{"equals":["pointer"]}},"properties":{{"text":{text},"message":{text},"code":{{{}}},"pointer":{{"type":"string","format":"json-pointer"}},"equals":{{"type":["string","number","boolean"]}}}}}}"#,
-            RpcCodes(Codes::new([])).schema(),
-        );
-        let means = format!(r#""means":{{"enum":["{}"]}}"#, Means::WORDS.join("\",\""));
+        let means = Means::WORDS.join("\",\"");
         format!(
-            r#""type":["array","null"],"items":{{"type":"object","additionalProperties":false,"required":["match","means"],"properties":{{{matched},{means},"without_is_error":{{"type":"boolean","default":false}}}}}}"#
+            r##""type":["array","null"],"items":{{"type":"object","additionalProperties":false,"required":["match","means"],"properties":{{"match":{{"type":"object","additionalProperties":false,"minProperties":1,"properties":{{"text":{{"type":"string"}},"message":{{"type":"string"}},"code":{{"type":["integer","string","array"]}},"pointer":{{"type":"string","format":"json-pointer"}},"equals":{{"type":["string","number","boolean"]}}}}}},"means":{{"enum":["{means}"]}},"without_is_error":{{"type":"boolean"}}}}}}"##
         )
     }
 
@@ -213,7 +208,7 @@ fn pattern(asked: &Members, key: &str, path: &str, issues: &mut Vec<Issue>) -> O
     let value = asked.get(key)?;
     let pattern = value.as_str().and_then(Pattern::of);
     if pattern.is_none() {
-        let must = "a text to look for, with at most one of {seconds}, {milliseconds} and {minutes} behind its start";
+        let must = "a text, with at most one of {seconds}, {milliseconds}, {minutes} in it, not at its start";
         refuse(value, must, &member(path, key), issues);
     }
     pattern
