@@ -94,7 +94,8 @@ impl Backoff {
         let ceiling = match self.jitter {
             // As published: drawn up to three times the last delay, then cut at the cap.
             Jitter::Decorrelated => {
-                let widest = Millis(last.unwrap_or(self.base).0.saturating_mul(3)).min(Millis::HOUR);
+                let widest =
+                    Millis(last.unwrap_or(self.base).0.saturating_mul(3)).min(Millis::HOUR);
                 let drawn = between(self.base, widest.max(self.base), rng).min(self.cap);
                 return Delay { drawn, ceiling: widest.clamp(self.base, self.cap) };
             }

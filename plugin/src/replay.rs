@@ -45,10 +45,11 @@ pub(crate) fn forbids(rules: &Rules<'_>, known: Known, context: &impl Context) -
 /// false`" (MCP, `ToolAnnotations`); else idempotent is.
 const fn speak(hints: Annotations) -> Option<Unsafe> {
     match hints {
-        Annotations { read_only: Some(true), .. } | Annotations { idempotent: Some(true), .. } => None,
-        Annotations { idempotent: Some(false), .. } | Annotations { destructive: Some(true), .. } => {
-            Some(Unsafe::Forbidden)
+        Annotations { read_only: Some(true), .. } | Annotations { idempotent: Some(true), .. } => {
+            None
         }
+        Annotations { idempotent: Some(false), .. }
+        | Annotations { destructive: Some(true), .. } => Some(Unsafe::Forbidden),
         _ => Some(Unsafe::Silent),
     }
 }

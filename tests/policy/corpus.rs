@@ -24,7 +24,9 @@ const SAFE: &str = r#"{"profile": "safe", "trusted_upstreams": ["recorded"]}"#;
 
 fn named(judged: &[Judged]) -> Vec<String> {
     let differing = judged.iter().filter(|one| one.differs() && one.line.open.is_none());
-    differing.map(|one| format!("{}, {}: {:?}", one.line.server, one.line.case, one.verdict)).collect()
+    differing
+        .map(|one| format!("{}, {}: {:?}", one.line.server, one.line.case, one.verdict))
+        .collect()
 }
 
 #[test]
@@ -40,7 +42,7 @@ fn failures_that_pass_are_retried_and_others_are_not() {
         // Some ask for more than `pushback.max_ms`: that is no wrong decision.
         assert!(retried * 100 >= total * 95, "{retried} of {total}: {told:#?}");
         assert!(permanent.retried * 100 <= permanent.total * 2, "{permanent:?}: {told:#?}");
-        assert!(succeeded.retried * 100 <= succeeded.total * 4, "{succeeded:?}: {told:#?}");
+        assert!(succeeded.retried * 25 <= succeeded.total.max(25), "{succeeded:?}: {told:#?}");
         let waits = table.waits;
         assert!(waits.right * 100 >= waits.named * 95, "{waits:?}: {told:#?}");
         assert!(waits.invented <= succeeded.retried, "{waits:?}: {told:#?}");

@@ -35,7 +35,8 @@ pub(super) struct Judge {
 
 pub(super) fn run(options: Judge) -> anyhow::Result<ExitCode> {
     let name = options.file.display().to_string();
-    let text = fs::read_to_string(&options.file).with_context(|| format!("{name}: cannot be read"))?;
+    let text =
+        fs::read_to_string(&options.file).with_context(|| format!("{name}: cannot be read"))?;
     let lines = judge::parse(&name, &text).map_err(|problem| anyhow!(problem))?;
     let mut config = match &options.config {
         Some(path) => serde_json::from_str(&plugin::read_json(path)?)?,
@@ -49,8 +50,8 @@ pub(super) fn run(options: Judge) -> anyhow::Result<ExitCode> {
     // The ceiling is the gateway's default, as for a proxy.
     let ceiling = host_harness::gateway::Limits::default().max_tool_retries;
     let (hook, _) = plugin::seeded(&config, ceiling)?;
-    let judged = judge::judge(&*hook, &name, lines, options.all_safe)
-        .map_err(|problem| anyhow!(problem))?;
+    let judged =
+        judge::judge(&*hook, &name, lines, options.all_safe).map_err(|problem| anyhow!(problem))?;
     let mut out = io::stdout().lock();
     if options.json {
         writeln!(out, "{:#}", as_json(&judged))?;
@@ -63,7 +64,8 @@ pub(super) fn run(options: Judge) -> anyhow::Result<ExitCode> {
 fn as_json(judged: &[Judged]) -> Value {
     let table = Table::of(judged);
     let shares = |share: fn(&Table, Recorded) -> Share| {
-        let shares = Recorded::ALL.map(|class| (class.name().to_owned(), json!(share(&table, class))));
+        let shares =
+            Recorded::ALL.map(|class| (class.name().to_owned(), json!(share(&table, class))));
         shares.into_iter().collect::<Map<_, _>>()
     };
     let mut object = shares(Table::class);

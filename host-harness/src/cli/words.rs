@@ -26,11 +26,19 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::Permanent => "the server says that trying again will not help",
         Reason::QuotaSpent => "the quota is used up",
         Reason::Unclassified => "nothing says that the failure passes (`signals`)",
-        Reason::NotReplaySafe => "the configuration says not to do it twice (`replay_safety`, `idempotent`)",
+        Reason::NotReplaySafe => {
+            "the configuration says not to do it twice (`replay_safety`, `idempotent`)"
+        }
         Reason::HintsNotSeen => "no hints seen that it is safe to do twice (`idempotent`)",
-        Reason::HintsNotTrusted => "the server's hints are not trusted (`trusted_upstreams`, `idempotent`)",
-        Reason::HintsSilent => "the server's hints do not say that it is safe to do twice (`idempotent`)",
-        Reason::HintsForbid => "the server's hints say that it is not safe to do twice (`idempotent`)",
+        Reason::HintsNotTrusted => {
+            "the server's hints are not trusted (`trusted_upstreams`, `idempotent`)"
+        }
+        Reason::HintsSilent => {
+            "the server's hints do not say that it is safe to do twice (`idempotent`)"
+        }
+        Reason::HintsForbid => {
+            "the server's hints say that it is not safe to do twice (`idempotent`)"
+        }
         Reason::Continuation => "it continues another call and may have been sent",
         Reason::PushbackTooLong => "the server asks for a longer wait than `pushback.max_ms`",
         Reason::PushbackStop => "the server does not want to be called again",

@@ -157,9 +157,14 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<(usize, Line)>, String> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let lines: Vec<(usize, Line)> = lines
         .map(|(number, line)| {
-            let line = serde_json::from_str(line).map_err(|error| format!("{name}:{number}: {error}"))?;
+            let line =
+                serde_json::from_str(line).map_err(|error| format!("{name}:{number}: {error}"))?;
             Ok((number, line))
         })
         .collect::<Result<_, String>>()?;
-    if lines.is_empty() { Err(format!("{name}: there is no recorded answer in it")) } else { Ok(lines) }
+    if lines.is_empty() {
+        Err(format!("{name}: there is no recorded answer in it"))
+    } else {
+        Ok(lines)
+    }
 }

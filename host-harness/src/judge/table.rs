@@ -57,7 +57,8 @@ impl Table {
         match (judged.line.pushback_ms.filter(|_| class.wants_retry()), judged.wait_ms()) {
             (Some(named), read) => {
                 self.waits.named += 1;
-                let right = read.is_some_and(|read| (named..=named.saturating_add(1_000)).contains(&read));
+                let right =
+                    read.is_some_and(|read| (named..=named.saturating_add(1_000)).contains(&read));
                 self.waits.right += usize::from(right);
                 let early = judged.retried() && read.is_none_or(|read| read < named);
                 self.waits.early += usize::from(early);

@@ -19,10 +19,9 @@ impl Iterator for List {
         }
         let end = self.0.bytes().position(|byte| byte == b'|');
         let (word, rest) = match end {
-            Some(end) => (
-                self.0.get(..end).unwrap_or_default(),
-                self.0.get(end + 1..).unwrap_or_default(),
-            ),
+            Some(end) => {
+                (self.0.get(..end).unwrap_or_default(), self.0.get(end + 1..).unwrap_or_default())
+            }
             None => (self.0, ""),
         };
         self.0 = rest;

@@ -77,7 +77,9 @@ impl Scan {
     /// Whether these words stand here.
     pub(crate) fn stands(&self, index: usize, phrase: &str) -> bool {
         let rest = self.from(index);
-        rest.len() > phrase.len() && rest.starts_with(phrase) && rest.as_bytes()[phrase.len()] == b' '
+        rest.len() > phrase.len()
+            && rest.starts_with(phrase)
+            && rest.as_bytes()[phrase.len()] == b' '
     }
 
     /// The byte right before a token; 0 at the start.
@@ -157,7 +159,8 @@ fn without_backslashes(text: &str) -> String {
 const ECHOES: &str = "arguments|args|field|given|id|input|jobid|name|order|orderid|param|parameter|params|path|query|received|requestid|sql|target|title_|tool|toolname|traceid|uri|url|value";
 
 /// Words behind which an answer quotes itself.
-const SAYING: &str = "code|error|exception|failed|message|reason|response|returned|said|says|status|with|str|client";
+const SAYING: &str =
+    "code|error|exception|failed|message|reason|response|returned|said|says|status|with|str|client";
 
 struct Reader<'a> {
     text: &'a str,
@@ -222,7 +225,11 @@ impl Reader<'_> {
             let next = self.peek(1);
             match byte {
                 // As in "doesn't": it goes, and the word goes on.
-                b'\'' if last.is_ascii_alphabetic() && next.is_ascii_lowercase() && self.at != self.closes => {
+                b'\''
+                    if last.is_ascii_alphabetic()
+                        && next.is_ascii_lowercase()
+                        && self.at != self.closes =>
+                {
                     self.at += 1;
                     continue;
                 }
@@ -240,7 +247,10 @@ impl Reader<'_> {
                     self.at += 1;
                 }
                 0x80.. => {
-                    let Some(char) = part(self.text, self.at, self.text.len()).chars().next() else { break };
+                    let Some(char) = part(self.text, self.at, self.text.len()).chars().next()
+                    else {
+                        break;
+                    };
                     match folded(char) {
                         Some(plain) => {
                             self.scan.words.push_str(plain);
@@ -288,7 +298,9 @@ impl Reader<'_> {
     fn gap_up_to_space(&mut self) {
         let from = self.at;
         while let Some(byte) = self.bytes.get(self.at) {
-            if byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b')' | b'>' | b']' | b',' | b'`') {
+            if byte.is_ascii_whitespace()
+                || matches!(byte, b'"' | b'\'' | b')' | b'>' | b']' | b',' | b'`')
+            {
                 break;
             }
             self.at += 1;

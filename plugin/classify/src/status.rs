@@ -69,7 +69,8 @@ fn has_reason(scan: &Scan, index: usize, status: u16) -> bool {
     const ANY: &str = "error|errors|client error|server error|status|response|http";
     // "page 404 not found" is not a status, "404 page not found" is.
     const COUNTED: &str = "page|order|item|row|line|column|port|issue|ticket|id|number|user";
-    let named = index > 0 && scan.byte_before(index) == b' ' && among(scan.word(index - 1), COUNTED);
+    let named =
+        index > 0 && scan.byte_before(index) == b' ' && among(scan.word(index - 1), COUNTED);
     !named && words(reasons).chain(words(ANY)).any(|reason| scan.stands(next, reason))
 }
 
@@ -78,14 +79,14 @@ fn in_context(scan: &Scan, index: usize) -> bool {
     let mark = scan.mark_before(index);
     if index == 0 {
         // A list or a table may begin with a number; a sentence seldom does.
-        return matches!(scan.mark_after(index), b'{' | b':' | 0) || scan.word(1).starts_with("you");
+        return matches!(scan.mark_after(index), b'{' | b':' | 0)
+            || scan.word(1).starts_with("you");
     }
     let last = scan.word(index - 1);
     let before_last = if index > 1 { scan.word(index - 2) } else { "" };
     match last {
-        "status" | "http" | "https" | "error" | "statuscode" | "returned" | "received" | "err" | "got" => {
-            last != "got" || before_last == "server"
-        }
+        "status" | "http" | "https" | "error" | "statuscode" | "returned" | "received" | "err"
+        | "got" => last != "got" || before_last == "server",
         "code" => {
             among(before_last, "status|error|response|http|return|exit|result")
                 && !among(before_last, "exit|return")

@@ -29,11 +29,13 @@ fn of_field(field: &Field) -> Option<u64> {
     let value = Scan::of(&field.value);
     match duration(&value, 0) {
         Some(exact) => Some(exact),
-        None => decimal(&value, 0).filter(|(_, next)| *next == value.tokens.len()).and_then(|(thousandths, _)| {
-            // A point in time, not a length of it.
-            let is_date = thousandths >= 1_000_000_000_000 && unit > 1;
-            (!is_date).then(|| (thousandths * unit).div_ceil(1_000))
-        }),
+        None => decimal(&value, 0).filter(|(_, next)| *next == value.tokens.len()).and_then(
+            |(thousandths, _)| {
+                // A point in time, not a length of it.
+                let is_date = thousandths >= 1_000_000_000_000 && unit > 1;
+                (!is_date).then(|| (thousandths * unit).div_ceil(1_000))
+            },
+        ),
     }
 }
 
@@ -54,21 +56,25 @@ fn reset_of_spent_limit(scan: &Scan) -> Option<u64> {
 const BEFORE: &str = "retry after|retry in|retrying in|retry again in|retry again after|retrying after|retried after|again in|again after|try in|try after|wait|waiting|wait of|available in|available again in|reset in|resets in|reset after|resets after|resetting in|cooling down for|cool down for|cooldown of|cooldown active|cooldown|break for|back in|back off for|backoff|before retrying in|reessayer dans|reessayez dans|erneut in|in|dans|aguarde|espere|attendi|em|en|через|backoff of|ready in|unlocked in|refresh in|refreshes in|limit resets in|pause of|delay|sleep for|next request in";
 
 fn in_prose(scan: &Scan) -> Option<u64> {
-    (0..scan.tokens.len()).find_map(|index| {
-        let before = words(BEFORE)
-            .filter(|before| scan.stands(index, before))
-            .max_by_key(|before| before.len())?;
-        if among(before, "in|dans|em|en|wait|delay|waiting") && !asks(scan, index) {
-            return None;
-        }
-        let words = spaces(before) + 1;
-        after(scan, index + words, before.ends_with("after") && before.starts_with("retry"))
-    }).or_else(|| before_its_end(scan)).or_else(|| behind_in_other_scripts(scan))
+    (0..scan.tokens.len())
+        .find_map(|index| {
+            let before = words(BEFORE)
+                .filter(|before| scan.stands(index, before))
+                .max_by_key(|before| before.len())?;
+            if among(before, "in|dans|em|en|wait|delay|waiting") && !asks(scan, index) {
+                return None;
+            }
+            let words = spaces(before) + 1;
+            after(scan, index + words, before.ends_with("after") && before.starts_with("retry"))
+        })
+        .or_else(|| before_its_end(scan))
+        .or_else(|| behind_in_other_scripts(scan))
 }
 
 /// "in 20 seconds" asks only where something was asked for before.
 fn asks(scan: &Scan, index: usize) -> bool {
-    const ASKING: &str = "retry|try|again|wait|please|reessayer|erneut|novamente|nuevo|reset|resets";
+    const ASKING: &str =
+        "retry|try|again|wait|please|reessayer|erneut|novamente|nuevo|reset|resets";
     if among(scan.word(index), "wait|waiting") {
         // "waited 30 seconds", "wait timeout of 30 s" tell of the past.
         return !among(scan.word(index + 1), "timeout|time");
@@ -97,9 +103,12 @@ fn after(scan: &Scan, mut index: usize, may_lack_unit: bool) -> Option<u64> {
         return None;
     }
     let (thousandths, next) = decimal(scan, index)?;
-    let is_date = thousandths >= 1_000_000_000_000 || scan.byte_after(next - 1) == b'-' || scan.byte_after(next - 1) == b'/';
+    let is_date = thousandths >= 1_000_000_000_000
+        || scan.byte_after(next - 1) == b'-'
+        || scan.byte_after(next - 1) == b'/';
     // A number that something else is counted with: "retry after 3 attempts".
-    let counted = scan.byte_after(next - 1) == b' ' && scan.mark_after(next - 1).is_ascii_alphabetic();
+    let counted =
+        scan.byte_after(next - 1) == b' ' && scan.mark_after(next - 1).is_ascii_alphabetic();
     (!is_date && !counted).then_some(thousandths)
 }
 
@@ -109,7 +118,8 @@ fn before_its_end(scan: &Scan) -> Option<u64> {
         let after_number = index > 0 && scan.number(index - 1).is_some();
         let time = (!after_number).then(|| duration_and_end(scan, index)).flatten()?;
         let said = among(scan.word(time.1), "remaining|left")
-            || (scan.word(time.1) == "before" && among(scan.word(time.1 + 1), "retrying|trying|retry|next|the|another|sending"));
+            || (scan.word(time.1) == "before"
+                && among(scan.word(time.1 + 1), "retrying|trying|retry|next|the|another|sending"));
         said.then_some(time.0)
     })
 }
@@ -121,7 +131,8 @@ fn behind_in_other_scripts(scan: &Scan) -> Option<u64> {
     }
     (0..scan.tokens.len()).find_map(|index| {
         let unit = scan.word(index + 1);
-        let later = words("后|後|뒤|후|以内|内|お待ち|待").any(|word| holds(unit, word) || holds(scan.word(index + 2), word));
+        let later = words("后|後|뒤|후|以内|内|お待ち|待")
+            .any(|word| holds(unit, word) || holds(scan.word(index + 2), word));
         later.then(|| duration(scan, index)).flatten()
     })
 }
@@ -137,10 +148,13 @@ fn duration_and_end(scan: &Scan, index: usize) -> Option<(u64, usize)> {
     let mut index = index;
     loop {
         let at = if total.is_some() && scan.word(index) == "and" { index + 1 } else { index };
-        let found = decimal(scan, at).or_else(|| in_words(scan.word(at)).map(|number| (number * 1_000, at + 1)));
+        let found = decimal(scan, at)
+            .or_else(|| in_words(scan.word(at)).map(|number| (number * 1_000, at + 1)));
         let Some((thousandths, next)) = found else { break };
         let Some(unit) = unit(scan.word(next)) else { break };
-        total = Some(total.unwrap_or(0).saturating_add(thousandths.saturating_mul(unit).div_ceil(1_000)));
+        total = Some(
+            total.unwrap_or(0).saturating_add(thousandths.saturating_mul(unit).div_ceil(1_000)),
+        );
         index = next + 1;
     }
     total.map(|time| (time, index))
@@ -152,7 +166,8 @@ fn decimal(scan: &Scan, index: usize) -> Option<(u64, usize)> {
         return None;
     }
     let whole = scan.number(index).filter(|whole| *whole < 1_000_000_000_000_000 / 1_000)?;
-    let has_fraction = scan.byte_after(index) == b'.' && scan.byte_after_next(index).is_ascii_digit();
+    let has_fraction =
+        scan.byte_after(index) == b'.' && scan.byte_after_next(index).is_ascii_digit();
     if !has_fraction {
         return Some((whole * 1_000, index + 1));
     }
@@ -176,7 +191,10 @@ fn in_words(word: &str) -> Option<u64> {
 fn unit(word: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 5] = [
         ("ms|msec|msecs|millis|millisecond|milliseconds", 1),
-        ("s|sec|secs|second|seconds|segundos|secondes|sekunden|secondi|segundo|seconde|sekunde", 1_000),
+        (
+            "s|sec|secs|second|seconds|segundos|secondes|sekunden|secondi|segundo|seconde|sekunde",
+            1_000,
+        ),
         ("m|min|mins|minute|minutes|minuten|minutos|minuti", 60_000),
         ("h|hr|hrs|hour|hours|stunden|heures|horas", 3_600_000),
         ("d|day|days", 86_400_000),
@@ -185,8 +203,12 @@ fn unit(word: &str) -> Option<u64> {
         return Some(*unit);
     }
     Some(match word {
-        _ if word.starts_with('秒') || word.starts_with('초') || word.starts_with("сек") => 1_000,
-        _ if word.starts_with('分') || word.starts_with('분') || word.starts_with("мин") => 60_000,
+        _ if word.starts_with('秒') || word.starts_with('초') || word.starts_with("сек") => {
+            1_000
+        }
+        _ if word.starts_with('分') || word.starts_with('분') || word.starts_with("мин") => {
+            60_000
+        }
         _ => return None,
     })
 }

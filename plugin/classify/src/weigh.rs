@@ -59,7 +59,9 @@ fn excepted(scan: &Scan, index: usize, words: usize) -> bool {
     let is = |phrase: &str| scan.stands(index, phrase);
     match words {
         1 if is("invalid") => next("status|response|server|reply|or"),
-        1 if is("unknown") => next("error|host|exception|reason|failure|issue|problem|status|server"),
+        1 if is("unknown") => {
+            next("error|host|exception|reason|failure|issue|problem|status|server")
+        }
         1 if is("expired") => last("timeout|lease|lock|time|deadline|execution"),
         1 if is("exceeds") => next("rate"),
         1 if is("null") || is("undefined") => last("of") && next(""),
@@ -104,14 +106,17 @@ fn marks_of(scan: &Scan) -> Marks {
         if no_such_thing(scan, index) {
             marks.add(Mark::Permanent);
         }
-        if scan.byte_before(index) == b'-' && matches!(scan.number(index), Some(32_602 | 32_601 | 32_700 | 32_002)) {
+        if scan.byte_before(index) == b'-'
+            && matches!(scan.number(index), Some(32_602 | 32_601 | 32_700 | 32_002))
+        {
             marks.add(Mark::Permanent);
         }
     }
     if !scan.text.is_ascii() {
         // Between spaces, so that words are told from their endings.
         for (mark, phrases) in SCRIPTS {
-            if words(phrases).any(|phrase| holds(&scan.text, phrase) || holds(scan.from(0), phrase)) {
+            if words(phrases).any(|phrase| holds(&scan.text, phrase) || holds(scan.from(0), phrase))
+            {
                 marks.add(mark);
             }
         }
@@ -129,7 +134,9 @@ fn has_ignoring_case(text: &str, phrases: &'static str) -> bool {
     (0..bytes.len()).any(|at| {
         matches!(bytes[at], b'p' | b'P')
             && words(phrases).any(|phrase| {
-                bytes.get(at..at + phrase.len()).is_some_and(|part| part.eq_ignore_ascii_case(phrase.as_bytes()))
+                bytes
+                    .get(at..at + phrase.len())
+                    .is_some_and(|part| part.eq_ignore_ascii_case(phrase.as_bytes()))
             })
     })
 }

@@ -122,7 +122,13 @@ impl PolicyKeys {
             keys.max_retries = Integer(3);
             // Whatever an edge says of the server behind it, too; not 526: a bad certificate stays bad.
             keys.retry_on_status = Statuses(Codes::new([
-                408..=408, 425..=425, 429..=429, 500..=500, 502..=504, 520..=525, 527..=527,
+                408..=408,
+                425..=425,
+                429..=429,
+                500..=500,
+                502..=504,
+                520..=525,
+                527..=527,
                 529..=530,
             ]));
             // -32603 and 0 say nothing; the words beside them do.

@@ -13,8 +13,8 @@ mod overrides;
 mod parse;
 mod policy;
 mod schema;
-mod signals;
 pub(crate) mod setting;
+mod signals;
 mod suggest;
 mod values;
 

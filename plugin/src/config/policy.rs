@@ -147,10 +147,7 @@ impl Policy {
     /// No wait that this policy asks for is longer.
     #[must_use]
     pub fn longest_delay(&self) -> Millis {
-        let pushed = self
-            .pushback
-            .as_ref()
-            .map(|pushback| self.backoff.latest(pushback.cap));
+        let pushed = self.pushback.as_ref().map(|pushback| self.backoff.latest(pushback.cap));
         self.backoff.cap().max(pushed.unwrap_or_default())
     }
 }

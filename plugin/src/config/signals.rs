@@ -85,7 +85,8 @@ impl Pattern {
     #[inline(never)]
     fn of(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
-        let capture = CAPTURES.iter().find_map(|(name, unit)| Some((split_once(&lower, name)?, *unit)));
+        let capture =
+            CAPTURES.iter().find_map(|(name, unit)| Some((split_once(&lower, name)?, *unit)));
         let pattern = match capture {
             Some(((before, behind), unit)) => {
                 Self { before: before.to_owned(), unit: Some(unit), behind: behind.to_owned() }

@@ -249,7 +249,12 @@ pub fn detect(
 fn gate(status: i32, policy: &Policy) -> Detection {
     if policy.retry_on_status.contains(i64::from(status)) {
         let signal = Signal::RetryableStatus;
-        Detection::Transient(Failure { signal, status: Some(status), wish: None, not_executed: false })
+        Detection::Transient(Failure {
+            signal,
+            status: Some(status),
+            wish: None,
+            not_executed: false,
+        })
     } else {
         Detection::Permanent(Permanent::Status)
     }

@@ -140,8 +140,10 @@ impl<C: Content> Reader<'_, C> {
         if blames_the_request(code) && !(throttled && code == -32_600) {
             return Detection::Permanent(Permanent::RpcCode);
         }
-        let typed = if self.known.fields { status::deeper(self.content, self.policy) } else { None };
-        let typed = typed.or_else(|| i32::try_from(code).ok().filter(|code| (400..600).contains(code)));
+        let typed =
+            if self.known.fields { status::deeper(self.content, self.policy) } else { None };
+        let typed =
+            typed.or_else(|| i32::try_from(code).ok().filter(|code| (400..600).contains(code)));
         let detection = match typed {
             Some(status) => self.gated(status, words, Signal::RetryableStatus),
             None if words.class.is_none() && self.policy.retry_on_rpc_codes.contains(code) => {
@@ -193,7 +195,9 @@ impl<C: Content> Reader<'_, C> {
             Some(Class::Permanent) if transient && words.strong && status == 500 => {
                 Detection::Permanent(Permanent::Words)
             }
-            Some(Class::Throttled) if !transient && words.strong && matches!(status, 400 | 403 | 409) => {
+            Some(Class::Throttled)
+                if !transient && words.strong && matches!(status, 400 | 403 | 409) =>
+            {
                 self.failure(Signal::Throttled, None, words)
             }
             Some(Class::Transient) if !transient && matches!(status, 409) => {
@@ -209,8 +213,12 @@ impl<C: Content> Reader<'_, C> {
     #[inline(never)]
     fn by_words(&self, words: &Words, otherwise: Signal) -> Detection {
         match words.class {
-            Some(Class::Transient) => self.failure(Signal::Transient, words.status.map(i32::from), words),
-            Some(Class::Throttled) => self.failure(Signal::Throttled, words.status.map(i32::from), words),
+            Some(Class::Transient) => {
+                self.failure(Signal::Transient, words.status.map(i32::from), words)
+            }
+            Some(Class::Throttled) => {
+                self.failure(Signal::Throttled, words.status.map(i32::from), words)
+            }
             Some(Class::Permanent) => Detection::Permanent(Permanent::Words),
             Some(Class::Spent) => Detection::Permanent(Permanent::Quota),
             None if self.policy.retry_unclassified => self.failure(otherwise, None, words),
@@ -222,7 +230,8 @@ impl<C: Content> Reader<'_, C> {
     fn failure(&self, signal: Signal, status: Option<i32>, words: &Words) -> Detection {
         let wish = self.policy.pushback.as_ref().and_then(|pushback| {
             let pointers: &[String] = if self.known.fields { &pushback.pointers } else { &[] };
-            wish::in_fields(self.content, pointers).or(words.wait_ms.map(|time| Wish::Wait(Millis(time))))
+            wish::in_fields(self.content, pointers)
+                .or(words.wait_ms.map(|time| Wish::Wait(Millis(time))))
         });
         Detection::Transient(Failure { signal, status, wish, not_executed: false })
     }
@@ -230,7 +239,8 @@ impl<C: Content> Reader<'_, C> {
     /// What the operator's own signals say: the first that fits decides.
     #[inline(never)]
     fn own(&self, answer: &Answer, code: Option<i64>, without_is_error: bool) -> Option<Detection> {
-        let signals = self.signals.iter().filter(|signal| !without_is_error || signal.without_is_error);
+        let signals =
+            self.signals.iter().filter(|signal| !without_is_error || signal.without_is_error);
         let mut found: Vec<(&OwnSignal, Option<u64>)> = signals
             .filter_map(|signal| Some((signal, self.fits(signal, answer, code)?)))
             .take(1)

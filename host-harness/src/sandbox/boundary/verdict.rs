@@ -112,7 +112,10 @@ fn check_retry(verdict: &Verdict, judged: &Judged<'_>, limits: &Limits) -> Resul
     if !may_have_failed(judged.outcome, judged.read_content) {
         return Err(Violation::RetryOfSuccess);
     }
-    if matches!(judged.outcome, Outcome::Unfinished(_) | Outcome::Cancelled | Outcome::Refused | Outcome::Other) {
+    if matches!(
+        judged.outcome,
+        Outcome::Unfinished(_) | Outcome::Cancelled | Outcome::Refused | Outcome::Other
+    ) {
         return Err(Violation::RetryOfEnded);
     }
     if judged.attempt > judged.max_retries {

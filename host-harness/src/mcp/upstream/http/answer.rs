@@ -10,11 +10,9 @@ use super::{
     documents::Documents,
     events::{Cursor, Events},
 };
-use crate::{
-    mcp::{
-        reply::HttpFailure,
-        wire::{Kind, Message, Unreadable},
-    },
+use crate::mcp::{
+    reply::HttpFailure,
+    wire::{Kind, Message, Unreadable},
 };
 
 /// What is read of the body of an HTTP error.
