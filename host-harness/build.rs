@@ -21,7 +21,9 @@ fn main() -> ExitCode {
 
 fn build() -> Result<(), String> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for input in ["plugin/src", "plugin/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"] {
+    for input in
+        ["plugin/src", "plugin/classify", "plugin/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"]
+    {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     ensure_target()?;

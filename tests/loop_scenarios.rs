@@ -15,7 +15,7 @@ use std::{
 
 use futures::executor::block_on;
 use host_harness::{
-    contract::{Invocation, Outcome, Reason, Structured, TransportFailure, Verdict},
+    contract::{Class, Invocation, Outcome, Reason, Structured, TransportFailure, Verdict},
     gateway::{
         Attempt, Background, CallContext, Clock, Content, Finished, Gateway, Hook, Limits,
         LogicalCall, Observer, Reply, RetryHook, Sleep, Step, Stop, Unobserved,
@@ -90,7 +90,16 @@ impl RetryHook for Scripted {
         let retry_delay_ms = self.delays.lock().expect("one thread").pop_front().unwrap_or(0);
         let reason = if retry_delay_ms > 0 { Reason::ToolError } else { Reason::RetriesExhausted };
         let delay_ceiling_ms = retry_delay_ms;
-        Ok(Verdict { retry_delay_ms, reason, failures: 1, delay_ceiling_ms, metadata: None })
+        Ok(Verdict {
+            retry_delay_ms,
+            reason,
+            failures: 1,
+            delay_ceiling_ms,
+            class: Class::Transient,
+            not_executed: false,
+            pushback_ms: None,
+            metadata: None,
+        })
     }
 
     fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {

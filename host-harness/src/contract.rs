@@ -20,11 +20,11 @@ pub use bindings::{
         resource_post_fetch::RetryPolicy,
     },
     mcp_gateway::hooks::{
-        content::{self, Scalar},
+        content::{self, Part, Scalar},
         context::{self, OuterAttempts, ToolAnnotations},
         types::{
-            self, HookError, HttpError, Invocation, Known, Outcome, Reason, Returned, Structured,
-            TraceMetadata, TransportFailure, Unfinished, Verdict,
+            self, Class, HookError, HttpError, Invocation, Known, Outcome, Reason, Returned,
+            Structured, TraceMetadata, TransportFailure, Unfinished, Verdict,
         },
     },
 };

@@ -8,6 +8,7 @@
 //! * [`metrics`]: numbers for operators; [`otlp`]: spans for a collector.
 //! * [`mcp`]: a transparent MCP proxy that runs `tools/call` through the loop.
 //! * [`mod@simulate`]: the loop and the component against a simulated server, on virtual time.
+//! * [`mod@judge`]: what a plugin makes of recorded answers.
 //! * [`mod@advise`]: what other policies would have made of calls that were logged.
 //! * [`report`]: pages and lines for people; [`escaped`]: texts of peers in them.
 //! * [`regular_file`] and [`redacted`]: files that are read whole, and URLs that are shown.
@@ -19,6 +20,7 @@ pub mod config;
 pub mod contract;
 pub mod gateway;
 mod https;
+pub mod judge;
 pub mod mcp;
 pub mod metrics;
 pub mod otlp;

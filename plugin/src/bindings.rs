@@ -10,8 +10,9 @@ use crate::{
     config::{self, Affinity, Retries},
     context::{Annotations, Context, Known, OuterAttempts},
     decide,
-    detect::{self, Content, Scalar},
+    detect::{self, Content, Part, Scalar},
     state::Kind,
+    verdict,
 };
 
 // The generated code has its own idea of style.
@@ -203,6 +204,14 @@ impl Content for Gateway {
         content::text(index)
     }
 
+    fn excerpt(&self, part: Part, most: u32) -> Option<String> {
+        let part = match part {
+            Part::Texts => content::Part::Texts,
+            Part::Data => content::Part::Data,
+        };
+        content::excerpt(part, most)
+    }
+
     fn field(&self, pointer: &str) -> Option<Scalar> {
         Some(match content::field(pointer)? {
             content::Scalar::Boolean(value) => Scalar::Boolean(value),
@@ -241,6 +250,7 @@ impl From<types::Known> for Known {
             annotations: known.contains(types::Known::ANNOTATIONS),
             outer: known.contains(types::Known::OUTER),
             fields: known.contains(types::Known::FIELDS),
+            continuation: known.contains(types::Known::CONTINUATION),
         }
     }
 }
@@ -266,6 +276,7 @@ impl From<types::Outcome> for detect::Outcome {
             types::Outcome::Unfinished(_) => Self::Unfinished,
             types::Outcome::Cancelled => Self::Cancelled,
             types::Outcome::Refused => Self::Refused,
+            types::Outcome::Other => Self::Other,
         }
     }
 }
@@ -280,7 +291,23 @@ fn answer(verdict: &Verdict, with_metadata: bool) -> types::Verdict {
     let reason = reason(verdict.reason());
     let metadata =
         with_metadata.then_some(types::TraceMetadata { retry_count: failures, retry_delay_ms });
-    types::Verdict { retry_delay_ms, reason, failures, delay_ceiling_ms, metadata }
+    let class = match verdict.kind() {
+        verdict::Kind::Succeeded => types::Class::Succeeded,
+        verdict::Kind::Transient => types::Class::Transient,
+        verdict::Kind::Throttled => types::Class::Throttled,
+        verdict::Kind::Permanent => types::Class::Permanent,
+        verdict::Kind::Unknown => types::Class::Unknown,
+    };
+    types::Verdict {
+        retry_delay_ms,
+        reason,
+        failures,
+        delay_ceiling_ms,
+        class,
+        not_executed: verdict.failure().is_some_and(|failure| failure.not_executed),
+        pushback_ms: verdict.pushback().map(|time| time.0),
+        metadata,
+    }
 }
 
 #[inline]
@@ -293,13 +320,23 @@ fn reason(reason: Reason) -> types::Reason {
         Reason::TimedOut => types::Reason::TimedOut,
         Reason::TransportFailed => types::Reason::TransportFailed,
         Reason::RpcError => types::Reason::RpcError,
+        Reason::Transient => types::Reason::Transient,
+        Reason::Throttled => types::Reason::Throttled,
         Reason::Succeeded => types::Reason::Succeeded,
         Reason::StatusNotRetryable => types::Reason::StatusNotRetryable,
         Reason::RpcCodeNotRetryable => types::Reason::RpcCodeNotRetryable,
         Reason::RetriesExhausted => types::Reason::RetriesExhausted,
         Reason::DeadlineTooClose => types::Reason::DeadlineTooClose,
         Reason::AttemptWouldNotFit => types::Reason::AttemptWouldNotFit,
+        Reason::Permanent => types::Reason::Permanent,
+        Reason::QuotaSpent => types::Reason::QuotaSpent,
+        Reason::Unclassified => types::Reason::Unclassified,
         Reason::NotReplaySafe => types::Reason::NotReplaySafe,
+        Reason::HintsNotSeen => types::Reason::HintsNotSeen,
+        Reason::HintsNotTrusted => types::Reason::HintsNotTrusted,
+        Reason::HintsSilent => types::Reason::HintsSilent,
+        Reason::HintsForbid => types::Reason::HintsForbid,
+        Reason::Continuation => types::Reason::Continuation,
         Reason::PushbackTooLong => types::Reason::PushbackTooLong,
         Reason::PushbackStop => types::Reason::PushbackStop,
         Reason::BudgetExhausted => types::Reason::BudgetExhausted,

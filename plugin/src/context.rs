@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use crate::{
     Millis,
-    detect::{Content, Scalar},
+    detect::{Content, Part, Scalar},
 };
 
 /// What the gateway can tell of an attempt if it is asked. To ask in vain costs
@@ -19,6 +19,8 @@ pub struct Known {
     pub outer: bool,
     /// Something that stands in the body, beside what the outcome says.
     pub fields: bool,
+    /// Whether the call continues one that asked for input.
+    pub continuation: bool,
 }
 
 /// The gateway's side of the `context` interface.
@@ -64,6 +66,10 @@ impl Content for Silent {
     }
 
     fn text(&self, _: u32) -> Option<String> {
+        None
+    }
+
+    fn excerpt(&self, _: Part, _: u32) -> Option<String> {
         None
     }
 

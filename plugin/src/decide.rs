@@ -7,7 +7,7 @@ use rand_core::Rng;
 use crate::{
     Millis,
     budget::{Owner, Terms, Tokens},
-    config::{NestedRetries, Policy, TrustedUpstreams},
+    config::{NestedRetries, Policy, ReplaySafety, TrustedUpstreams},
     context::{Context, Known, OuterAttempts},
     delay::Delay,
     detect::{Detection, Failure, Wish},
@@ -81,11 +81,16 @@ pub fn decide(
             if let Some((place, terms)) = budget {
                 state.budgets.at(place, terms, now).deposit(terms);
             }
-            return Verdict::Stop { why: Stop::Succeeded { recovered }, failures: 0 };
+            return Verdict::Stop {
+                why: Stop::Succeeded { recovered },
+                failures: 0,
+                failure: None,
+            };
         }
         Detection::Permanent(permanent) => {
             state.end(kind, &target, &request_id);
-            return Verdict::Stop { why: Stop::Permanent(permanent), failures: 0 };
+            let why = Stop::Permanent(permanent);
+            return Verdict::Stop { why, failures: 0, failure: None };
         }
     };
 
@@ -121,7 +126,7 @@ pub fn decide(
         }
         Err(why) => {
             state.release(place);
-            Verdict::Stop { why, failures }
+            Verdict::Stop { why, failures, failure: Some(failure) }
         }
     }
 }
@@ -144,9 +149,15 @@ fn refusal(
         return Some(Stop::OuterLayerRetries);
     }
     // A read changes nothing.
-    let ambiguous = kind == Kind::Tool && !failure.surely_not_executed();
-    if ambiguous && !replay::is_safe(rules, known, context) {
-        return Some(Stop::NotReplaySafe);
+    let ambiguous = kind == Kind::Tool && !failure.not_executed;
+    if ambiguous {
+        // What it continues is spent, whatever the tool promises.
+        if known.continuation && policy.replay_safety != ReplaySafety::Always {
+            return Some(Stop::Continuation);
+        }
+        if let Some(why) = replay::forbids(rules, known, context) {
+            return Some(Stop::Unsafe(why));
+        }
     }
     match (failure.wish, &policy.pushback) {
         (Some(Wish::Stop), _) => Some(Stop::PushbackStop),

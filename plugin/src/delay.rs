@@ -92,30 +92,43 @@ impl Backoff {
     #[inline]
     pub fn draw(&self, earlier: u32, last: Option<Millis>, rng: &mut impl Rng) -> Delay {
         let ceiling = match self.jitter {
+            // As published: drawn up to three times the last delay, then cut at the cap.
             Jitter::Decorrelated => {
-                Millis(last.unwrap_or(self.base).0.saturating_mul(3)).clamp(self.base, self.cap)
+                let widest =
+                    Millis(last.unwrap_or(self.base).0.saturating_mul(3)).min(Millis::HOUR);
+                let drawn = between(self.base, widest.max(self.base), rng).min(self.cap);
+                return Delay { drawn, ceiling: widest.clamp(self.base, self.cap) };
             }
             _ => self.ceiling(earlier),
         };
         let least = match self.jitter {
             Jitter::None => ceiling,
-            Jitter::Full => Millis(1),
+            Jitter::Full | Jitter::Decorrelated => Millis(1),
             Jitter::Equal => Millis(ceiling.0.div_ceil(2)),
-            Jitter::Decorrelated => self.base,
         };
         Delay { drawn: between(least, ceiling, rng), ceiling }
     }
 
     /// The same delay, but not before the upstream asked to be left alone:
-    /// `pushback`, plus up to the base so that not all come back together.
+    /// `pushback`, plus up to a sixth of it, or the base if that is more, so that
+    /// not all come back together: who was told the same time by the same window
+    /// would make the same peak again.
     /// Never longer than an hour, which `pushback` must not be either.
     pub fn not_before(&self, pushback: Millis, delay: Delay, rng: &mut impl Rng) -> Delay {
-        let latest = match self.jitter {
-            Jitter::None => pushback,
-            _ => Millis(pushback.0 + self.base.0).min(Millis::HOUR),
-        };
+        let latest = self.latest(pushback);
         let drawn = delay.drawn.max(between(pushback, latest, rng));
         Delay { drawn, ceiling: delay.ceiling.max(latest) }
+    }
+}
+
+impl Backoff {
+    /// The latest time at which anybody comes back who was asked to stay away so long.
+    #[must_use]
+    pub fn latest(&self, pushback: Millis) -> Millis {
+        match self.jitter {
+            Jitter::None => pushback,
+            _ => Millis(pushback.0 + self.base.0.max(pushback.0 / 6)).min(Millis::HOUR),
+        }
     }
 }
 
@@ -206,7 +219,7 @@ mod tests {
             let delay = backoff.draw(earlier, None, &mut rng);
             let later = backoff.not_before(Millis(pushback), delay, &mut rng);
             prop_assert!(later.drawn.0 >= pushback.max(1) && later.drawn >= delay.drawn);
-            prop_assert!(later.drawn.0 <= delay.drawn.0.max(pushback + backoff.base().0));
+            prop_assert!(later.drawn.0 <= delay.drawn.0.max(pushback + backoff.base().0.max(pushback / 6)));
             prop_assert!(later.drawn <= later.ceiling && later.ceiling <= Millis::HOUR);
         }
     }

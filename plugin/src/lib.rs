@@ -32,8 +32,9 @@ mod verdict;
 pub use millis::Millis;
 pub use plugin::RetryPlugin;
 pub use reason::Reason;
+pub use replay::Unsafe;
 pub use stats::Metric;
-pub use verdict::{Stop, Verdict};
+pub use verdict::{Kind, Stop, Verdict};
 
 #[cfg(target_arch = "wasm32")]
 mod bindings;

@@ -6,28 +6,50 @@ use crate::{
     decide::Rules,
 };
 
-/// Whether an ambiguous failure may be retried. The operator's mark outranks
-/// what the upstream says, and an upstream that is not trusted says nothing.
-pub(crate) fn is_safe(rules: &Rules<'_>, known: Known, context: &impl Context) -> bool {
-    let policy = rules.policy;
-    match (policy.replay_safety, policy.idempotent) {
-        (ReplaySafety::Never, _) | (_, Some(false)) => false,
-        (ReplaySafety::Always, _) | (ReplaySafety::Annotated, Some(true)) => true,
-        (ReplaySafety::Annotated, None) => {
-            known.upstream
-                && known.annotations
-                && rules.trusted.contains(context.upstream().as_deref())
-                && context.annotations().is_some_and(promise_safety)
-        }
-    }
+/// Why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsafe {
+    /// The operator says so.
+    Marked,
+    /// No hints of the tool were seen.
+    NotSeen,
+    /// The hints are those of an upstream that is not trusted.
+    NotTrusted,
+    /// The hints do not speak of it.
+    Silent,
+    /// The hints speak against it.
+    Forbidden,
 }
 
-fn promise_safety(annotations: Annotations) -> bool {
-    let Annotations { read_only, destructive, idempotent } = annotations;
-    match (idempotent, destructive) {
-        (Some(true), _) => true,
-        // Whatever else it says of itself.
-        (_, Some(true)) => false,
-        _ => read_only == Some(true),
+/// Why an ambiguous failure is not retried; none if it may be. The operator's
+/// mark outranks what the upstream says, and an upstream that is not trusted
+/// says nothing.
+pub(crate) fn forbids(rules: &Rules<'_>, known: Known, context: &impl Context) -> Option<Unsafe> {
+    let policy = rules.policy;
+    match (policy.replay_safety, policy.idempotent) {
+        (ReplaySafety::Never, _) | (_, Some(false)) => return Some(Unsafe::Marked),
+        (ReplaySafety::Always, _) | (ReplaySafety::Annotated, Some(true)) => return None,
+        (ReplaySafety::Annotated, None) => {}
+    }
+    let hints = if known.annotations { context.annotations() } else { None };
+    let Some(hints) = hints else { return Some(Unsafe::NotSeen) };
+    let upstream = if known.upstream { context.upstream() } else { None };
+    if !rules.trusted.contains(upstream.as_deref()) {
+        return Some(Unsafe::NotTrusted);
+    }
+    speak(hints)
+}
+
+/// The table of the specification: what is read-only is safe to repeat whatever
+/// else is said, for the other hints are "meaningful only when `readOnlyHint ==
+/// false`" (MCP, `ToolAnnotations`); else idempotent is.
+const fn speak(hints: Annotations) -> Option<Unsafe> {
+    match hints {
+        Annotations { read_only: Some(true), .. } | Annotations { idempotent: Some(true), .. } => {
+            None
+        }
+        Annotations { idempotent: Some(false), .. }
+        | Annotations { destructive: Some(true), .. } => Some(Unsafe::Forbidden),
+        _ => Some(Unsafe::Silent),
     }
 }

@@ -48,7 +48,7 @@ fn every_problem_is_told_at_once_with_its_path_and_what_would_be_right() {
             r#"tool_overrides["search"].tool_overrides"#,
             "unknown key; allowed here are: max_retries, backoff_base_ms, max_backoff_ms, \
              backoff_multiplier, jitter, retry_on_status, status_pointers, retry_on_rpc_codes, \
-             check_text_content, replay_safety, idempotent, pushback, budget, deadline_fit, \
+             check_text_content, signals, retry_unclassified, replay_safety, idempotent, pushback, budget, deadline_fit, \
              nested_retries, shadow",
         ),
     ];

@@ -7,8 +7,8 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use host_harness::{
     contract::{
-        HttpError, Invocation, Known, Outcome, Reason, Returned, Structured, TransportFailure,
-        Unfinished, Verdict,
+        Class, HttpError, Invocation, Known, Outcome, Reason, Returned, Structured,
+        TransportFailure, Unfinished, Verdict,
     },
     gateway::{Background, Hook, RetryHook},
     sandbox::{Breakage, HookFailure, Options, Plugin, Replacement},
@@ -18,7 +18,7 @@ use super::run;
 use crate::hostile::guest::Guest;
 
 /// Size of `result<verdict, hook-error>` in memory.
-const RESULT: usize = 56;
+const RESULT: usize = 80;
 const CEILING: u32 = 3;
 
 /// Two letters from `a` to `p` of the request id make a byte at 4096.
@@ -88,6 +88,8 @@ fn keeps_the_contract(verdict: &Verdict, outcome: &Outcome, attempt: u32, traced
         Reason::TimedOut,
         Reason::TransportFailed,
         Reason::RpcError,
+        Reason::Transient,
+        Reason::Throttled,
     ]
     .contains(&verdict.reason);
     let may_fail = match outcome {
@@ -113,7 +115,11 @@ fn keeps_the_contract(verdict: &Verdict, outcome: &Outcome, attempt: u32, traced
 /// The verdict in these bytes, as the canonical ABI lays it out; none if there is none.
 fn verdict_in(bytes: &[u8; RESULT]) -> Option<(u64, u32, u64)> {
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
-    let known = bytes[0] == 0 && bytes[16] <= Reason::Shadow as u8 && bytes[32] <= 1;
+    let known = bytes[0] == 0
+        && bytes[16] <= Reason::Other as u8
+        && bytes[32] <= Class::Unknown as u8
+        && bytes[40] <= 1
+        && bytes[56] <= 1;
     known.then(|| (word(8), word(16).checked_shr(32).unwrap_or(0) as u32, word(24)))
 }
 

@@ -110,7 +110,7 @@ impl Guest {
             (data (i32.const 620) "1.0.0")
             (data (i32.const 640) "tool_post_invoke")
             (data (i32.const 660) "{{}}")
-            (data (i32.const 2064) "\07")
+            (data (i32.const 2064) "\09")
             (func (export "cabi_realloc")
                 (param $old i32) (param $old_size i32) (param $align i32) (param $size i32)
                 (result i32) {realloc})
@@ -162,7 +162,7 @@ pub struct Verdict {
 
 /// `reason` in the order of the contract.
 pub const TOOL_ERROR: u8 = 0;
-pub const SUCCEEDED: u8 = 7;
+pub const SUCCEEDED: u8 = 9;
 
 impl Verdict {
     /// Asks for a retry after so long.
@@ -172,15 +172,15 @@ impl Verdict {
 
     /// The guest that gives this verdict to the target `bad`.
     pub fn guest(&self) -> Guest {
-        let mut bytes = [0; 56];
+        let mut bytes = [0; 80];
         bytes[8..16].copy_from_slice(&self.delay_ms.to_le_bytes());
         bytes[16] = self.reason;
         bytes[20..24].copy_from_slice(&self.failures.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.ceiling_ms.to_le_bytes());
         if let Some((count, delay_ms)) = self.metadata {
-            bytes[32] = 1;
-            bytes[40..44].copy_from_slice(&count.to_le_bytes());
-            bytes[48..56].copy_from_slice(&delay_ms.to_le_bytes());
+            bytes[56] = 1;
+            bytes[64..68].copy_from_slice(&count.to_le_bytes());
+            bytes[72..80].copy_from_slice(&delay_ms.to_le_bytes());
         }
         let escaped: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
         let rest = format!(r#"(data (i32.const 4096) "{escaped}")"#);

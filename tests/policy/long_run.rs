@@ -10,7 +10,7 @@ use host_harness::{
 };
 
 use crate::{
-    plugin_under_test::{FAILED, OK, try_start},
+    plugin_under_test::{OK, try_start},
     virtual_clock::VirtualClock,
 };
 
@@ -31,6 +31,9 @@ impl Reply for Ended {
         unreachable!("no attempt here has a timeout")
     }
 }
+
+/// What nobody knows of whether it was done.
+const FAILED: Outcome = Outcome::HttpError(HttpError { status: 503, pushback_ms: None });
 
 const PLAIN: &str = r#"{"max_retries": 3}"#;
 /// The tool is safe to call twice; otherwise the safe profile would not touch it.

@@ -4,6 +4,7 @@
 mod affinity;
 mod budget;
 mod classification;
+mod corpus;
 mod deadline_fit;
 mod delay_shapes;
 mod long_run;

@@ -9,7 +9,7 @@ use host_harness::{
 };
 
 use super::{forget, of_upstream, told};
-use crate::plugin_under_test::{FAILED, OK, invocation, judge_with, start, status};
+use crate::plugin_under_test::{OK, invocation, judge_with, start, status};
 
 const REFUSED: Outcome = Outcome::TransportFailed(TransportFailure::BeforeDispatch);
 const LOST: Outcome = Outcome::TransportFailed(TransportFailure::AfterDispatch);
@@ -61,7 +61,7 @@ fn a_payment_tool() {
             assert!(single(&plugin, tool, &outcome).retry_delay_ms > 0, "{tool}: {outcome:?}");
         }
     }
-    for outcome in [Outcome::TimedOut, LOST, http(500, None), status(500), FAILED] {
+    for outcome in [Outcome::TimedOut, LOST, http(500, None), status(500)] {
         let payment = single(&plugin, "create_payment", &outcome);
         assert_eq!(told(&payment), (Reason::NotReplaySafe, false), "{outcome:?}");
         assert!(single(&plugin, "get_balance", &outcome).retry_delay_ms > 0, "{outcome:?}");
@@ -78,10 +78,11 @@ fn a_slow_model() {
         judge_with(&plugin, call, outcome, Background { took, ..of_upstream("u") })
     };
     attempt(1, &OK, 80_000);
-    let (in_time, twice) = (attempt(1, &FAILED, 80_000), attempt(2, &FAILED, 80_000));
-    assert_eq!(told(&in_time), (Reason::ToolError, true));
+    let (in_time, twice) =
+        (attempt(1, &Outcome::TimedOut, 80_000), attempt(2, &Outcome::TimedOut, 80_000));
+    assert_eq!(told(&in_time), (Reason::TimedOut, true));
     assert_eq!(told(&twice), (Reason::RetriesExhausted, false));
-    assert_eq!(told(&attempt(1, &FAILED, 30_000)), (Reason::AttemptWouldNotFit, false));
+    assert_eq!(told(&attempt(1, &Outcome::TimedOut, 30_000)), (Reason::AttemptWouldNotFit, false));
 }
 
 #[test]
@@ -89,12 +90,12 @@ fn a_flaky_browser_tool() {
     let plugin = situation("A flaky browser tool");
     for (attempt, delays) in (1..).zip([1_000..=2_000, 1_500..=3_000, 2_250..=4_500]) {
         let call = Invocation { attempt, ..invocation("browser_navigate", "1") };
-        let delay = judge_with(&plugin, call, &FAILED, of_upstream("u")).retry_delay_ms;
+        let delay = judge_with(&plugin, call, &Outcome::TimedOut, of_upstream("u")).retry_delay_ms;
         assert!(delays.contains(&delay), "{delay} before retry {attempt}");
     }
     forget(&plugin, "browser_navigate", "1");
-    let click = single(&plugin, "browser_click", &FAILED);
-    assert_eq!(told(&click), (Reason::NotReplaySafe, false));
+    let click = single(&plugin, "browser_click", &Outcome::TimedOut);
+    assert_eq!(told(&click), (Reason::HintsNotSeen, false));
     for tool in ["browser_navigate", "browser_click"] {
         assert!(single(&plugin, tool, &REFUSED).retry_delay_ms > 0, "{tool}");
     }

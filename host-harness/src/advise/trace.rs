@@ -51,6 +51,7 @@ pub enum LoggedOutcome {
     Unfinished(Unfinished),
     Cancelled,
     Refused,
+    Other,
 }
 
 /// The facts of `structuredContent`.
@@ -151,6 +152,7 @@ impl From<&Outcome> for LoggedOutcome {
             Outcome::Unfinished(contract::Unfinished::Task) => Self::Unfinished(Unfinished::Task),
             Outcome::Cancelled => Self::Cancelled,
             Outcome::Refused => Self::Refused,
+            Outcome::Other => Self::Other,
         }
     }
 }
@@ -184,6 +186,7 @@ impl From<LoggedOutcome> for Outcome {
             }
             LoggedOutcome::Cancelled => Self::Cancelled,
             LoggedOutcome::Refused => Self::Refused,
+            LoggedOutcome::Other => Self::Other,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
 
 use super::{Chain, Condition, Member};
 use crate::{
-    contract::{HookError, Invocation, Known, Outcome, Reason, Verdict},
+    contract::{Class, HookError, Invocation, Known, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Hook, RetryHook},
     sandbox::{Breakage, HookFailure},
 };
@@ -24,7 +24,16 @@ impl RetryHook for Says {
         let (retry_delay_ms, reason) =
             self.0.ok_or_else(|| HookFailure::Broke(Breakage::Trapped("on purpose".to_owned())))?;
         let delay_ceiling_ms = retry_delay_ms;
-        Ok(Verdict { retry_delay_ms, reason, failures: 1, delay_ceiling_ms, metadata: None })
+        Ok(Verdict {
+            retry_delay_ms,
+            reason,
+            failures: 1,
+            delay_ceiling_ms,
+            class: Class::Transient,
+            not_executed: false,
+            pushback_ms: None,
+            metadata: None,
+        })
     }
 
     fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {

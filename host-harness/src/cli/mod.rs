@@ -6,6 +6,7 @@ mod call_log;
 mod check;
 mod exporting;
 mod inspect;
+mod judge;
 mod logs;
 pub mod plugin;
 mod proxy;
@@ -62,6 +63,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Recommend a configuration from a log of calls, with the numbers behind it.
     Advise(advise::Advise),
+    /// Put recorded answers of servers before the plugin, and say what it decides and why.
+    Judge(judge::Judge),
     /// Measure what a decision costs, beside the original plugin if Python has it.
     Bench(bench::Bench),
     /// Show what a component imports, exports and says of itself. Nothing of it
@@ -226,6 +229,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
             Command::Simulate(options) => simulate::run(options),
             Command::Advise(options) => advise::run(options),
+            Command::Judge(options) => judge::run(options),
             Command::Bench(options) => bench::run(options),
             Command::Demo { html } => crate::demo::run(html.as_deref()).await,
             Command::Inspect { plugin } => inspect::run(plugin.as_deref()),

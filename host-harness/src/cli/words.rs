@@ -15,14 +15,32 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::TimedOut => "it took too long",
         Reason::TransportFailed => "the connection failed",
         Reason::RpcError => "the error may pass",
+        Reason::Transient => "what the server says may pass",
+        Reason::Throttled => "the server says that it gets too many requests",
         Reason::Succeeded => "succeeded",
         Reason::StatusNotRetryable => "the status is not worth a retry",
         Reason::RpcCodeNotRetryable => "the request itself is wrong",
         Reason::RetriesExhausted => "all retries are spent",
         Reason::DeadlineTooClose => "the deadline is too close",
         Reason::AttemptWouldNotFit => "an attempt would not end before the deadline",
-        Reason::NotReplaySafe => "not known to be safe to do twice",
-        Reason::PushbackTooLong => "the server wants to be left alone for too long",
+        Reason::Permanent => "the server says that trying again will not help",
+        Reason::QuotaSpent => "the quota is used up",
+        Reason::Unclassified => "nothing says that the failure passes (`signals`)",
+        Reason::NotReplaySafe => {
+            "the configuration says not to do it twice (`replay_safety`, `idempotent`)"
+        }
+        Reason::HintsNotSeen => "no hints seen that it is safe to do twice (`idempotent`)",
+        Reason::HintsNotTrusted => {
+            "the server's hints are not trusted (`trusted_upstreams`, `idempotent`)"
+        }
+        Reason::HintsSilent => {
+            "the server's hints do not say that it is safe to do twice (`idempotent`)"
+        }
+        Reason::HintsForbid => {
+            "the server's hints say that it is not safe to do twice (`idempotent`)"
+        }
+        Reason::Continuation => "it continues another call and may have been sent",
+        Reason::PushbackTooLong => "the server asks for a longer wait than `pushback.max_ms`",
         Reason::PushbackStop => "the server does not want to be called again",
         Reason::BudgetExhausted => "the retry budget is spent",
         Reason::OuterLayerRetries => "a layer before this one retries",
@@ -30,6 +48,7 @@ pub const fn reason(reason: Reason) -> &'static str {
         Reason::Cancelled => "the client gave it up",
         Reason::Refused => "another plugin refused it",
         Reason::Shadow => "would be retried, but this is shadow mode",
+        Reason::Other => "a reason that this gateway does not know",
     }
 }
 
@@ -73,6 +92,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::Unfinished(Unfinished::Task) => "a task".to_owned(),
         Outcome::Cancelled => "cancelled".to_owned(),
         Outcome::Refused => "refused".to_owned(),
+        Outcome::Other => "an outcome without a name".to_owned(),
     }
 }
 

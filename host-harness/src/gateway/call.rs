@@ -5,8 +5,8 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::{Home, Target};
-use crate::contract::{Known, Outcome, OuterAttempts, Scalar, ToolAnnotations};
+use super::{Home, Target, excerpt_of_texts};
+use crate::contract::{Known, Outcome, OuterAttempts, Part, Scalar, ToolAnnotations};
 
 /// Which hook of the contract judges a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,10 +95,22 @@ impl fmt::Display for Attempt {
 
 /// The body of an answer, read only if the plugin asks.
 pub trait Content: Send + Sync {
-    /// How many items of the result are text.
+    /// How many texts there are: of a result its text items, else the message
+    /// of an error or the body of an HTTP error.
     fn text_count(&self) -> usize;
-    /// The text item with this index among the text items.
+    /// The text with this index.
     fn text(&self, index: usize) -> Option<&str>;
+    /// At most `most` bytes of a part; none if there is nothing of it. The
+    /// contract says how it is cut.
+    fn excerpt(&self, part: Part, most: usize) -> Option<String> {
+        match part {
+            Part::Texts => {
+                let texts: Vec<_> = (0..self.text_count()).filter_map(|i| self.text(i)).collect();
+                excerpt_of_texts(texts.into_iter(), most)
+            }
+            Part::Data => None,
+        }
+    }
     /// Whether there is anything for [`field`](Self::field) to find beside
     /// `isError` and `status_code`, which the outcome tells already.
     fn has_fields(&self) -> bool;
@@ -116,6 +128,8 @@ pub struct CallContext {
     pub annotations: Option<ToolAnnotations>,
     /// What layers before this gateway do about the same call.
     pub outer: Option<OuterAttempts>,
+    /// Whether the call continues one that asked for input.
+    pub continuation: bool,
     /// Where plugins remember the call.
     pub home: Home,
 }
@@ -135,7 +149,7 @@ impl Background {
     /// What there is for a plugin to ask.
     #[must_use]
     pub fn known(&self, traced: bool) -> Known {
-        let CallContext { upstream, annotations, outer, home: _ } = &*self.context;
+        let CallContext { upstream, annotations, outer, continuation, home: _ } = &*self.context;
         let fields = self.content.as_ref().is_some_and(|content| content.has_fields());
         let mut known = Known::default();
         for (flag, is_known) in [
@@ -144,6 +158,7 @@ impl Background {
             (Known::ANNOTATIONS, annotations.is_some()),
             (Known::OUTER, outer.is_some()),
             (Known::FIELDS, fields),
+            (Known::CONTINUATION, *continuation),
         ] {
             if is_known {
                 known |= flag;

@@ -42,13 +42,23 @@ pub(crate) const fn reason(reason: Reason) -> &'static str {
         Reason::TimedOut => "timed_out",
         Reason::TransportFailed => "transport_failed",
         Reason::RpcError => "rpc_error",
+        Reason::Transient => "transient",
+        Reason::Throttled => "throttled",
         Reason::Succeeded => "succeeded",
         Reason::StatusNotRetryable => "status_not_retryable",
         Reason::RpcCodeNotRetryable => "rpc_code_not_retryable",
         Reason::RetriesExhausted => "retries_exhausted",
         Reason::DeadlineTooClose => "deadline_too_close",
         Reason::AttemptWouldNotFit => "attempt_would_not_fit",
+        Reason::Permanent => "permanent",
+        Reason::QuotaSpent => "quota_spent",
+        Reason::Unclassified => "unclassified",
         Reason::NotReplaySafe => "not_replay_safe",
+        Reason::HintsNotSeen => "hints_not_seen",
+        Reason::HintsNotTrusted => "hints_not_trusted",
+        Reason::HintsSilent => "hints_silent",
+        Reason::HintsForbid => "hints_forbid",
+        Reason::Continuation => "continuation",
         Reason::PushbackTooLong => "pushback_too_long",
         Reason::PushbackStop => "pushback_stop",
         Reason::BudgetExhausted => "budget_exhausted",
@@ -57,6 +67,7 @@ pub(crate) const fn reason(reason: Reason) -> &'static str {
         Reason::Cancelled => "cancelled",
         Reason::Refused => "refused",
         Reason::Shadow => "shadow",
+        Reason::Other => "other",
     }
 }
 
@@ -76,6 +87,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> &'static str {
         Outcome::Unfinished(_) => "unfinished",
         Outcome::Cancelled => "cancelled",
         Outcome::Refused => "refused",
+        Outcome::Other => "other",
     }
 }
 

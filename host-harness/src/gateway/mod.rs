@@ -8,6 +8,7 @@ mod call;
 mod clock;
 mod decision;
 mod event;
+mod excerpt;
 mod home;
 pub(crate) mod label;
 mod live;
@@ -22,6 +23,7 @@ pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Rep
 pub use clock::{Clock, Sleep, SystemClock};
 pub use decision::{Decision, Judged};
 pub use event::{Observer, Step, Stop, Unobserved};
+pub use excerpt::{excerpt_of_json, excerpt_of_texts};
 pub use home::Home;
 pub use marker::marker;
 pub use pushback::pushback_ms;

@@ -19,6 +19,8 @@ pub(super) struct Call {
     pub(super) meta: Value,
     /// What the client wants its progress reported under, as it was written.
     pub(super) progress_token: Option<Box<RawValue>>,
+    /// Whether it continues a call that asked for input (2026-07-28).
+    pub(super) continuation: bool,
 }
 
 impl Call {
@@ -36,7 +38,9 @@ impl Call {
         let progress_token = token.map(ToOwned::to_owned);
         let meta = params.get("_meta");
         let meta = meta.and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
-        Some(Self { hook, target, meta, progress_token })
+        let continuation =
+            ["requestState", "inputResponses"].iter().any(|name| params.get(name).is_some());
+        Some(Self { hook, target, meta, progress_token, continuation })
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use crate::{
-    contract::{Outcome, Returned, Scalar, Structured, Unfinished},
-    gateway::Content,
+    contract::{Outcome, Part, Returned, Scalar, Structured, Unfinished},
+    gateway::{Content, excerpt_of_json, excerpt_of_texts},
 };
 
 /// The facts of the result of a `tools/call`, whatever JSON it is.
@@ -93,27 +93,75 @@ impl Content for ResultContent {
     fn field(&self, pointer: &str) -> Option<Scalar> {
         scalar(self.result.get("structuredContent")?.pointer(pointer)?)
     }
+
+    fn excerpt(&self, part: Part, most: usize) -> Option<String> {
+        match part {
+            Part::Texts => {
+                let texts = self.items().iter().filter_map(text);
+                // Some servers put an object where a text belongs.
+                excerpt_of_texts(texts, most).or_else(|| {
+                    excerpt_of_json(self.items().iter().find_map(|item| item.get("text"))?, most)
+                })
+            }
+            Part::Data => excerpt_of_json(self.result.get("structuredContent")?, most),
+        }
+    }
 }
 
-/// The body of a JSON-RPC error: its `data`.
+/// The body of a JSON-RPC error: its `message` and its `data`.
 #[derive(Debug)]
 pub struct ErrorContent(pub Arc<Value>);
 
+impl ErrorContent {
+    fn message(&self) -> Option<&str> {
+        self.0.get("message")?.as_str()
+    }
+}
+
 impl Content for ErrorContent {
     fn text_count(&self) -> usize {
-        0
+        usize::from(self.message().is_some())
     }
 
-    fn text(&self, _: usize) -> Option<&str> {
-        None
+    fn text(&self, index: usize) -> Option<&str> {
+        self.message().filter(|_| index == 0)
     }
 
     fn has_fields(&self) -> bool {
-        self.0.get("data").is_some_and(|data| data.is_object() || data.is_array())
+        self.0.get("data").is_some_and(|data| !data.is_null())
     }
 
     fn field(&self, pointer: &str) -> Option<Scalar> {
         scalar(self.0.get("data")?.pointer(pointer)?)
+    }
+
+    fn excerpt(&self, part: Part, most: usize) -> Option<String> {
+        match part {
+            Part::Texts => excerpt_of_texts(self.message().into_iter(), most),
+            Part::Data => excerpt_of_json(self.0.get("data")?, most),
+        }
+    }
+}
+
+/// The body of an HTTP error, as far as it was read.
+#[derive(Debug)]
+pub struct HttpContent(pub Arc<str>);
+
+impl Content for HttpContent {
+    fn text_count(&self) -> usize {
+        1
+    }
+
+    fn text(&self, index: usize) -> Option<&str> {
+        (index == 0).then_some(&*self.0)
+    }
+
+    fn has_fields(&self) -> bool {
+        false
+    }
+
+    fn field(&self, _: &str) -> Option<Scalar> {
+        None
     }
 }
 

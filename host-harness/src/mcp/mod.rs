@@ -78,7 +78,7 @@ pub mod upstream;
 pub mod wire;
 
 pub use downstream::Shutdown;
-pub use facts::{ErrorContent, ResultContent, outcome_of_result};
+pub use facts::{ErrorContent, HttpContent, ResultContent, outcome_of_result};
 pub use failed_closed::PLUGIN_FAILED;
 pub use front::HttpStatus;
 pub use header_names::{header_to_pass, header_to_send};

@@ -1,19 +1,26 @@
 //! What came back for a request, and what the client gets of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use serde_json::{Value, json};
+use http::{HeaderMap, header};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     contract::{HttpError, Outcome, TransportFailure},
-    gateway::{Content, Reply},
+    gateway::{Content, Reply, pushback_ms},
     mcp::{
-        facts::{ErrorContent, ResultContent, outcome_of_result},
+        facts::{ErrorContent, HttpContent, ResultContent, outcome_of_result},
         front::{HttpStatus, ToClient},
         wire::{Id, Message, TooMuch},
     },
 };
 
+/// Stands in the contract for an `error.code` that is no 64-bit integer: no
+/// configuration can name it.
+pub const NO_CODE: i64 = i64::MIN;
 /// The code of the error that a client gets when the last attempt timed out.
 pub const TIMED_OUT: i64 = -32001;
 /// The code of the error that a client gets when the upstream is gone, or the proxy refuses a call.
@@ -34,7 +41,7 @@ pub enum AttemptReply {
     Error {
         /// The upstream's response, unchanged.
         response: Message,
-        /// Its `error.code`; 0 if it is no 64-bit integer.
+        /// Its `error.code`; [`NO_CODE`] if it is no 64-bit integer.
         code: i64,
         /// Its `error`, for the plugin; `null` as with a result.
         error: Arc<Value>,
@@ -85,6 +92,8 @@ pub struct HttpFailure {
     pub pushback_ms: Option<i64>,
     /// The JSON-RPC error of the body, if it has one.
     pub response: Option<Message>,
+    /// The body as text, for the plugin; none if it is empty.
+    pub body: Option<Arc<str>>,
 }
 
 /// Why there is no response.
@@ -129,6 +138,29 @@ impl Loss {
 }
 
 impl HttpFailure {
+    /// What an HTTP error says, by its headers and the start of its body.
+    #[must_use]
+    pub fn read(
+        status: http::StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Self {
+        let code = status.as_u16();
+        let texts =
+            headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let pushback_ms = pushback_ms(code, texts, now);
+        let kept = [header::RETRY_AFTER, header::WWW_AUTHENTICATE];
+        let kept =
+            kept.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
+        let status = HttpStatus { code, headers: kept.collect() };
+        let raw: Option<Box<RawValue>> = serde_json::from_slice(body).ok();
+        let message = raw.and_then(|raw| Message::parse(&raw).ok());
+        let response = message.filter(|message| message.get("error").is_some());
+        let body = (!body.is_empty()).then(|| String::from_utf8_lossy(body).into());
+        Self { status, pushback_ms, response, body }
+    }
+
     /// What the client is told: the upstream's own words, if there are any.
     #[must_use]
     pub(super) fn into_response(self, id: &Id) -> ToClient {
@@ -157,7 +189,7 @@ impl AttemptReply {
             serde_json::from_str(raw.get()).unwrap_or(Value::Null)
         };
         if let Some(error) = response.get("error").map(parse) {
-            let code = error.get("code").and_then(Value::as_i64).unwrap_or(0);
+            let code = error.get("code").and_then(Value::as_i64).unwrap_or(NO_CODE);
             return Self::Error { response, code, error: Arc::new(error) };
         }
         let result = Arc::new(response.get("result").map_or(Value::Null, parse));
@@ -205,7 +237,10 @@ impl Reply for AttemptReply {
         match self {
             Self::Result { result, .. } => Some(Arc::new(ResultContent::new(result.clone()))),
             Self::Error { error, .. } => Some(Arc::new(ErrorContent(error.clone()))),
-            Self::TimedOut { .. } | Self::Http(_) | Self::Lost(_) => None,
+            Self::Http(failure) => {
+                Some(Arc::new(HttpContent(failure.body.clone()?)) as Arc<dyn Content>)
+            }
+            Self::TimedOut { .. } | Self::Lost(_) => None,
         }
     }
 

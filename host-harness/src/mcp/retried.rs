@@ -46,6 +46,7 @@ impl Session {
                     Hook::ResourcePostFetch => None,
                 },
                 outer,
+                continuation: call.continuation,
                 home: Home::default(),
             };
             let logical = LogicalCall {

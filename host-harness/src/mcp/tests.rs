@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    contract::{Invocation, Outcome, Reason, Verdict},
+    contract::{Class, Invocation, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Gateway, Hook, Limits, RetryHook, SystemClock, Unobserved},
     mcp::{Ended, RelayOptions, relay},
     sandbox::HookFailure,
@@ -36,6 +36,9 @@ impl RetryHook for OnceMore {
             reason,
             failures: 0,
             delay_ceiling_ms: delay,
+            class: Class::Transient,
+            not_executed: false,
+            pushback_ms: None,
             metadata: None,
         })
     }

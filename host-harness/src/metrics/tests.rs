@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Measured, Metrics};
 use crate::{
-    contract::{Invocation, Known, Outcome, Reason, TransportFailure, Verdict},
+    contract::{Class, Invocation, Known, Outcome, Reason, TransportFailure, Verdict},
     gateway::{
         Attempt, Background, CallContext, Hook, LogicalCall, Observer, RetryHook, Step, Stop,
     },
@@ -11,7 +11,16 @@ use crate::{
 
 fn verdict(retry_delay_ms: u64, reason: Reason) -> Verdict {
     let delay_ceiling_ms = retry_delay_ms;
-    Verdict { retry_delay_ms, reason, failures: 1, delay_ceiling_ms, metadata: None }
+    Verdict {
+        retry_delay_ms,
+        reason,
+        failures: 1,
+        delay_ceiling_ms,
+        class: Class::Transient,
+        not_executed: false,
+        pushback_ms: None,
+        metadata: None,
+    }
 }
 
 fn call() -> LogicalCall {

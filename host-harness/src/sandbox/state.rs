@@ -6,7 +6,7 @@ use rand_pcg::Pcg64;
 
 use super::{Limits, error::Exceeded, overdue::Overdue, resources::Resources};
 use crate::{
-    contract::{OuterAttempts, Scalar, ToolAnnotations, content, context},
+    contract::{OuterAttempts, Part, Scalar, ToolAnnotations, content, context},
     gateway::{Background, Content},
 };
 
@@ -157,6 +157,15 @@ impl content::Host for GuestState {
             self.read_content = true;
             text.to_owned()
         }))
+    }
+
+    fn excerpt(&mut self, part: Part, most: u32) -> wasmtime::Result<Option<String>> {
+        self.called()?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let excerpt = self.content().and_then(|content| content.excerpt(part, most));
+        let excerpt = excerpt.filter(|excerpt| self.take_text(excerpt.len()));
+        self.read_content |= excerpt.is_some();
+        Ok(excerpt)
     }
 
     fn field(&mut self, pointer: String) -> wasmtime::Result<Option<Scalar>> {

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    contract::{Invocation, Outcome, Reason, Verdict},
+    contract::{Class, Invocation, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Hook, RetryHook},
     sandbox::HookFailure,
     simulate::{
@@ -81,6 +81,9 @@ impl RetryHook for Model {
             reason: failure,
             failures: invocation.attempt,
             delay_ceiling_ms: ceiling,
+            class: Class::Transient,
+            not_executed: false,
+            pushback_ms: None,
             metadata: None,
         })
     }
@@ -105,5 +108,18 @@ const fn failure(outcome: &Outcome) -> Option<Reason> {
 }
 
 const fn stop(reason: Reason, failures: u32) -> Verdict {
-    Verdict { retry_delay_ms: 0, reason, failures, delay_ceiling_ms: 0, metadata: None }
+    let class = match reason {
+        Reason::Succeeded => Class::Succeeded,
+        _ => Class::Transient,
+    };
+    Verdict {
+        retry_delay_ms: 0,
+        reason,
+        failures,
+        delay_ceiling_ms: 0,
+        class,
+        not_executed: false,
+        pushback_ms: None,
+        metadata: None,
+    }
 }

@@ -30,6 +30,7 @@ pub(super) fn listed(mut issues: Vec<Issue>) -> Vec<Issue> {
 }
 
 /// The path of `key` inside the object at `parent`.
+#[inline(never)]
 pub(super) fn member(parent: &str, key: &str) -> String {
     let plain =
         !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -46,6 +47,7 @@ pub(super) fn entry(parent: &str, key: &str) -> String {
 }
 
 /// `value` as it stands in the configuration, shortened to fit a line.
+#[inline(never)]
 pub(super) fn shown(value: &Value) -> String {
     const MOST: usize = 40;
     let mut text = format!("{value}");

@@ -26,6 +26,7 @@ pub(super) enum Value {
 pub(super) struct Members(Vec<(String, Value)>);
 
 impl Members {
+    #[inline(never)]
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }

@@ -5,10 +5,11 @@ use alloc::{string::String, vec::Vec};
 
 use super::{
     Issue, NestedRetries, Profile, ReplaySafety,
-    codes::{RpcCodes, Statuses, numbers},
+    codes::{Codes, RpcCodes, Statuses, numbers},
     json::Value,
     schema::group_schema,
     setting::{Group, Key, Setting, apply_group, settings},
+    signals::Signals,
     values::{Integer, JitterSwitch, Mark, Names, Pointers, Thousandths},
 };
 use crate::{Millis, delay::Jitter};
@@ -50,6 +51,10 @@ settings! {
         retry_on_rpc_codes: RpcCodes = RpcCodes(numbers([-32603, 0])),
         /// Whether JSON in text items counts as a signal if there is no structuredContent.
         check_text_content: bool = false,
+        /// What servers say in words, read by these signals first and by the shipped rules after them; `null` reads no words.
+        signals: Signals = Signals(None),
+        /// Whether a failure is retried of which no words say what kind it is.
+        retry_unclassified: bool = true,
         /// Which failures are retried of which the upstream may have done the work: `always` all, `annotated` those of tools that are read-only or idempotent by `idempotent` or by the annotations of a trusted upstream, `never` none.
         replay_safety: ReplaySafety = ReplaySafety::Always,
         /// The operator's own mark: doing it twice is safe (true), or not (false). It outranks annotations; false also outranks `replay_safety`.
@@ -115,6 +120,21 @@ impl PolicyKeys {
         if profile == Profile::Safe {
             // The budget bounds what all calls together may add, so one call may try more.
             keys.max_retries = Integer(3);
+            // Whatever an edge says of the server behind it, too; not 526: a bad certificate stays bad.
+            keys.retry_on_status = Statuses(Codes::new([
+                408..=408,
+                425..=425,
+                429..=429,
+                500..=500,
+                502..=504,
+                520..=525,
+                527..=527,
+                529..=530,
+            ]));
+            // -32603 and 0 say nothing; the words beside them do.
+            keys.retry_on_rpc_codes = RpcCodes(numbers([]));
+            keys.signals = Signals(Some(Vec::new()));
+            keys.retry_unclassified = false;
             keys.replay_safety = ReplaySafety::Annotated;
             keys.pushback.honor = true;
             keys.budget.enabled = true;

@@ -14,6 +14,7 @@ mod parse;
 mod policy;
 mod schema;
 pub(crate) mod setting;
+mod signals;
 mod suggest;
 mod values;
 
@@ -23,6 +24,7 @@ pub use overrides::Overrides;
 pub use parse::{Accepted, parse};
 pub use policy::{NestedRetries, Policy, Profile, Pushback, ReplaySafety, Retries, TextCheck};
 pub use schema::schema;
+pub use signals::{Expected, Means, OwnSignal, Pattern};
 
 use alloc::{string::String, vec::Vec};
 

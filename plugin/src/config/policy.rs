@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::{codes::Codes, keys::PolicyKeys, setting::choice};
+use super::{codes::Codes, keys::PolicyKeys, setting::choice, signals::OwnSignal};
 use crate::{
     Millis,
     budget::{Terms, Tokens},
@@ -67,7 +67,7 @@ pub struct Pushback {
 }
 
 /// Everything that decides about one tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// `max_retries`, already clamped to the gateway's ceiling.
     pub max_retries: Retries,
@@ -81,6 +81,10 @@ pub struct Policy {
     pub retry_on_rpc_codes: Codes,
     /// `check_text_content`.
     pub text_check: TextCheck,
+    /// `signals`, if words are read.
+    pub signals: Option<Vec<OwnSignal>>,
+    /// `retry_unclassified`.
+    pub retry_unclassified: bool,
     /// `replay_safety`.
     pub replay_safety: ReplaySafety,
     /// `idempotent`.
@@ -115,6 +119,8 @@ impl Policy {
             status_pointers: keys.status_pointers.0.clone(),
             retry_on_rpc_codes: keys.retry_on_rpc_codes.0.clone(),
             text_check: if keys.check_text_content { TextCheck::On } else { TextCheck::Off },
+            signals: keys.signals.0.clone(),
+            retry_unclassified: keys.retry_unclassified,
             replay_safety: keys.replay_safety,
             idempotent: keys.idempotent.0,
             pushback: pushback.honor.then(|| Pushback {
@@ -141,10 +147,7 @@ impl Policy {
     /// No wait that this policy asks for is longer.
     #[must_use]
     pub fn longest_delay(&self) -> Millis {
-        let pushed = self
-            .pushback
-            .as_ref()
-            .map(|pushback| Millis(pushback.cap.0 + self.backoff.base().0).min(Millis::HOUR));
+        let pushed = self.pushback.as_ref().map(|pushback| self.backoff.latest(pushback.cap));
         self.backoff.cap().max(pushed.unwrap_or_default())
     }
 }

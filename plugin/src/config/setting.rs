@@ -41,6 +41,7 @@ pub(super) trait Group {
 }
 
 /// Takes over the keys of a group that are there.
+#[inline(never)]
 pub(super) fn apply_members(
     group: &mut dyn Group,
     members: &Members,
@@ -60,12 +61,14 @@ pub(super) fn names(group: &dyn Group) -> Vec<&'static str> {
 }
 
 /// Complains of a value that is not what it `must` be.
+#[inline(never)]
 pub(super) fn refuse(value: &Value, must: &str, path: &str, issues: &mut Vec<Issue>) {
     let message = format!("must be {must}, not {}", shown(value));
     issues.push(Issue { path: path.into(), message });
 }
 
 /// Complains of every key that is not among the `known` ones.
+#[inline(never)]
 pub(super) fn refuse_unknown(
     members: &Members,
     path: &str,
@@ -215,6 +218,7 @@ impl<T: Choice> Setting for T {
 }
 
 /// The words as a sentence wants them.
+#[inline(never)]
 pub(super) fn one_of(words: &[&str]) -> String {
     format!("one of \"{}\"", words.join("\", \""))
 }

@@ -189,7 +189,7 @@ impl Setting for Pointers {
     }
 }
 
-fn is_pointer(text: &str) -> bool {
+pub(super) fn is_pointer(text: &str) -> bool {
     let mut escapes = text.split('~').skip(1);
     text.starts_with('/') && escapes.all(|after| after.starts_with(['0', '1']))
 }

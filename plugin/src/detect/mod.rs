@@ -3,6 +3,7 @@
 mod status;
 mod text;
 mod wish;
+mod words;
 
 use alloc::string::String;
 
@@ -46,6 +47,8 @@ pub enum Outcome {
     Cancelled,
     /// Another plugin refused the call or its result.
     Refused,
+    /// In a way that has no name yet.
+    Other,
 }
 
 /// The facts of a `structuredContent`.
@@ -63,8 +66,19 @@ pub trait Content {
     fn text_count(&self) -> u32;
     /// One of them; none if the gateway withholds it.
     fn text(&self, index: u32) -> Option<String>;
+    /// At most so many bytes of a part.
+    fn excerpt(&self, part: Part, most: u32) -> Option<String>;
     /// What stands at a JSON Pointer.
     fn field(&self, pointer: &str) -> Option<Scalar>;
+}
+
+/// A part of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its texts.
+    Texts,
+    /// What is for programs.
+    Data,
 }
 
 /// A JSON value that holds no others.
@@ -100,6 +114,10 @@ pub struct Failure {
     pub status: Option<i32>,
     /// When the upstream wants to be called again.
     pub wish: Option<Wish>,
+    /// Whether the upstream certainly did not do the work: it never got the
+    /// request, or it says itself that it refused it. A 429 in a result is the
+    /// tool's word for something that may have happened on its way.
+    pub not_executed: bool,
 }
 
 /// What gave a transient failure away.
@@ -122,24 +140,22 @@ pub enum Signal {
     },
     /// A JSON-RPC error.
     RpcError,
+    /// Words for a failure that passes.
+    Transient,
+    /// Words for too many requests.
+    Throttled,
 }
 
 impl Failure {
     const fn of(signal: Signal) -> Detection {
-        Detection::Transient(Self { signal, status: None, wish: None })
-    }
-
-    /// Whether the upstream certainly did not do the work: it never got the
-    /// request, or it says that it refused it (status 429, RFC 6585).
-    #[must_use]
-    pub const fn surely_not_executed(&self) -> bool {
-        matches!(self.signal, Signal::TransportFailed { dispatched: false }) || self.is_throttling()
+        let not_executed = matches!(signal, Signal::TransportFailed { dispatched: false });
+        Detection::Transient(Self { signal, status: None, wish: None, not_executed })
     }
 
     /// Whether the upstream says that it gets too many requests.
     #[must_use]
     pub const fn is_throttling(&self) -> bool {
-        matches!(self.status, Some(429))
+        matches!((self.status, self.signal), (Some(429), _) | (_, Signal::Throttled))
     }
 
     /// Whether the attempt took too long.
@@ -156,6 +172,12 @@ pub enum Permanent {
     Status,
     /// A JSON-RPC code that blames the request, or is not configured as transient.
     RpcCode,
+    /// Words for a failure that stays.
+    Words,
+    /// Words for a quota that is spent.
+    Quota,
+    /// Nothing that speaks for one kind or the other.
+    Unclassified,
     /// The call is not over.
     Unfinished,
     /// The client gave it up.
@@ -175,6 +197,9 @@ pub fn detect(
     known: Known,
     policy: &Policy,
 ) -> Detection {
+    if let Some(signals) = &policy.signals {
+        return words::detect(outcome, content, known, policy, signals);
+    }
     let deeper = || if known.fields { status::deeper(content, policy) } else { None };
     let detection = match outcome {
         Outcome::Returned { is_error, structured: Some(mut structured) } => {
@@ -198,10 +223,16 @@ pub fn detect(
             None if policy.retry_on_rpc_codes.contains(code) => Failure::of(Signal::RpcError),
             None => Detection::Permanent(Permanent::RpcCode),
         },
-        Outcome::HttpError { status, .. } => gate(i32::from(status), policy),
+        Outcome::HttpError { status, .. } => match gate(i32::from(status), policy) {
+            // The server itself refused it: RFC 6585 and RFC 8470.
+            Detection::Transient(failure) if matches!(status, 425 | 429) => {
+                Detection::Transient(Failure { not_executed: true, ..failure })
+            }
+            gated => gated,
+        },
         Outcome::Unfinished => Detection::Permanent(Permanent::Unfinished),
         Outcome::Cancelled => Detection::Permanent(Permanent::Cancelled),
-        Outcome::Refused => Detection::Permanent(Permanent::Refused),
+        Outcome::Refused | Outcome::Other => Detection::Permanent(Permanent::Refused),
     };
     match (detection, &policy.pushback) {
         (Detection::Transient(failure), Some(pushback)) => {
@@ -218,7 +249,12 @@ pub fn detect(
 fn gate(status: i32, policy: &Policy) -> Detection {
     if policy.retry_on_status.contains(i64::from(status)) {
         let signal = Signal::RetryableStatus;
-        Detection::Transient(Failure { signal, status: Some(status), wish: None })
+        Detection::Transient(Failure {
+            signal,
+            status: Some(status),
+            wish: None,
+            not_executed: false,
+        })
     } else {
         Detection::Permanent(Permanent::Status)
     }
@@ -230,7 +266,7 @@ fn in_structured(is_error: bool, structured: Structured, policy: &Policy) -> Det
         Some(status) if is_error => gate(status, policy),
         status if structured.is_error => {
             let signal = Signal::StructuredError;
-            Detection::Transient(Failure { signal, status, wish: None })
+            Detection::Transient(Failure { signal, status, wish: None, not_executed: false })
         }
         None if is_error => Failure::of(Signal::ToolError),
         None => Detection::Success,
@@ -244,8 +280,8 @@ fn in_structured(is_error: bool, structured: Structured, policy: &Policy) -> Det
 
 /// Codes for which the same request would get the same answer: JSON-RPC 2.0,
 /// section 5.1 (parse error, invalid request, method not found, invalid params),
-/// and those of MCP for "resource not found" (-32002) and for errors that the
-/// client itself has to act on (-32020, -32021, -32042).
+/// that of MCP for "resource not found" (-32002), and the range that MCP keeps
+/// for itself (-32099 to -32020), in which nothing stands for "too many requests".
 const fn blames_the_request(code: i64) -> bool {
-    matches!(code, -32700 | -32602..=-32600 | -32002 | -32020 | -32021 | -32042)
+    matches!(code, -32700 | -32602..=-32600 | -32002 | -32099..=-32020)
 }

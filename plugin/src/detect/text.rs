@@ -17,7 +17,12 @@ pub(super) fn in_texts(content: &impl Content, policy: &Policy) -> Detection {
         };
         if is_error {
             let signal = Signal::TextError;
-            return Detection::Transient(Failure { signal, status, wish: None });
+            return Detection::Transient(Failure {
+                signal,
+                status,
+                wish: None,
+                not_executed: false,
+            });
         }
         match status.map(|status| (status, gate(status, policy))) {
             Some((_, transient @ Detection::Transient(_))) => return transient,

@@ -17,15 +17,20 @@ pub enum Wish {
 /// The wish of this attempt's answer. Of several the one that lasts longest counts.
 pub(super) fn told(outcome: &Outcome, content: &impl Content, pointers: &[String]) -> Option<Wish> {
     match outcome {
-        Outcome::HttpError { pushback, .. } => pushback.map(wish),
+        Outcome::HttpError { pushback, .. } => pushback.map(of),
         Outcome::Returned { structured: Some(_), .. } | Outcome::RpcError(_) => {
-            let told = pointers.iter().filter_map(|pointer| {
-                Some(wish(in_milliseconds(content.field(pointer)?, is_in_milliseconds(pointer))?))
-            });
-            told.reduce(later)
+            in_fields(content, pointers)
         }
         _ => None,
     }
+}
+
+/// What stands at the configured places of a body.
+pub(super) fn in_fields(content: &impl Content, pointers: &[String]) -> Option<Wish> {
+    let told = pointers.iter().filter_map(|pointer| {
+        Some(of(in_milliseconds(content.field(pointer)?, is_in_milliseconds(pointer))?))
+    });
+    told.reduce(later)
 }
 
 fn later(one: Wish, other: Wish) -> Wish {
@@ -35,7 +40,8 @@ fn later(one: Wish, other: Wish) -> Wish {
     }
 }
 
-fn wish(milliseconds: i64) -> Wish {
+/// Negative: not again.
+pub(super) fn of(milliseconds: i64) -> Wish {
     u64::try_from(milliseconds).map_or(Wish::Stop, |time| Wish::Wait(Millis(time)))
 }
 
@@ -97,6 +103,6 @@ mod tests {
         let wait = |time| Wish::Wait(Millis(time));
         assert_eq!(later(wait(1), wait(2)), wait(2));
         assert_eq!(later(Wish::Stop, wait(2)), Wish::Stop);
-        assert_eq!(wish(-1), Wish::Stop);
+        assert_eq!(of(-1), Wish::Stop);
     }
 }

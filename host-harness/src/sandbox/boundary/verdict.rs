@@ -22,22 +22,34 @@ pub(in crate::sandbox) struct Judged<'a> {
 }
 
 /// Whether a reason speaks for a retry.
-fn asks(reason: Reason) -> bool {
+fn asks(reason: Reason, delay_ms: u64) -> bool {
     match reason {
+        // What it stands for is not known here.
+        Reason::Other => delay_ms > 0,
         Reason::ToolError
         | Reason::StructuredError
         | Reason::TextError
         | Reason::RetryableStatus
         | Reason::TimedOut
         | Reason::TransportFailed
-        | Reason::RpcError => true,
+        | Reason::RpcError
+        | Reason::Transient
+        | Reason::Throttled => true,
         Reason::Succeeded
         | Reason::StatusNotRetryable
         | Reason::RpcCodeNotRetryable
         | Reason::RetriesExhausted
         | Reason::DeadlineTooClose
         | Reason::AttemptWouldNotFit
+        | Reason::Permanent
+        | Reason::QuotaSpent
+        | Reason::Unclassified
         | Reason::NotReplaySafe
+        | Reason::HintsNotSeen
+        | Reason::HintsNotTrusted
+        | Reason::HintsSilent
+        | Reason::HintsForbid
+        | Reason::Continuation
         | Reason::PushbackTooLong
         | Reason::PushbackStop
         | Reason::BudgetExhausted
@@ -67,7 +79,7 @@ pub(in crate::sandbox) fn check(
     limits: &Limits,
 ) -> Result<(), Violation> {
     let &Verdict { retry_delay_ms: delay_ms, reason, delay_ceiling_ms: ceiling_ms, .. } = verdict;
-    match (asks(reason), delay_ms) {
+    match (asks(reason, delay_ms), delay_ms) {
         (true, 0) => return Err(Violation::RetryWithoutDelay(reason)),
         (false, 1..) => return Err(Violation::DelayWithoutRetry { reason, delay_ms }),
         (true, _) => check_retry(verdict, judged, limits)?,
@@ -100,7 +112,10 @@ fn check_retry(verdict: &Verdict, judged: &Judged<'_>, limits: &Limits) -> Resul
     if !may_have_failed(judged.outcome, judged.read_content) {
         return Err(Violation::RetryOfSuccess);
     }
-    if matches!(judged.outcome, Outcome::Unfinished(_) | Outcome::Cancelled | Outcome::Refused) {
+    if matches!(
+        judged.outcome,
+        Outcome::Unfinished(_) | Outcome::Cancelled | Outcome::Refused | Outcome::Other
+    ) {
         return Err(Violation::RetryOfEnded);
     }
     if judged.attempt > judged.max_retries {

@@ -3,21 +3,16 @@
 use std::time::SystemTime;
 
 use http::{HeaderMap, Response, header};
-use http_body_util::{BodyExt, Limited};
-use serde_json::value::RawValue;
+use http_body_util::BodyExt;
 
 use super::{
     client::Body,
     documents::Documents,
     events::{Cursor, Events},
 };
-use crate::{
-    gateway::pushback_ms,
-    mcp::{
-        front::HttpStatus,
-        reply::HttpFailure,
-        wire::{Kind, Message, Unreadable},
-    },
+use crate::mcp::{
+    reply::HttpFailure,
+    wire::{Kind, Message, Unreadable},
 };
 
 /// What is read of the body of an HTTP error.
@@ -69,25 +64,26 @@ pub(super) async fn first_response(answer: Response<Body>, limit: usize) -> Opti
     None
 }
 
-/// The message that a short body is.
-async fn read(body: Body) -> Option<Message> {
-    let bytes = Limited::new(body, MAX_ERROR_BODY).collect().await.ok()?.to_bytes();
-    let raw: Box<RawValue> = serde_json::from_slice(&bytes).ok()?;
-    Message::parse(&raw).ok()
+/// The start of a body, as far as it comes.
+async fn read(body: Body) -> Vec<u8> {
+    let mut body = body;
+    let mut bytes = Vec::new();
+    while bytes.len() < MAX_ERROR_BODY {
+        match body.frame().await {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    let room = MAX_ERROR_BODY - bytes.len();
+                    bytes.extend_from_slice(&data[..data.len().min(room)]);
+                }
+            }
+            Some(Err(_)) | None => break,
+        }
+    }
+    bytes
 }
 
 /// What an error says.
 pub(super) async fn failure(response: Response<Body>) -> HttpFailure {
-    let code = response.status().as_u16();
-    let headers = response.headers();
-    let texts =
-        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let pushback_ms = pushback_ms(code, texts, SystemTime::now());
-    let kept = [header::RETRY_AFTER, header::WWW_AUTHENTICATE];
-    let headers =
-        kept.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
-    let status = HttpStatus { code, headers: headers.collect() };
-    let message = read(response.into_body()).await;
-    let response = message.filter(|message| message.get("error").is_some());
-    HttpFailure { status, pushback_ms, response }
+    let (parts, body) = response.into_parts();
+    HttpFailure::read(parts.status, &parts.headers, &read(body).await, SystemTime::now())
 }

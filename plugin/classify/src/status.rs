@@ -1,0 +1,103 @@
+//! A number is a status only beside something that makes it one.
+
+use crate::{
+    list::{among, words},
+    scan::{Field, Scan},
+};
+
+/// Members that hold a status, if they hold a number of that size.
+const KEYS: &str = "cod|code|errcode|errorcode|httpcode|httpstatus|httpstatuscode|responsecode|responsestatus|retcode|status|statuscode|upstreamstatus|statuscd";
+
+/// The first status of the text.
+pub(crate) fn status(scan: &Scan) -> Option<u16> {
+    let written = (0..scan.tokens.len()).find_map(|index| at(scan, index));
+    written.or_else(|| scan.fields.iter().find_map(of_field))
+}
+
+fn of_field(field: &Field) -> Option<u16> {
+    if among(&field.key, KEYS) { in_range(field.value.parse().ok()?) } else { None }
+}
+
+fn in_range(number: u64) -> Option<u16> {
+    u16::try_from(number).ok().filter(|status| (400..600).contains(status))
+}
+
+fn at(scan: &Scan, index: usize) -> Option<u16> {
+    let status = in_range(scan.number(index)?)?;
+    let (before, after) = (scan.byte_before(index), scan.byte_after(index));
+    // Part of a longer number or name: 503.7, req-429, K503, 429ms, 503%.
+    if before.is_ascii_alphanumeric() || matches!(before, b'.' | b'-' | b'_' | b'$' | b'#' | b'!') {
+        return None;
+    }
+    let next = scan.byte_after_next(index);
+    if after.is_ascii_alphanumeric()
+        || matches!(after, b'%' | b'_' | b'$')
+        || (matches!(after, b'.' | b'-' | b',') && next.is_ascii_alphanumeric())
+    {
+        return None;
+    }
+    let bracketed = matches!((before, after), (b'(', b')') | (b'[', b']'));
+    (bracketed || has_reason(scan, index, status) || in_context(scan, index)).then_some(status)
+}
+
+/// "503 Service Unavailable".
+fn has_reason(scan: &Scan, index: usize, status: u16) -> bool {
+    let reasons = match status {
+        400 => "bad",
+        401 => "unauthorized|unauthorised",
+        402 => "payment",
+        403 => "forbidden",
+        404 | 410 => "not found|notfound|gone|page",
+        405 => "method",
+        408 => "request",
+        409 => "conflict",
+        413 => "request|payload|content",
+        415 => "unsupported",
+        422 => "unprocessable|validation",
+        423 => "locked",
+        425 => "too early",
+        429 => "too many|rate|request was|resource",
+        500 => "internal|the server",
+        501 => "not implemented",
+        502 => "bad gateway|proxy",
+        503 => "service|server|backend|the service|unavailable|slow",
+        504 => "gateway|deadline|timeout|time out",
+        529 => "overloaded|site",
+        _ => "",
+    };
+    let next = index + 1;
+    const ANY: &str = "error|errors|client error|server error|status|response|http";
+    // "page 404 not found" is not a status, "404 page not found" is.
+    const COUNTED: &str = "page|order|item|row|line|column|port|issue|ticket|id|number|user";
+    let named =
+        index > 0 && scan.byte_before(index) == b' ' && among(scan.word(index - 1), COUNTED);
+    !named && words(reasons).chain(words(ANY)).any(|reason| scan.stands(next, reason))
+}
+
+/// "HTTP 503", "status code: 502", "error (429)", "429 {", and at the very start.
+fn in_context(scan: &Scan, index: usize) -> bool {
+    let mark = scan.mark_before(index);
+    if index == 0 {
+        // A list or a table may begin with a number; a sentence seldom does.
+        return matches!(scan.mark_after(index), b'{' | b':' | 0)
+            || scan.word(1).starts_with("you");
+    }
+    let last = scan.word(index - 1);
+    let before_last = if index > 1 { scan.word(index - 2) } else { "" };
+    match last {
+        "status" | "http" | "https" | "error" | "statuscode" | "returned" | "received" | "err"
+        | "got" => last != "got" || before_last == "server",
+        "code" => {
+            among(before_last, "status|error|response|http|return|exit|result")
+                && !among(before_last, "exit|return")
+                || matches!(mark, b':' | b'=')
+        }
+        "was" | "is" | "of" | "a" | "an" | "with" | "by" => {
+            among(before_last, "status|code|response|responded|failed|error|returned|rejected")
+        }
+        // "HTTP/1.1 503"
+        "1" | "0" => before_last == "1" || before_last == "http" || before_last == "2",
+        "2" => before_last == "http",
+        _ => mark == b':' && matches!(scan.mark_after(index), b'{' | 0),
+    }
+}
