@@ -38,6 +38,10 @@ impl content::Host for Host {
     fn field(&mut self, _: String) -> Result<Option<Scalar>> {
         Ok(None)
     }
+
+    fn excerpt(&mut self, _: content::Part, _: u32) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 impl context::Host for Host {
