@@ -1,5 +1,9 @@
 //! The messages of an answer that is plain JSON.
 
+use std::fmt;
+
+use bytes::Bytes;
+use http_body::Body;
 use http_body_util::BodyExt;
 use serde_json::value::RawValue;
 
@@ -15,8 +19,8 @@ const VAIN: usize = 8;
 
 /// Reads JSON from a body. It should be one message, at the body's end; some
 /// servers write several, one after the other, while they work.
-pub(super) struct Documents {
-    body: client::Body,
+pub(super) struct Documents<B = client::Body> {
+    body: B,
     limit: usize,
     buffer: Vec<u8>,
     /// How much of the buffer was read already.
@@ -26,9 +30,9 @@ pub(super) struct Documents {
     at_end: bool,
 }
 
-impl Documents {
+impl<B: Body<Data = Bytes, Error: fmt::Display> + Unpin> Documents<B> {
     /// Of at most `limit` bytes each.
-    pub(super) fn new(body: client::Body, limit: usize) -> Self {
+    pub(super) fn new(body: B, limit: usize) -> Self {
         Self { body, limit, buffer: Vec::new(), read: 0, credit: 0, at_end: false }
     }
 
@@ -99,4 +103,46 @@ fn first_of(json: &[u8]) -> Option<serde_json::Result<(Result<Message, Unreadabl
     let mut values = serde_json::Deserializer::from_slice(json).into_iter::<Box<RawValue>>();
     let raw = values.next()?;
     Some(raw.map(|raw| (Message::parse(&raw), values.byte_offset())))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+    use crate::scaling::assert_linear;
+
+    /// Reads a body that comes in pieces of so many bytes; how many messages it has.
+    async fn count(text: &str, piece: usize) -> usize {
+        let pieces = text.as_bytes().chunks(piece).map(Bytes::copy_from_slice);
+        let frames = pieces.map(|piece| Ok::<_, std::io::Error>(Frame::data(piece)));
+        let body = StreamBody::new(stream::iter(frames.collect::<Vec<_>>()));
+        let mut documents = Documents::new(body, usize::MAX);
+        let mut count = 0;
+        while let Some(Ok(_)) = documents.next().await {
+            count += 1;
+        }
+        count
+    }
+
+    #[tokio::test]
+    async fn several_messages_of_one_body_are_read_however_they_come() {
+        let text = r#"{"id":1,"result":"}"} {"method":"a"}{"id":2,"result":{}}"#;
+        for piece in [1, 7, 1000] {
+            assert_eq!(count(text, piece).await, 3, "{piece}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_read_in_linear_time_however_it_comes() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let one = |count| format!(r#"{{"id":1,"result":[{}1]}}"#, "{},".repeat(count));
+        let many = |count| r#"{"method":"a"}"#.repeat(count);
+        // In small pieces each of which could be the end.
+        assert_linear(4000, one, |text| runtime.block_on(count(text, 6)));
+        assert_linear(1000, many, |text| runtime.block_on(count(text, 14)));
+        assert_linear(1000, many, |text| runtime.block_on(count(text, 1000)));
+    }
 }

@@ -1,6 +1,7 @@
 //! The events of an answer that is a stream.
 
 use std::{
+    error::Error,
     io,
     pin::Pin,
     sync::{
@@ -35,17 +36,25 @@ pub(super) struct Cursor {
     pub(super) pause: Option<Duration>,
 }
 
+/// A body that events can be read from.
+pub(super) trait EventBody:
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin
+{
+}
+
+impl<B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin> EventBody for B {}
+
 /// The events of one HTTP answer.
-pub(super) struct Events {
-    stream: SseStream<Bounded>,
+pub(super) struct Events<B: EventBody = client::Body> {
+    stream: SseStream<Bounded<B>>,
     limit: usize,
     since_last: Arc<AtomicUsize>,
     is_over: bool,
 }
 
-impl Events {
+impl<B: EventBody> Events<B> {
     /// Of at most `limit` bytes each.
-    pub(super) fn new(body: client::Body, limit: usize) -> Self {
+    pub(super) fn new(body: B, limit: usize) -> Self {
         let since_last = Arc::new(AtomicUsize::new(0));
         let bounded = Bounded { body, limit, since_last: since_last.clone() };
         Self { stream: SseStream::new(bounded), limit, since_last, is_over: false }
@@ -106,13 +115,13 @@ impl Events {
 
 /// A body that breaks off when an event in it becomes longer than a message may
 /// be, give or take what comes at once.
-struct Bounded {
-    body: client::Body,
+struct Bounded<B> {
+    body: B,
     limit: usize,
     since_last: Arc<AtomicUsize>,
 }
 
-impl Body for Bounded {
+impl<B: EventBody> Body for Bounded<B> {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -133,5 +142,39 @@ impl Body for Bounded {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::StreamBody;
+
+    use super::*;
+    use crate::scaling::assert_linear;
+
+    async fn count(text: &str, piece: usize) -> usize {
+        let pieces = text.as_bytes().chunks(piece).map(Bytes::copy_from_slice);
+        let frames = pieces.map(|piece| Ok::<_, io::Error>(Frame::data(piece)));
+        let body = StreamBody::new(futures_util::stream::iter(frames.collect::<Vec<_>>()));
+        let (mut events, mut cursor) = (Events::new(body, usize::MAX), Cursor::default());
+        let mut count = 0;
+        while let Some(Ok(_)) = events.next(&mut cursor).await {
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn events_are_read_in_linear_time_however_they_come() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let one = |count| format!("data: {{\"id\":1,\"result\":\"{}\"}}\n\n", "x".repeat(count));
+        let lines = |count| format!("data: {{\n{}data: \"id\":1}}\n\n", "data: \n".repeat(count));
+        let many = |count| ": comment\nid: 7\ndata: {\"method\":\"a\"}\n\n".repeat(count);
+        for piece in [16, 4096] {
+            assert_linear(10_000, one, |text| runtime.block_on(count(text, piece)));
+            assert_linear(2000, lines, |text| runtime.block_on(count(text, piece)));
+            assert_linear(500, many, |text| runtime.block_on(count(text, piece)));
+        }
+        assert_eq!(runtime.block_on(count(&many(3), 5)), 3);
     }
 }
