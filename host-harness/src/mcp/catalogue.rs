@@ -75,9 +75,10 @@ impl Catalogue {
         Some(self.inner().tools.get(tool)?.annotations)
     }
 
-    /// The parameters of a tool that are in headers as well.
+    /// The parameters of a tool that are in headers as well; none if there are none.
     pub(super) fn params(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
-        Some(self.inner().tools.get(tool)?.params.clone())
+        let params = self.inner().tools.get(tool)?.params.clone();
+        (!params.is_empty()).then_some(params)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

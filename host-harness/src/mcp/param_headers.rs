@@ -4,7 +4,11 @@
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
-use crate::mcp::header_value::{decoded, encoded};
+use crate::mcp::{
+    header_value::{decoded, encoded},
+    large::work_on,
+    wire::Message,
+};
 
 const ANNOTATION: &str = "x-mcp-header";
 /// Parameters of one tool that have a header; a request has no room for more.
@@ -41,6 +45,17 @@ pub(crate) enum BadAnnotation {
 }
 
 impl ParamHeaders {
+    /// Whether no parameter is in a header.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The arguments of a call; `null` if there are none that can be read.
+    pub(crate) async fn arguments_of(call: &Message) -> Value {
+        let Some(raw) = call.param("arguments") else { return Value::Null };
+        work_on(raw.get().len(), move || serde_json::from_str(raw.get()).unwrap_or_default()).await
+    }
+
     /// What a tool's `inputSchema` asks for.
     pub(crate) fn of(schema: &Value) -> Result<Self, BadAnnotation> {
         let mut found = Self::default();

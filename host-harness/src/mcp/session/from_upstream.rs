@@ -4,6 +4,7 @@ use super::{CANCELLED, PROGRESS, Session};
 use crate::mcp::{
     front::ToClient,
     headers::Headers,
+    large::work_on,
     pending::{Recipient, Reporter},
     reply::Answer,
     wire::{INVALID_REQUEST, Id, Kind, Message, TooMuch, Unreadable, Was},
@@ -61,9 +62,7 @@ impl Session {
             // The attempt may have ended this very moment; then nobody wants it.
             Recipient::Attempt(answer) => drop(answer.send(Answer::Response(response))),
             Recipient::Client { lists_tools } => {
-                if let (true, Some(result)) = (lists_tools, response.get("result")) {
-                    self.catalogue.learn(result);
-                }
+                let response = if lists_tools { self.learnt(response).await } else { response };
                 self.respond(id, response).await;
             }
             Recipient::Nobody if id.raw().get() == "null" => {
@@ -71,6 +70,18 @@ impl Session {
             }
             Recipient::Nobody => tracing::debug!("dropped a response that nobody waits for"),
         }
+    }
+
+    /// The same list of tools, after what it says was picked up.
+    async fn learnt(&self, list: Message) -> Message {
+        let catalogue = self.catalogue.clone();
+        work_on(list.bytes(), move || {
+            if let Some(result) = list.get("result") {
+                catalogue.learn(result);
+            }
+            list
+        })
+        .await
     }
 
     /// There will be no response to this request.

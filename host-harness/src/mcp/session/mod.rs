@@ -32,7 +32,7 @@ pub(crate) struct Session {
     pub(super) gateway: Arc<Gateway>,
     pub(super) options: RelayOptions,
     pub(super) upstream: Upstream,
-    pub(super) catalogue: Catalogue,
+    pub(super) catalogue: Arc<Catalogue>,
     /// To the client. When it is gone, what was for it is dropped.
     front: Outgoing,
     pub(super) live: Arc<LiveCalls>,
@@ -76,7 +76,7 @@ impl Session {
             gateway,
             options,
             upstream,
-            catalogue,
+            catalogue: Arc::new(catalogue),
             front,
             live: Arc::new(LiveCalls::default()),
             clients: downstream.clients,

@@ -13,15 +13,13 @@ use crate::mcp::{
     wire::{Kind, Message},
 };
 
-/// As [`mismatch`], of the parameters that a call of this tool has to have in headers.
+/// As [`mismatch`], of the arguments that a call of this tool has to have in headers.
 pub(super) fn param_mismatch(
     headers: &HeaderMap,
-    call: &Message,
+    arguments: &Value,
     params: &ParamHeaders,
 ) -> Option<String> {
-    let arguments = call.param("arguments");
-    let arguments = arguments.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    let name = params.mismatch(arguments.as_ref().unwrap_or(&Value::Null), headers)?;
+    let name = params.mismatch(arguments, headers)?;
     Some(if headers.contains_key(&name) { differs(&name) } else { missing(&name) })
 }
 

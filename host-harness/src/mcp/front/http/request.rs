@@ -18,6 +18,7 @@ use super::{
 use crate::mcp::{
     front::ToClient,
     headers::{HEADER_MISMATCH, UNSUPPORTED_VERSION, passed_on, version_of},
+    param_headers::ParamHeaders,
     wire::{INVALID_REQUEST, Id, Kind, Message},
 };
 
@@ -62,8 +63,13 @@ pub(super) async fn request(
         return answer::json(StatusCode::BAD_REQUEST, &era::refusal(id));
     }
     if modern && unchecked && method == "tools/call" {
-        let params = conversation.params_of(&message);
-        let mismatch = params.and_then(|params| mirror::param_mismatch(headers, &message, &params));
+        let mismatch = match conversation.params_of(&message) {
+            Some(params) => {
+                let arguments = ParamHeaders::arguments_of(&message).await;
+                mirror::param_mismatch(headers, &arguments, &params)
+            }
+            None => None,
+        };
         if let Some(mismatch) = mismatch {
             let refusal = Message::error(Some(id), HEADER_MISMATCH, &mismatch, None);
             return answer::json(StatusCode::BAD_REQUEST, &refusal);

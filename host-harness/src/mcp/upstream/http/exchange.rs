@@ -148,7 +148,7 @@ impl Exchange {
     }
 
     pub(super) async fn send(&self, sent: &ToUpstream) -> Result<Response<Body>, Loss> {
-        let mut headers = headers_of(&sent.message, &sent.headers, &self.session.catalogue);
+        let mut headers = headers_of(&sent.message, &sent.headers, &self.session.catalogue).await;
         if !self.carries_many_clients() {
             self.memory.hear(&sent.headers);
         }

@@ -1,18 +1,22 @@
 //! What the headers of a request say.
 
 use http::{HeaderMap, HeaderValue, header};
-use serde_json::Value;
 
 use crate::mcp::{
     catalogue::Catalogue,
     header_value::encoded,
     headers::{Headers, METHOD, NAME, PROTOCOL_VERSION, version_of},
+    param_headers::ParamHeaders,
     wire::{Kind, Message},
 };
 
 /// The headers of a message that came with `received`: those, and if the client
 /// is not on HTTP what 2026-07-28 wants to be mirrored, as far as the tools are known.
-pub(super) fn headers_of(message: &Message, received: &Headers, tools: &Catalogue) -> HeaderMap {
+pub(super) async fn headers_of(
+    message: &Message,
+    received: &Headers,
+    tools: &Catalogue,
+) -> HeaderMap {
     let mut headers = received.map().clone();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let both = HeaderValue::from_static("application/json, text/event-stream");
@@ -31,9 +35,7 @@ pub(super) fn headers_of(message: &Message, received: &Headers, tools: &Catalogu
         if let Some(name) = name.and_then(|name| serde_json::from_str::<String>(name.get()).ok()) {
             headers.insert(NAME, encoded(&name));
             if let Some(params) = tools.params(&name).filter(|_| method == "tools/call") {
-                let arguments = message.param("arguments");
-                let arguments = arguments.and_then(|raw| serde_json::from_str(raw.get()).ok());
-                params.mirror(&arguments.unwrap_or(Value::Null), &mut headers);
+                params.mirror(&ParamHeaders::arguments_of(message).await, &mut headers);
             }
         }
     }
@@ -45,24 +47,24 @@ mod tests {
     use super::*;
     use crate::mcp::listing::ListLimits;
 
-    #[test]
-    fn a_message_of_2026_is_mirrored_unless_its_client_is_on_http_itself() {
+    #[tokio::test]
+    async fn a_message_of_2026_is_mirrored_unless_its_client_is_on_http_itself() {
         let modern = r#"{"id":1,"method":"resources/read","params":{"uri":"u:1","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
-        let told = |text: &str, received: &Headers| {
+        let told = async |text: &str, received: &Headers| {
             let tools = Catalogue::new(None, ListLimits::default());
-            let headers = headers_of(&Message::written(text), received, &tools);
+            let headers = headers_of(&Message::written(text), received, &tools).await;
             [PROTOCOL_VERSION, METHOD, NAME]
                 .map(|name| headers.get(name).map(|value| value.to_str().expect("text").to_owned()))
         };
         let none = Headers::default();
         let mirrored = ["2026-07-28", "resources/read", "u:1"];
-        assert_eq!(told(modern, &none), mirrored.map(|value| Some(value.to_owned())));
+        assert_eq!(told(modern, &none).await, mirrored.map(|value| Some(value.to_owned())));
         let legacy = r#"{"id":1,"method":"resources/read","params":{"uri":"u:1"}}"#;
-        assert_eq!(told(legacy, &none), [None, None, None]);
+        assert_eq!(told(legacy, &none).await, [None, None, None]);
         // What the client got wrong is the server's to refuse.
         let wrong = [(PROTOCOL_VERSION, HeaderValue::from_static("1"))].into_iter().collect();
         let wrong = Headers::of_http(wrong);
-        assert_eq!(told(modern, &wrong), [Some("1".to_owned()), None, None]);
-        assert_eq!(told(modern, &Headers::of_http(HeaderMap::new())), [None, None, None]);
+        assert_eq!(told(modern, &wrong).await, [Some("1".to_owned()), None, None]);
+        assert_eq!(told(modern, &Headers::of_http(HeaderMap::new())).await, [None, None, None]);
     }
 }
