@@ -49,9 +49,10 @@ fn in_lines(
 fn read(text: &str, environment: Environment<'_>) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) =
         text.split_once(':').ok_or("there is no `:`; a header is written as `Name: value`")?;
-    let name: HeaderName =
-        name.trim().parse().map_err(|_| "what stands before the `:` is not a name of a header")?;
-    let name = header_to_send(name.as_str())?;
+    if name.trim().parse::<HeaderName>().is_err() {
+        return Err("what stands before the `:` is not a name of a header".to_owned());
+    }
+    let name = header_to_send(name.trim())?;
     let value = filled(value.trim(), environment)?;
     let mut value: HeaderValue = value.parse().map_err(|_| {
         format!("the value of `{name}` holds what no header can, such as a line break")

@@ -127,7 +127,7 @@ async fn a_flag_without_a_url_leaves_it_to_the_environment_to_say_where() {
     let client = client(&gateway).await;
     client.ask(call(1)).await;
     let numbers = client.send(Method::GET, "/metrics", "").await.text();
-    let refused = r#"plugin_stat{plugin="retry-with-backoff",stat="decisions.not_replay_safe"} 1"#;
+    let refused = r#"plugin_stat{plugin="retry-with-backoff",stat="decisions.unclassified"} 1"#;
     assert!(numbers.contains(refused), "the safe profile repeats nothing: {numbers}");
     gateway.ended().await;
     let names: Vec<_> = collector.spans().into_iter().map(|(_, span)| span.name).collect();
