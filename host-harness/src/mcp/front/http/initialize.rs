@@ -11,12 +11,12 @@ use super::{
     Underway, answer,
     conversation::Answering,
     refused::unavailable,
-    request::is_response,
+    request::{is_response, status_of},
     table::{Begun, Table},
 };
 use crate::mcp::{
     front::ToClient,
-    headers::{Headers, SESSION_ID},
+    headers::{Headers, SESSION_ID, version_of},
     reply::{NO_ANSWER, TIMED_OUT},
     wire::{Id, Line, Message},
 };
@@ -50,6 +50,8 @@ pub(super) async fn initialize(
     passed: Headers,
     one: Underway,
 ) -> Response {
+    // 2026-07-28 has no such method, which its clients see by the status.
+    let speaks_of_status = version_of(&message).is_some() && !table.served.compares_headers();
     let begun = match table.begin().await {
         Ok(begun) => begun,
         Err(error) => return unavailable(&error, id),
@@ -59,7 +61,7 @@ pub(super) async fn initialize(
     let said = timeout(patience, all_until_the_response(&mut answering)).await;
     drop((answering, one));
     match said.unwrap_or(Err(NoSession::TooLate(patience))) {
-        Ok(said) => answered(table, begun, said).await,
+        Ok(said) => answered(table, begun, said, speaks_of_status).await,
         Err(error) => {
             tracing::warn!(%error, "no session with the server");
             begun.end().await;
@@ -87,12 +89,21 @@ async fn all_until_the_response(answering: &mut Answering) -> Result<Vec<ToClien
 }
 
 /// The answer for what the server said, the last of which is its response.
-async fn answered(table: &Table, begun: Begun, mut said: Vec<ToClient>) -> Response {
+async fn answered(
+    table: &Table,
+    begun: Begun,
+    mut said: Vec<ToClient>,
+    speaks_of_status: bool,
+) -> Response {
     let is_good = said
         .last()
         .is_some_and(|last| last.status.is_none() && last.message.get("result").is_some());
     let mut response = match said.pop() {
-        Some(only) if said.is_empty() => answer::response(&only, StatusCode::OK),
+        Some(only) if said.is_empty() => {
+            let otherwise =
+                if speaks_of_status { status_of(&only.message) } else { StatusCode::OK };
+            answer::response(&only, otherwise)
+        }
         last => {
             said.extend(last);
             answer::events(stream::iter(said))

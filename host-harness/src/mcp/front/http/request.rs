@@ -100,7 +100,7 @@ pub(super) fn is_response(said: &ToClient) -> bool {
 }
 
 /// The HTTP status that 2026-07-28 gives to an error of a server that knows no HTTP.
-fn status_of(response: &Message) -> StatusCode {
+pub(super) fn status_of(response: &Message) -> StatusCode {
     let code = response
         .get("error")
         .and_then(|error| serde_json::from_str::<serde_json::Value>(error.get()).ok())
