@@ -5,7 +5,7 @@ use alloc::{format, string::String, vec::Vec};
 use super::{
     Profile,
     issue::member,
-    json::quoted,
+    json::{joined, quoted},
     keys::{PolicyKeys, RootKeys},
     parse::OVERRIDES,
     setting::{Group, Setting, names},
@@ -27,7 +27,7 @@ pub fn schema() -> String {
     root_of_safe.profile = Profile::Compatible;
     differences(&RootKeys::default(), &root_of_safe, "", &mut changed);
     differences(&compatible, &PolicyKeys::of(Profile::Safe), "", &mut changed);
-    let safe = format!(" `safe` sets {}.", changed.join(", "));
+    let safe = format!(" `safe` sets {}.", joined(&changed, ", "));
 
     let mut properties = Vec::new();
     for (name, doc, setting) in RootKeys::default().keys() {
@@ -57,7 +57,7 @@ fn object(properties: &[String]) -> String {
 }
 
 fn object_of_type(kind: &str, properties: &[String]) -> String {
-    let properties = properties.join(",");
+    let properties = joined(properties, ",");
     format!(r#""type":{kind},"additionalProperties":false,"properties":{{{properties}}}"#)
 }
 
@@ -70,7 +70,8 @@ pub(super) fn group_schema(group: &dyn Group) -> String {
 
 fn property(name: &str, doc: &str, setting: &dyn Setting) -> String {
     let default = setting.written().map_or(String::new(), |value| format!(r#","default":{value}"#));
-    let doc = quoted(doc.trim());
+    // A doc comment begins with the space behind its slashes.
+    let doc = quoted(doc.strip_prefix(' ').unwrap_or(doc));
     format!(r#""{name}":{{{}{default},"description":{doc}}}"#, setting.schema())
 }
 
