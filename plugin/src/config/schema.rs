@@ -12,8 +12,10 @@ use super::{
 };
 
 const OVERRIDES_DOC: &str = "Policies of tools, by exact name or by pattern (`*` stands for any run \
-    of characters, `?` for one). Each says what differs from the rest of the configuration. A tool \
-    has one of them: that of its exact name, else that of the pattern with the most literal characters.";
+    of characters, `?` for one), with the name of an upstream and a slash before it or without. A \
+    tool has one of them: that of its exact name, else that of the pattern with the most literal \
+    characters. A pattern says what differs from the rest of the configuration, a name what \
+    differs from the pattern that covers it.";
 
 /// The JSON Schema (draft 2020-12) of a configuration, as JSON text. The
 /// defaults are those of the `compatible` profile; the description of
