@@ -9,10 +9,10 @@ use crate::{
     budget::{Owner, Terms, Tokens},
     config::{NestedRetries, Policy, ReplaySafety, TrustedUpstreams},
     context::{Context, Known, OuterAttempts},
-    delay::Delay,
+    delay::{Delay, Span},
     detect::{Detection, Failure, Wish},
     replay,
-    state::{Kind, State},
+    state::{Attempted, Kind, State},
     verdict::{Stop, Verdict},
 };
 
@@ -45,10 +45,12 @@ pub struct Rules<'a> {
 }
 
 /// Decides about one attempt and updates the state of its call: a retry keeps
-/// it, everything else ends the call and drops it.
+/// it, everything else ends the call and drops it. `answered`: the upstream did
+/// what it was asked for, well or badly, and so took the time that it takes.
 #[inline]
 pub fn decide(
     invocation: Invocation,
+    answered: bool,
     detection: Detection,
     rules: &Rules<'_>,
     state: &mut State,
@@ -59,7 +61,16 @@ pub fn decide(
     let policy = rules.policy;
     state.evict_expired(kind, now);
     let usual = match time_left {
-        Some(_) if policy.deadline_fit => state.times.learn(kind, &target, context.took(), now),
+        Some(_) if policy.deadline_fit => {
+            let upstream = if known.upstream { context.upstream() } else { None };
+            let tool = (kind == Kind::Tool).then_some(&*target);
+            let of = Attempted { upstream: upstream.as_deref().unwrap_or_default(), tool };
+            // What was given up, never sent or turned away says nothing of how long it takes.
+            match answered {
+                true => state.times.learn(of, context.took(), now),
+                false => state.times.usual(of),
+            }
+        }
         _ => Millis(0),
     };
     let budget = policy.budget.as_ref().map(|terms| {
@@ -107,11 +118,15 @@ pub fn decide(
     let delay = match refusal {
         Some(why) => Err(why),
         None => {
-            let mut delay = policy.backoff.draw(failures - 1, call.last_delay, rng);
-            if let Some(Wish::Wait(pushback)) = failure.wish {
-                delay = policy.backoff.not_before(pushback, delay, rng);
+            let time = Time { left: time_left, usual };
+            let delay = time.draw(policy.backoff.span(failures - 1, call.last_delay), rng);
+            match failure.wish {
+                Some(Wish::Wait(pushback)) => delay.and_then(|delay| {
+                    let later = time.draw(policy.backoff.span_after(pushback), rng)?;
+                    Ok(delay.or_later(later))
+                }),
+                _ => delay,
             }
-            in_time(delay, usual, time_left)
         }
     };
     match delay {
@@ -189,13 +204,26 @@ pub fn retries(policy: &Policy, context: &impl Context) -> u32 {
     }
 }
 
-/// Holds a delay, and the attempt after it, against the deadline.
-#[inline]
-fn in_time(delay: Delay, usual: Millis, time_left: Option<Millis>) -> Result<Delay, Stop> {
-    match time_left {
-        Some(left) if delay.drawn >= left => Err(Stop::DeadlineTooClose),
-        Some(left) if delay.drawn.0 + usual.0 > left.0 => Err(Stop::AttemptWouldNotFit),
-        _ => Ok(delay),
+/// What a delay, and the attempt after it, have to fit into.
+#[derive(Clone, Copy)]
+struct Time {
+    left: Option<Millis>,
+    usual: Millis,
+}
+
+impl Time {
+    /// One of these delays, drawn among those that fit: a shorter wait than
+    /// chance would have had it is better than none.
+    #[inline]
+    fn draw(self, span: Span, rng: &mut impl Rng) -> Result<Delay, Stop> {
+        let Some(left) = self.left else { return Ok(span.draw(rng)) };
+        // An attempt takes a moment, whatever is usual.
+        let room = left.since(self.usual.max(Millis(1)));
+        match span.within(room) {
+            Some(span) => Ok(span.draw(rng)),
+            None if span.least < left => Err(Stop::AttemptWouldNotFit),
+            None => Err(Stop::DeadlineTooClose),
+        }
     }
 }
 

@@ -87,41 +87,38 @@ impl Backoff {
         Millis(micros / 1_000)
     }
 
-    /// The delay before the next attempt, after `earlier` retries of this
-    /// call, the last of which waited for `last`.
+    /// From when to when the next attempt may come, after `earlier` retries of
+    /// this call, the last of which waited for `last`.
     #[inline]
-    pub fn draw(&self, earlier: u32, last: Option<Millis>, rng: &mut impl Rng) -> Delay {
-        let ceiling = match self.jitter {
+    #[must_use]
+    pub fn span(&self, earlier: u32, last: Option<Millis>) -> Span {
+        let most = match self.jitter {
             // As published: drawn up to three times the last delay, then cut at the cap.
             Jitter::Decorrelated => {
-                let widest =
-                    Millis(last.unwrap_or(self.base).0.saturating_mul(3)).min(Millis::HOUR);
-                let drawn = between(self.base, widest.max(self.base), rng).min(self.cap);
-                return Delay { drawn, ceiling: widest.clamp(self.base, self.cap) };
+                let widest = last.unwrap_or(self.base).0.saturating_mul(3);
+                let most = Millis(widest).min(Millis::HOUR).max(self.base);
+                return Span { least: self.base, most, cut: self.cap };
             }
             _ => self.ceiling(earlier),
         };
         let least = match self.jitter {
-            Jitter::None => ceiling,
+            Jitter::None => most,
             Jitter::Full | Jitter::Decorrelated => Millis(1),
-            Jitter::Equal => Millis(ceiling.0.div_ceil(2)),
+            Jitter::Equal => Millis(most.0.div_ceil(2)),
         };
-        Delay { drawn: between(least, ceiling, rng), ceiling }
+        Span { least, most, cut: most }
     }
 
-    /// The same delay, but not before the upstream asked to be left alone:
-    /// `pushback`, plus up to a sixth of it, or the base if that is more, so that
-    /// not all come back together: who was told the same time by the same window
-    /// would make the same peak again.
-    /// Never longer than an hour, which `pushback` must not be either.
-    pub fn not_before(&self, pushback: Millis, delay: Delay, rng: &mut impl Rng) -> Delay {
+    /// The same after the upstream asked to wait for `pushback`, which is at
+    /// most an hour: not before it, and up to a sixth of it later, or the base
+    /// if that is more, so that not all come back together. Those that one
+    /// window turned away at one time would make the same peak again.
+    #[must_use]
+    pub fn span_after(&self, pushback: Millis) -> Span {
         let latest = self.latest(pushback);
-        let drawn = delay.drawn.max(between(pushback, latest, rng));
-        Delay { drawn, ceiling: delay.ceiling.max(latest) }
+        Span { least: pushback, most: latest, cut: latest }
     }
-}
 
-impl Backoff {
     /// The latest time at which anybody comes back who was asked to stay away so long.
     #[must_use]
     pub fn latest(&self, pushback: Millis) -> Millis {
@@ -129,6 +126,43 @@ impl Backoff {
             Jitter::None => pushback,
             _ => Millis(pushback.0 + self.base.0.max(pushback.0 / 6)).min(Millis::HOUR),
         }
+    }
+}
+
+/// The times of which one is drawn, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The shortest of them.
+    pub least: Millis,
+    most: Millis,
+    /// What is drawn beyond it is this long.
+    cut: Millis,
+}
+
+impl Span {
+    /// Those of them that are at most `room`; none if there is none.
+    #[must_use]
+    #[inline]
+    pub fn within(self, room: Millis) -> Option<Self> {
+        if room >= self.most.min(self.cut) {
+            return Some(self);
+        }
+        (self.least <= room).then_some(Self { least: self.least, most: room, cut: room })
+    }
+
+    /// One of them.
+    #[inline]
+    pub fn draw(self, rng: &mut impl Rng) -> Delay {
+        let drawn = between(self.least, self.most, rng).min(self.cut);
+        Delay { drawn, ceiling: self.most.min(self.cut) }
+    }
+}
+
+impl Delay {
+    /// The longer of two.
+    #[must_use]
+    pub fn or_later(self, other: Self) -> Self {
+        Self { drawn: self.drawn.max(other.drawn), ceiling: self.ceiling.max(other.ceiling) }
     }
 }
 
@@ -181,10 +215,26 @@ mod tests {
         fn a_delay_is_at_least_one_and_at_most_its_ceiling_at_any_attempt_number(
             backoff in any_backoff(), earlier: u32, last in prop::option::of(0..=Millis::HOUR.0), seed: u64,
         ) {
-            let delay = backoff.draw(earlier, last.map(Millis), &mut Pcg32::seed_from_u64(seed));
+            let delay = backoff.span(earlier, last.map(Millis)).draw(&mut Pcg32::seed_from_u64(seed));
             prop_assert!(delay.drawn.0 >= 1);
             prop_assert!(delay.drawn <= delay.ceiling);
             prop_assert!(delay.ceiling <= backoff.cap());
+        }
+
+        #[test]
+        fn what_is_drawn_inside_a_room_fits_it_and_only_what_cannot_is_refused(
+            backoff in any_backoff(), earlier in 0..12_u32, last in prop::option::of(1..=Millis::HOUR.0),
+            room in 0..=Millis::HOUR.0, seed: u64,
+        ) {
+            let span = backoff.span(earlier, last.map(Millis));
+            match span.within(Millis(room)) {
+                Some(inside) => {
+                    let delay = inside.draw(&mut Pcg32::seed_from_u64(seed));
+                    prop_assert!(span.least <= delay.drawn && delay.drawn <= delay.ceiling);
+                    prop_assert!(delay.ceiling.0 <= room);
+                }
+                None => prop_assert!(span.least.0 > room),
+            }
         }
 
         #[test]
@@ -197,7 +247,7 @@ mod tests {
             base in 1..10_000_u64, earlier in 0..12_u32, seed: u64,
         ) {
             let backoff = Backoff::new(Millis(base), Millis::HOUR, 2_000, Jitter::Equal).unwrap();
-            let delay = backoff.draw(earlier, None, &mut Pcg32::seed_from_u64(seed));
+            let delay = backoff.span(earlier, None).draw(&mut Pcg32::seed_from_u64(seed));
             prop_assert!(delay.drawn.0 * 2 >= delay.ceiling.0);
         }
 
@@ -206,7 +256,7 @@ mod tests {
             base in 1..1_000_u64, last in 1..=Millis::HOUR.0, seed: u64,
         ) {
             let backoff = Backoff::new(Millis(base), Millis::HOUR, 2_000, Jitter::Decorrelated).unwrap();
-            let drawn = backoff.draw(1, Some(Millis(last)), &mut Pcg32::seed_from_u64(seed)).drawn.0;
+            let drawn = backoff.span(1, Some(Millis(last))).draw(&mut Pcg32::seed_from_u64(seed)).drawn.0;
             prop_assert!(drawn >= base);
             prop_assert!(drawn <= (last * 3).max(base).min(Millis::HOUR.0));
         }
@@ -216,8 +266,8 @@ mod tests {
             backoff in any_backoff(), pushback in 0..=Millis::HOUR.0, earlier in 0..12_u32, seed: u64,
         ) {
             let mut rng = Pcg32::seed_from_u64(seed);
-            let delay = backoff.draw(earlier, None, &mut rng);
-            let later = backoff.not_before(Millis(pushback), delay, &mut rng);
+            let delay = backoff.span(earlier, None).draw(&mut rng);
+            let later = delay.or_later(backoff.span_after(Millis(pushback)).draw(&mut rng));
             prop_assert!(later.drawn.0 >= pushback.max(1) && later.drawn >= delay.drawn);
             prop_assert!(later.drawn.0 <= delay.drawn.0.max(pushback + backoff.base().0.max(pushback / 6)));
             prop_assert!(later.drawn <= later.ceiling && later.ceiling <= Millis::HOUR);
@@ -244,7 +294,7 @@ mod tests {
         let mut rng = Pcg32::seed_from_u64(7);
         let mut seen = [0_u32; 5];
         for _ in 0..40_000 {
-            seen[usize::try_from(backoff.draw(0, None, &mut rng).drawn.0).unwrap()] += 1;
+            seen[usize::try_from(backoff.span(0, None).draw(&mut rng).drawn.0).unwrap()] += 1;
         }
         assert_eq!(seen[0], 0);
         for count in &seen[1..] {

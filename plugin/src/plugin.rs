@@ -1,6 +1,6 @@
 //! One instance of the plugin: a configuration, the state of its calls, and chance.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 use rand_core::SeedableRng;
 use rand_pcg::Pcg32;
@@ -11,7 +11,7 @@ use crate::{
     decide::{Invocation, Rules, decide, retries},
     detect::{Content, Outcome, detect},
     state::{Kind, State},
-    stats::{Decisions, Metric},
+    stats::{Decisions, Metric, add},
     verdict::Verdict,
 };
 
@@ -76,14 +76,19 @@ impl RetryPlugin {
     ) -> Option<Verdict> {
         let Config { policies, trusted, retry_resources, .. } = &mut self.config;
         let policy = match invocation.kind {
-            Kind::Tool => policies.of(&invocation.target),
+            Kind::Tool => {
+                let asked = policies.by_upstream() && invocation.known.upstream;
+                let upstream = if asked { gateway.upstream() } else { None };
+                policies.of(&invocation.target, upstream.as_deref())
+            }
             Kind::Resource if *retry_resources => policies.base(),
             Kind::Resource => return None,
         };
         let rules = Rules { policy, trusted };
+        let answered = outcome.is_answer();
         let detection = detect(outcome, gateway, invocation.known, rules.policy);
-        let verdict =
-            decide(invocation, detection, &rules, &mut self.state, &mut self.rng, gateway);
+        let (state, rng) = (&mut self.state, &mut self.rng);
+        let verdict = decide(invocation, answered, detection, &rules, state, rng, gateway);
         self.decisions.count(&verdict);
         Some(verdict)
     }
@@ -91,7 +96,11 @@ impl RetryPlugin {
     /// The most retries that a call gets.
     pub fn retries(&mut self, kind: Kind, target: &str, gateway: &impl Context) -> Retries {
         match kind {
-            Kind::Tool => Retries(retries(self.config.policies.of(target), gateway)),
+            Kind::Tool => {
+                let policies = &mut self.config.policies;
+                let upstream = if policies.by_upstream() { gateway.upstream() } else { None };
+                Retries(retries(policies.of(target, upstream.as_deref()), gateway))
+            }
             Kind::Resource if self.config.retry_resources => Retries(retries(self.base(), gateway)),
             Kind::Resource => Retries(0),
         }
@@ -115,17 +124,15 @@ impl RetryPlugin {
     pub fn stats(&self) -> Vec<Metric> {
         let mut metrics = self.decisions.metrics();
         let evicted = self.state.evicted();
-        let mut gauge =
-            |name: &str, value| metrics.push(Metric { name: String::from(name), value });
-        gauge("calls.tracked", u64::from(self.state.len()));
-        gauge("calls.capacity", u64::from(self.state.capacity()));
-        gauge("calls.expired", evicted.expired);
-        gauge("calls.displaced", evicted.displaced);
+        add(&mut metrics, "calls.", "tracked", u64::from(self.state.len()));
+        add(&mut metrics, "calls.", "capacity", u64::from(self.state.capacity()));
+        add(&mut metrics, "calls.", "expired", evicted.expired);
+        add(&mut metrics, "calls.", "displaced", evicted.displaced);
         let budgets = self.state.budgets.levels();
-        gauge("budget.buckets", budgets.buckets);
-        gauge("budget.drained", budgets.drained);
-        gauge("budget.tokens_capacity", budgets.size.in_thousandths() / 1_000);
-        gauge("budget.tokens_left", budgets.left.in_thousandths() / 1_000);
+        add(&mut metrics, "budget.", "buckets", budgets.buckets);
+        add(&mut metrics, "budget.", "drained", budgets.drained);
+        add(&mut metrics, "budget.", "tokens_capacity", budgets.size.in_thousandths() / 1_000);
+        add(&mut metrics, "budget.", "tokens_left", budgets.left.in_thousandths() / 1_000);
         metrics
     }
 }

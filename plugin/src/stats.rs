@@ -1,6 +1,6 @@
 //! How often each decision was taken.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use crate::{
     reason::Reason,
@@ -34,10 +34,20 @@ impl Decisions {
     }
 
     pub(crate) fn metrics(&self) -> Vec<Metric> {
-        let by_reason = Reason::NAMES.iter().zip(self.by_reason);
-        let named =
-            by_reason.map(|(reason, value)| Metric { name: format!("decisions.{reason}"), value });
-        let calls = [("calls.forgotten", self.forgotten), ("calls.recovered", self.recovered)];
-        named.chain(calls.map(|(name, value)| Metric { name: name.into(), value })).collect()
+        let mut metrics = Vec::with_capacity(Reason::NAMES.len() + 10);
+        for (reason, value) in Reason::NAMES.iter().zip(self.by_reason) {
+            add(&mut metrics, "decisions.", reason, value);
+        }
+        add(&mut metrics, "calls.", "forgotten", self.forgotten);
+        add(&mut metrics, "calls.", "recovered", self.recovered);
+        metrics
     }
+}
+
+/// Adds one that is called by its group and its name there.
+#[inline(never)]
+pub(crate) fn add(metrics: &mut Vec<Metric>, group: &str, name: &str, value: u64) {
+    let mut full = String::from(group);
+    full.push_str(name);
+    metrics.push(Metric { name: full, value });
 }

@@ -8,7 +8,7 @@ use std::{env, fmt::Write, fs, path::PathBuf};
 use serde_json::{Map, Value};
 
 use super::schema;
-use crate::plugin_under_test::try_start;
+use crate::plugin_under_test::{start, try_start};
 
 const BEGIN: &str = "<!-- reference -->\n";
 const END: &str = "<!-- /reference -->";
@@ -92,6 +92,9 @@ fn allowed(property: &Value) -> String {
             None => "list of texts".to_owned(),
         },
         Value::String(kind) if kind == "object" => "object: name or pattern to keys".to_owned(),
+        Value::Array(kinds) if kinds.iter().any(|kind| kind == "array") => {
+            "list of signals, `null`".to_owned()
+        }
         Value::Array(_) => "`true`, `false`, `null`".to_owned(),
         other => panic!("no words for {other}"),
     }
@@ -161,4 +164,33 @@ fn every_feature_has_an_example() {
             assert!(examples.contains(&format!("\"{key}\"")), "{key}");
         }
     }
+}
+
+#[test]
+fn every_reason_against_a_retry_is_explained_with_the_key_that_changes_it() {
+    const FOR_A_RETRY: [&str; 9] = [
+        "tool_error",
+        "structured_error",
+        "text_error",
+        "retryable_status",
+        "timed_out",
+        "transport_failed",
+        "rpc_error",
+        "transient",
+        "throttled",
+    ];
+    let text = fs::read_to_string(document()).expect("the document");
+    let (_, behind) = text.split_once("## Why was my call not retried?").expect("the section");
+    let (section, _) = behind.split_once("\n## ").expect("its end");
+    let first_columns =
+        section.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next());
+    let mut explained: Vec<_> = first_columns.flat_map(|names| names.split('`')).collect();
+    explained.retain(|word| word.contains(|char: char| char.is_ascii_lowercase()));
+    explained.retain(|word| word.trim() != "reason");
+    explained.sort_unstable();
+    let metrics = start("null").stats().expect("stats");
+    let reasons = metrics.iter().filter_map(|metric| metric.name.strip_prefix("decisions."));
+    let mut against: Vec<_> = reasons.filter(|reason| !FOR_A_RETRY.contains(reason)).collect();
+    against.sort_unstable();
+    assert_eq!(explained, against);
 }

@@ -109,7 +109,12 @@ fn keeps_the_contract(verdict: &Verdict, outcome: &Outcome, attempt: u32, traced
         && verdict.metadata.is_none_or(|told| {
             (told.retry_count, told.retry_delay_ms) == (verdict.failures, verdict.retry_delay_ms)
         });
-    asks == retries && (if retries { retry } else { no_retry }) && metadata
+    let class = match verdict.reason {
+        Reason::Succeeded => verdict.class == Class::Succeeded && !verdict.not_executed,
+        Reason::Other => verdict.class != Class::Succeeded || !verdict.not_executed,
+        _ => verdict.class != Class::Succeeded,
+    };
+    asks == retries && (if retries { retry } else { no_retry }) && metadata && class
 }
 
 /// The verdict in these bytes, as the canonical ABI lays it out; none if there is none.

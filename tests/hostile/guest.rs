@@ -151,11 +151,14 @@ fn encode(module: &str) -> Vec<u8> {
 }
 
 /// A `result<verdict, hook-error>`.
+#[derive(Clone, Copy)]
 pub struct Verdict {
     pub delay_ms: u64,
     pub reason: u8,
     pub failures: u32,
     pub ceiling_ms: u64,
+    pub class: u8,
+    pub not_executed: bool,
     /// `retry-count` and `retry-delay-ms` of the metadata.
     pub metadata: Option<(u32, u64)>,
 }
@@ -163,11 +166,21 @@ pub struct Verdict {
 /// `reason` in the order of the contract.
 pub const TOOL_ERROR: u8 = 0;
 pub const SUCCEEDED: u8 = 9;
+/// `class` in the order of the contract.
+pub const TRANSIENT: u8 = 1;
 
 impl Verdict {
     /// Asks for a retry after so long.
     pub const fn retry(delay_ms: u64) -> Self {
-        Self { delay_ms, reason: TOOL_ERROR, failures: 1, ceiling_ms: delay_ms, metadata: None }
+        Self {
+            delay_ms,
+            reason: TOOL_ERROR,
+            failures: 1,
+            ceiling_ms: delay_ms,
+            class: TRANSIENT,
+            not_executed: false,
+            metadata: None,
+        }
     }
 
     /// The guest that gives this verdict to the target `bad`.
@@ -177,6 +190,8 @@ impl Verdict {
         bytes[16] = self.reason;
         bytes[20..24].copy_from_slice(&self.failures.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.ceiling_ms.to_le_bytes());
+        bytes[32] = self.class;
+        bytes[33] = u8::from(self.not_executed);
         if let Some((count, delay_ms)) = self.metadata {
             bytes[56] = 1;
             bytes[64..68].copy_from_slice(&count.to_le_bytes());

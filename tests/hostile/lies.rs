@@ -43,6 +43,52 @@ fn retry_of(outcome: Outcome, attempt: u32) -> Violation {
 const HOUR: u64 = 3_600_000;
 
 #[test]
+fn a_class_against_its_reason_is_refused() {
+    // By their places in the contract: reasons, and the classes that go with each.
+    const SUCCESS: &[u8] = &[0];
+    const FAILED: &[u8] = &[1, 2, 4];
+    const THROTTLED: &[u8] = &[2];
+    const PERMANENT: &[u8] = &[3];
+    const UNKNOWN: &[u8] = &[4];
+    let stop = Verdict { delay_ms: 0, ceiling_ms: 0, ..Verdict::retry(0) };
+    for (reason, classes) in [
+        (8, THROTTLED),
+        (SUCCEEDED, SUCCESS),
+        (10, PERMANENT),
+        (11, PERMANENT),
+        (12, FAILED),
+        (16, PERMANENT),
+        (17, UNKNOWN),
+        (18, FAILED),
+        (26, FAILED),
+        (30, PERMANENT),
+    ] {
+        let shape = if reason == 8 { Verdict::retry(5) } else { Verdict { reason, ..stop } };
+        for class in 0..=4 {
+            let verdict = Verdict { reason, class, ..shape };
+            let invocation = Invocation {
+                target: BAD,
+                request_id: "1",
+                attempt: 1,
+                now_ms: 0,
+                time_left_ms: None,
+                known: Known::empty(),
+            };
+            let plugin = start(&verdict.guest());
+            let (hook, background) = (Hook::ToolPostInvoke, Background::none());
+            let answer = plugin.judge(hook, invocation, &Outcome::TimedOut, background);
+            let right = classes.contains(&class);
+            assert_eq!(answer.is_ok(), right, "reason {reason}, class {class}: {answer:?}");
+            if let Err(failure) = answer {
+                assert!(matches!(rejected(failure), Violation::WrongClass { .. }));
+            }
+        }
+    }
+    let unsent = Verdict { reason: SUCCEEDED, class: 0, failures: 0, not_executed: true, ..stop };
+    assert!(matches!(lie(&unsent), Violation::WrongClass { .. }));
+}
+
+#[test]
 fn a_delay_above_the_maximum_is_refused() {
     for delay_ms in [HOUR + 1, u64::MAX] {
         assert_eq!(

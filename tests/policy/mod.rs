@@ -15,6 +15,7 @@ mod reconfigure;
 mod replay_safety;
 mod resources;
 mod shadow;
+mod signals;
 mod situations;
 mod stats;
 

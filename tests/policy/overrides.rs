@@ -1,8 +1,9 @@
 //! Which policy a tool has.
 
-use host_harness::sandbox::Plugin;
+use host_harness::{gateway::CallContext, sandbox::Plugin};
 
-use crate::plugin_under_test::{FAILED, invocation, issues, judge_outcome, start};
+use super::around;
+use crate::plugin_under_test::{FAILED, invocation, issues, judge_outcome, judge_with, start};
 
 /// How often a call of this tool is retried.
 fn retries(plugin: &Plugin, tool: &str) -> usize {
@@ -99,4 +100,67 @@ fn a_wrong_override_is_named_down_to_its_last_key() {
             ),
         ]
     );
+}
+
+/// How often a call of this tool of this upstream is retried.
+fn retries_of(plugin: &Plugin, upstream: &str, tool: &str) -> usize {
+    let retried = (0..12).take_while(|_| {
+        let context = CallContext { upstream: Some(upstream.to_owned()), ..CallContext::default() };
+        judge_with(plugin, invocation(tool, "1"), &FAILED, around(context)).retry_delay_ms > 0
+    });
+    retried.count()
+}
+
+#[test]
+fn an_override_may_name_an_upstream_before_its_tool() {
+    let plugin = start(
+        r#"{"max_retries": 1, "tool_overrides": {
+            "search": {"max_retries": 2},
+            "*/list_*": {"max_retries": 3},
+            "github/*": {"max_retries": 4},
+            "github/search": {"max_retries": 5},
+            "git*": {"max_retries": 6}
+        }}"#,
+    );
+    for (upstream, tool, expected) in [
+        ("github", "search", 5),
+        ("gitlab", "search", 2),
+        ("github", "other", 4),
+        ("gitlab", "other", 1),
+        ("gitlab", "list_issues", 3),
+        // A pattern without a slash speaks of tools alone.
+        ("gitlab", "git_log", 6),
+        ("gitlab", "x/search", 1),
+    ] {
+        // Twice: searched for, then remembered.
+        for _ in 0..2 {
+            assert_eq!(retries_of(&plugin, upstream, tool), expected, "{upstream}/{tool}");
+        }
+    }
+    // Without a name only what speaks of tools applies; and a tool may have a slash in its own.
+    assert_eq!((retries(&plugin, "search"), retries(&plugin, "other")), (2, 1));
+    assert_eq!(retries(&plugin, "github/search"), 5);
+}
+
+#[test]
+fn a_name_inherits_from_the_most_specific_pattern_that_covers_it() {
+    let plugin = start(
+        r#"{"profile": "safe", "retry_unclassified": true, "tool_overrides": {
+            "pay_now": {"idempotent": false},
+            "get_user": {"max_retries": 1},
+            "get_*": {"idempotent": true, "max_retries": 2},
+            "*": {"max_retries": 4},
+            "crm/get_user": {"backoff_base_ms": 1},
+            "crm/*": {"idempotent": true, "max_retries": 5},
+            "crm/put": {"backoff_base_ms": 1}
+        }}"#,
+    );
+    // Marked by the pattern, bounded by itself.
+    assert_eq!(retries_of(&plugin, "a", "get_user"), 1);
+    assert_eq!(retries_of(&plugin, "a", "get_team"), 2);
+    assert_eq!(retries_of(&plugin, "a", "pay_now"), 0);
+    // An upstream's tool inherits from the tool, and that from its pattern.
+    assert_eq!(retries_of(&plugin, "crm", "get_user"), 1);
+    assert_eq!(retries_of(&plugin, "crm", "put"), 5);
+    assert_eq!(retries_of(&plugin, "a", "put"), 0, "nobody marked it");
 }

@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// Plugins in the order of their priority. Each that has to do with a call is
-/// asked; the largest delay wins, and one that breaks is left out, unless its
-/// calls are to fail with it ([`FailPolicy::Closed`]).
+/// asked; a veto wins, then the largest delay, and one that breaks is left out,
+/// unless its calls are to fail with it ([`FailPolicy::Closed`]).
 pub struct Chain(Vec<Member>);
 
 /// One plugin of a [`Chain`].
@@ -74,28 +74,41 @@ impl Chain {
     }
 }
 
-/// Which of two verdicts counts. Of two that ask for nothing a shadow's: its
-/// plugin still remembers the call, and the gateway has to see to that.
+/// Whether a verdict says that the call must not be made again, and not only
+/// that its plugin sees no use in it.
+const fn is_veto(verdict: &Verdict) -> bool {
+    matches!(verdict.reason, Reason::NotReplaySafe | Reason::Continuation | Reason::Refused)
+}
+
+/// Which of two verdicts counts: a veto, else the larger delay. Of two that ask
+/// for nothing a shadow's: its plugin still remembers the call, and the gateway
+/// has to see to that.
 fn stronger(one: Verdict, other: Verdict) -> Verdict {
-    let rank = |verdict: &Verdict| (verdict.retry_delay_ms, verdict.reason == Reason::Shadow);
+    let rank = |verdict: &Verdict| {
+        (is_veto(verdict), verdict.retry_delay_ms, verdict.reason == Reason::Shadow)
+    };
     if rank(&other) > rank(&one) { other } else { one }
 }
 
 /// What the plugins that were asked so far come to.
 struct Gathered {
     strongest: Option<Verdict>,
+    /// Whether a plugin remembers the call: it asked for a retry, or would have.
+    remembered: bool,
     failure: HookFailure,
 }
 
 impl Gathered {
     const fn nothing() -> Self {
-        Self { strongest: None, failure: HookFailure::Refused(HookError::Unsupported) }
+        let failure = HookFailure::Refused(HookError::Unsupported);
+        Self { strongest: None, remembered: false, failure }
     }
 
     /// Takes one plugin's answer. An error ends the call, whatever the others say.
     fn take(&mut self, member: &Member, answer: Judged) -> Result<(), (HookFailure, FailPolicy)> {
         match answer {
             Ok(verdict) => {
+                self.remembered |= verdict.retry_delay_ms > 0 || verdict.reason == Reason::Shadow;
                 self.strongest = Some(match self.strongest.take() {
                     Some(before) => stronger(before, verdict),
                     None => verdict,
@@ -117,7 +130,18 @@ impl Gathered {
         Ok(())
     }
 
-    fn end(self) -> Judged {
+    /// What it comes to. Where a veto ends the call, the plugins of the `chain`
+    /// that remember it for a retry forget it.
+    fn end(
+        self,
+        chain: &Chain,
+        hook: Hook,
+        call: &Invocation<'_>,
+        context: &CallContext,
+    ) -> Judged {
+        if self.remembered && self.strongest.as_ref().is_some_and(is_veto) {
+            chain.forget(hook, call.target, call.request_id, context);
+        }
         self.strongest.ok_or((self.failure, FailPolicy::Open))
     }
 }
@@ -166,7 +190,7 @@ impl RetryHook for Chain {
             let answer = answer.map_err(|failure| (failure, plugin.fail_policy()));
             gathered.take(member, answer).map_err(|(failure, _)| failure)?;
         }
-        gathered.end().map_err(|(failure, _)| failure)
+        gathered.end(self, hook, &invocation, &context).map_err(|(failure, _)| failure)
     }
 
     fn decide<'a>(
@@ -200,12 +224,12 @@ impl RetryHook for Chain {
                                 gathered.take(member, answer.wait().await)?;
                             }
                         }
-                        gathered.end()
+                        gathered.end(self, hook, &invocation, &background.context)
                     });
                 }
             }
         }
-        Decision::Made(gathered.end())
+        Decision::Made(gathered.end(self, hook, &invocation, &background.context))
     }
 
     /// The strictest of all. Which one counts for a call is for the plugin to

@@ -85,6 +85,26 @@ fn the_largest_delay_wins_and_a_broken_plugin_is_left_out() {
 }
 
 #[test]
+fn a_veto_outranks_every_retry_and_the_others_forget_the_call() {
+    for reason in [Reason::NotReplaySafe, Reason::Continuation, Reason::Refused] {
+        let guard = Arc::new(Says(Some((0, reason)), AtomicU32::new(0)));
+        let lax = says(5_000);
+        for order in [[&lax, &guard], [&guard, &lax]] {
+            let chain = Chain::new(order.map(|one| member(one, vec![])).into());
+            let verdict = judge(&chain, Hook::ToolPostInvoke, "t").expect("a verdict");
+            assert_eq!(verdict, (0, reason));
+        }
+        assert_eq!(lax.1.load(Ordering::SeqCst), 2, "once for each order");
+    }
+    // To see no use in a retry is no veto.
+    let silent = Arc::new(Says(Some((0, Reason::HintsSilent)), AtomicU32::new(0)));
+    let lax = says(5);
+    let chain = Chain::new([&silent, &lax].map(|one| member(one, vec![])).into());
+    assert_eq!(judge(&chain, Hook::ToolPostInvoke, "t").expect("a verdict").0, 5);
+    assert_eq!(lax.1.load(Ordering::SeqCst), 0);
+}
+
+#[test]
 fn a_shadow_among_refusals_counts_so_that_its_state_is_seen_to() {
     let shadow = Arc::new(Says(Some((0, Reason::Shadow)), AtomicU32::new(0)));
     let members = [&says(0), &shadow, &says(0)].map(|one| member(one, vec![]));

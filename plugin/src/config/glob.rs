@@ -7,6 +7,17 @@ pub(super) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
+/// Whether a name or a pattern may name the upstream of a tool as well: `upstream/tool`.
+pub(super) fn speaks_of_an_upstream(text: &str) -> bool {
+    text.contains('/')
+}
+
+/// Whether a pattern covers a tool, by its name or, if the pattern has a slash,
+/// by its `full` name with its upstream's before it.
+pub(super) fn covers(pattern: &str, tool: &str, full: &str) -> bool {
+    fits(pattern, tool) || (speaks_of_an_upstream(pattern) && fits(pattern, full))
+}
+
 /// Whether `name` as a whole fits `pattern`. Takes time in the product of
 /// their lengths at the worst: one star is tried again, never two.
 pub(super) fn fits(pattern: &str, name: &str) -> bool {

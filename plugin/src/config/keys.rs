@@ -1,7 +1,7 @@
 //! Every key of the configuration: its kind, its default, and what it does.
 //! The texts are the schema's, and through it the reference's.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::{
     Issue, NestedRetries, Profile, ReplaySafety,
@@ -44,11 +44,11 @@ settings! {
         /// How a delay is drawn below its bound: `full` from 1 ms on, `equal` from the half on, `decorrelated` between the base and three times the last delay, `none` not at all. `true` is `full`, `false` is `none`.
         jitter: JitterSwitch = JitterSwitch(Jitter::Full),
         /// Status codes that are worth a retry: numbers, ranges like "500..599", classes like "5xx".
-        retry_on_status: Statuses = Statuses(numbers([429, 500, 502, 503, 504])),
+        retry_on_status: Statuses = Statuses(numbers(&[429, 500, 502, 503, 504])),
         /// JSON Pointers into structuredContent (or error.data) where a status is looked for if there is no `status_code`.
         status_pointers: Pointers = Pointers(Vec::new()),
         /// JSON-RPC error codes that are worth a retry: numbers and ranges like "-32019..-32000". 0 is what the Python SDK makes of an exception in a handler. Codes that blame the request never are retried.
-        retry_on_rpc_codes: RpcCodes = RpcCodes(numbers([-32603, 0])),
+        retry_on_rpc_codes: RpcCodes = RpcCodes(numbers(&[-32603, 0])),
         /// Whether JSON in text items counts as a signal if there is no structuredContent.
         check_text_content: bool = false,
         /// What servers say in words, read by these signals first and by the shipped rules after them; `null` reads no words.
@@ -121,7 +121,7 @@ impl PolicyKeys {
             // The budget bounds what all calls together may add, so one call may try more.
             keys.max_retries = Integer(3);
             // Whatever an edge says of the server behind it, too; not 526: a bad certificate stays bad.
-            keys.retry_on_status = Statuses(Codes::new([
+            keys.retry_on_status = Statuses(Codes::new(&[
                 408..=408,
                 425..=425,
                 429..=429,
@@ -132,8 +132,8 @@ impl PolicyKeys {
                 529..=530,
             ]));
             // -32603 and 0 say nothing; the words beside them do.
-            keys.retry_on_rpc_codes = RpcCodes(numbers([]));
-            keys.signals = Signals(Some(Vec::new()));
+            keys.retry_on_rpc_codes = RpcCodes(numbers(&[]));
+            keys.signals = Signals(Some(Arc::new([])));
             keys.retry_unclassified = false;
             keys.replay_safety = ReplaySafety::Annotated;
             keys.pushback.honor = true;

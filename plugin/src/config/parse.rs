@@ -3,7 +3,7 @@
 use alloc::{format, string::String, vec, vec::Vec};
 
 use super::{
-    Config, Issue, Overrides, Policy, Retries, TrustedUpstreams,
+    Config, Issue, Overrides, Policy, Retries, TrustedUpstreams, glob,
     issue::{entry, listed, member, shown},
     json::{Members, Value},
     keys::{PolicyKeys, RootKeys},
@@ -54,11 +54,11 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
     known.extend(names(&root));
     known.push(OVERRIDES);
     refuse_unknown(&members, "", &known, &mut reader.issues);
-    let sound = reader.issues.is_empty();
-    let base = reader.policy(&keys, &members, "", sound);
+    let layer = Layer { keys, own_budget: false, sound: reader.issues.is_empty() };
+    let base = reader.policy(&layer, &members, "");
     let overrides = match members.get(OVERRIDES) {
         None => Vec::new(),
-        Some(Value::Object(tools)) => reader.overrides(tools, &keys, sound),
+        Some(Value::Object(tools)) => reader.overrides(tools, &layer),
         Some(other) => {
             refuse(other, "an object of tool names", OVERRIDES, &mut reader.issues);
             Vec::new()
@@ -88,39 +88,64 @@ struct Reader {
 }
 
 impl Reader {
-    fn overrides(
-        &mut self,
-        tools: &Members,
-        base: &PolicyKeys,
-        sound_base: bool,
-    ) -> Vec<(String, Policy)> {
+    /// Each over what it inherits from, which is therefore read before it:
+    /// patterns inherit from the base, names from the most specific pattern that
+    /// covers them, and the name of an upstream's tool from that of the tool.
+    fn overrides(&mut self, tools: &Members, base: &Layer) -> Vec<(String, Policy)> {
         let mut overrides = Vec::new();
-        for (tool, value) in tools.iter() {
+        let mut patterns = Layers::new();
+        self.layers(tools, Rank::Pattern, &mut overrides, &|_| base.clone(), &mut patterns);
+        let by_pattern = |name: &str| {
+            let tool = name.split_once('/').map_or(name, |(_, tool)| tool);
+            let covering = patterns.iter().filter(|(pattern, _)| glob::covers(pattern, tool, name));
+            let specific = covering.reduce(|one, other| {
+                if glob::specificity(other.0) < glob::specificity(one.0) { other } else { one }
+            });
+            specific.map_or(base, |(_, layer)| layer).clone()
+        };
+        let (mut names, mut last) = (Layers::new(), Layers::new());
+        self.layers(tools, Rank::Tool, &mut overrides, &by_pattern, &mut names);
+        let by_name = |name: &str| {
+            let tool = name.split_once('/').map(|(_, tool)| tool);
+            match names.iter().find(|(known, _)| Some(*known) == tool) {
+                Some((_, layer)) => layer.clone(),
+                None => by_pattern(name),
+            }
+        };
+        self.layers(tools, Rank::ToolOfUpstream, &mut overrides, &by_name, &mut last);
+        overrides
+    }
+
+    /// Reads the overrides of a rank, each over the layer that `parent` finds for it.
+    #[inline(never)]
+    fn layers<'a>(
+        &mut self,
+        tools: &'a Members,
+        rank: Rank,
+        overrides: &mut Vec<(String, Policy)>,
+        parent: &dyn Fn(&str) -> Layer,
+        read: &mut Layers<'a>,
+    ) {
+        for (tool, value) in tools.iter().filter(|(name, _)| Rank::of(name) == rank) {
             let path = entry(OVERRIDES, tool);
             let Value::Object(members) = value else {
                 refuse(value, "an object of policy keys", &path, &mut self.issues);
                 continue;
             };
             let before = self.issues.len();
-            let mut keys = base.clone();
-            apply_group(&mut keys, value, &path, &mut self.issues);
-            let sound = sound_base && self.issues.len() == before;
-            let policy = self.policy(&keys, members, &path, sound);
+            let mut layer = parent(tool);
+            apply_group(&mut layer.keys, value, &path, &mut self.issues);
+            layer.sound &= self.issues.len() == before;
+            layer.own_budget |= members.contains("budget");
+            let policy = self.policy(&layer, members, &path);
             overrides.extend(policy.map(|policy| (tool.into(), policy)));
+            read.push((tool, layer));
         }
-        overrides
     }
 
-    /// The policy that the object at `path` makes. `sound` is false if a
-    /// problem with it is known already: then the two bounds of the backoff
-    /// are not held against each other, for that would be noise.
-    fn policy(
-        &mut self,
-        keys: &PolicyKeys,
-        members: &Members,
-        path: &str,
-        sound: bool,
-    ) -> Option<Policy> {
+    /// The policy that the object at `path` makes.
+    fn policy(&mut self, layer: &Layer, members: &Members, path: &str) -> Option<Policy> {
+        let keys = &layer.keys;
         let wanted = keys.max_retries.0;
         let ceiling = self.ceiling.0;
         // An override that is silent here inherits what was said of the base already.
@@ -130,12 +155,43 @@ impl Reader {
                 format!("{wanted} is above the gateway's ceiling {ceiling}; {ceiling} is used");
             self.notices.push(Issue { path: member(path, "max_retries"), message });
         }
-        let own_budget = !path.is_empty() && members.contains("budget");
-        let policy = Policy::of(keys, self.ceiling, own_budget);
-        if policy.is_none() && sound {
+        let policy = Policy::of(keys, self.ceiling, layer.own_budget);
+        if policy.is_none() && layer.sound {
             self.issues.push(base_above_cap(keys, members, path));
         }
         policy
+    }
+}
+
+/// What an override starts from, and what others may start from after it.
+#[derive(Clone)]
+struct Layer {
+    keys: PolicyKeys,
+    own_budget: bool,
+    /// False if a problem with it is known already: then the two bounds of the
+    /// backoff are not held against each other, for that would be noise.
+    sound: bool,
+}
+
+type Layers<'a> = Vec<(&'a str, Layer)>;
+
+/// What a key of the overrides names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    Pattern,
+    Tool,
+    ToolOfUpstream,
+}
+
+impl Rank {
+    fn of(name: &str) -> Self {
+        if glob::is_pattern(name) {
+            Self::Pattern
+        } else if glob::speaks_of_an_upstream(name) {
+            Self::ToolOfUpstream
+        } else {
+            Self::Tool
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Everything that decides about one tool, in types that cannot be wrong.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::{codes::Codes, keys::PolicyKeys, setting::choice, signals::OwnSignal};
 use crate::{
@@ -82,7 +82,7 @@ pub struct Policy {
     /// `check_text_content`.
     pub text_check: TextCheck,
     /// `signals`, if words are read.
-    pub signals: Option<Vec<OwnSignal>>,
+    pub signals: Option<Arc<[OwnSignal]>>,
     /// `retry_unclassified`.
     pub retry_unclassified: bool,
     /// `replay_safety`.

@@ -5,15 +5,17 @@ use alloc::{format, string::String, vec::Vec};
 use super::{
     Profile,
     issue::member,
-    json::quoted,
+    json::{joined, quoted},
     keys::{PolicyKeys, RootKeys},
     parse::OVERRIDES,
     setting::{Group, Setting, names},
 };
 
 const OVERRIDES_DOC: &str = "Policies of tools, by exact name or by pattern (`*` stands for any run \
-    of characters, `?` for one). Each says what differs from the rest of the configuration. A tool \
-    has one of them: that of its exact name, else that of the pattern with the most literal characters.";
+    of characters, `?` for one), with the name of an upstream and a slash before it or without. A \
+    tool has one of them: that of its exact name, else that of the pattern with the most literal \
+    characters. A pattern says what differs from the rest of the configuration, a name what \
+    differs from the pattern that covers it.";
 
 /// The JSON Schema (draft 2020-12) of a configuration, as JSON text. The
 /// defaults are those of the `compatible` profile; the description of
@@ -27,7 +29,7 @@ pub fn schema() -> String {
     root_of_safe.profile = Profile::Compatible;
     differences(&RootKeys::default(), &root_of_safe, "", &mut changed);
     differences(&compatible, &PolicyKeys::of(Profile::Safe), "", &mut changed);
-    let safe = format!(" `safe` sets {}.", changed.join(", "));
+    let safe = format!(" `safe` sets {}.", joined(&changed, ", "));
 
     let mut properties = Vec::new();
     for (name, doc, setting) in RootKeys::default().keys() {
@@ -57,7 +59,7 @@ fn object(properties: &[String]) -> String {
 }
 
 fn object_of_type(kind: &str, properties: &[String]) -> String {
-    let properties = properties.join(",");
+    let properties = joined(properties, ",");
     format!(r#""type":{kind},"additionalProperties":false,"properties":{{{properties}}}"#)
 }
 
@@ -70,7 +72,8 @@ pub(super) fn group_schema(group: &dyn Group) -> String {
 
 fn property(name: &str, doc: &str, setting: &dyn Setting) -> String {
     let default = setting.written().map_or(String::new(), |value| format!(r#","default":{value}"#));
-    let doc = quoted(doc.trim());
+    // A doc comment begins with the space behind its slashes.
+    let doc = quoted(doc.strip_prefix(' ').unwrap_or(doc));
     format!(r#""{name}":{{{}{default},"description":{doc}}}"#, setting.schema())
 }
 

@@ -5,7 +5,7 @@ use alloc::{format, string::String, vec::Vec};
 use super::{
     Issue,
     issue::{MOST_LISTED, member, shown},
-    json::{Members, Value},
+    json::{Members, Value, joined},
     suggest::closest,
 };
 
@@ -83,7 +83,7 @@ pub(super) fn refuse_unknown(
         }
         let message = match closest(key, known) {
             Some(close) => format!("unknown key; did you mean `{close}`?"),
-            None => format!("unknown key; allowed here are: {}", known.join(", ")),
+            None => format!("unknown key; allowed here are: {}", joined(known, ", ")),
         };
         issues.push(Issue { path: member(path, key), message });
     }
@@ -209,7 +209,7 @@ impl<T: Choice> Setting for T {
     }
 
     fn schema(&self) -> String {
-        format!(r#""enum":["{}"]"#, Self::words().join("\",\""))
+        format!(r#""enum":["{}"]"#, joined(Self::words(), "\",\""))
     }
 
     fn written(&self) -> Option<String> {
@@ -220,5 +220,5 @@ impl<T: Choice> Setting for T {
 /// The words as a sentence wants them.
 #[inline(never)]
 pub(super) fn one_of(words: &[&str]) -> String {
-    format!("one of \"{}\"", words.join("\", \""))
+    format!("one of \"{}\"", joined(words, "\", \""))
 }

@@ -1,12 +1,12 @@
 //! `signals`: what the operator knows of how a server reports failures.
 
-use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, format, string::String, sync::Arc, vec::Vec};
 
 use super::{
     Issue,
     codes::{Codes, RpcCodes},
     issue::member,
-    json::{Members, Value, quoted},
+    json::{Members, Value, joined, quoted},
     setting::{Setting, choice, one_of, refuse, refuse_unknown},
 };
 use crate::detect::Scalar;
@@ -130,7 +130,7 @@ impl Pattern {
 
 /// None: the signals of the original plugin, and no words.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Signals(pub(super) Option<Vec<OwnSignal>>);
+pub(super) struct Signals(pub(super) Option<Arc<[OwnSignal]>>);
 
 const MATCH: [&str; 5] = ["text", "message", "code", "pointer", "equals"];
 const KEYS: [&str; 3] = ["match", "means", "without_is_error"];
@@ -151,12 +151,12 @@ impl Setting for Signals {
             signals.extend(signal(item, &format!("{path}[{index}]"), issues));
         }
         if issues.len() == before {
-            self.0 = Some(signals);
+            self.0 = Some(signals.into());
         }
     }
 
     fn schema(&self) -> String {
-        let means = Means::WORDS.join("\",\"");
+        let means = joined(Means::WORDS, "\",\"");
         format!(
             r##""type":["array","null"],"items":{{"type":"object","additionalProperties":false,"required":["match","means"],"properties":{{"match":{{"type":"object","additionalProperties":false,"minProperties":1,"properties":{{"text":{{"type":"string"}},"message":{{"type":"string"}},"code":{{"type":["integer","string","array"]}},"pointer":{{"type":"string","format":"json-pointer"}},"equals":{{"type":["string","number","boolean"]}}}}}},"means":{{"enum":["{means}"]}},"without_is_error":{{"type":"boolean"}}}}}}"##
         )
@@ -225,7 +225,7 @@ fn matched(asked: &Members, path: &str, issues: &mut Vec<Issue>) -> OwnSignal {
     let text = pattern(asked, "text", path, issues);
     let message = pattern(asked, "message", path, issues);
     let codes = asked.get("code").map(|value| {
-        let mut codes = RpcCodes(Codes::new([]));
+        let mut codes = RpcCodes(Codes::new(&[]));
         match value {
             Value::Array(_) => codes.apply(value, &member(path, "code"), issues),
             one => codes.apply(&Value::Array([one.clone()].into()), &member(path, "code"), issues),

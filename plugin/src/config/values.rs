@@ -5,7 +5,7 @@ use core::fmt::Display;
 
 use super::{
     Issue,
-    json::{Value, quoted},
+    json::{Value, joined, quoted},
     setting::{Choice, Setting, one_of, refuse},
 };
 use crate::delay::Jitter;
@@ -156,7 +156,7 @@ impl Setting for JitterSwitch {
     }
 
     fn schema(&self) -> String {
-        format!(r#""enum":[true,false,"{}"]"#, Jitter::WORDS.join("\",\""))
+        format!(r#""enum":[true,false,"{}"]"#, joined(Jitter::WORDS, "\",\""))
     }
 
     fn written(&self) -> Option<String> {
@@ -215,7 +215,7 @@ impl Setting for Names {
 /// A list of texts as JSON.
 fn texts(texts: &[String]) -> String {
     let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
-    format!("[{}]", texts.join(","))
+    format!("[{}]", joined(&texts, ","))
 }
 
 fn apply_texts(

@@ -51,6 +51,20 @@ pub enum Outcome {
     Other,
 }
 
+impl Outcome {
+    /// Whether the upstream worked on the request until it had an answer. What
+    /// was given up, lost, or turned away at the door (425, 429) says nothing
+    /// of how long the work takes.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        match self {
+            Self::HttpError { status, .. } => !matches!(status, 425 | 429),
+            Self::Returned { .. } | Self::RpcError(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// The facts of a `structuredContent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Structured {

@@ -168,10 +168,9 @@ impl<C: Content> Reader<'_, C> {
 
     fn http_error(&self, status: u16, pushback: Option<i64>) -> Detection {
         let answer = self.read();
-        if let Some(own) = self.own(&answer, None, false) {
-            return own;
-        }
-        let detection = self.gated(i32::from(status), &answer.words, Signal::RetryableStatus);
+        let detection = self.own(&answer, None, false).unwrap_or_else(|| {
+            self.gated(i32::from(status), &answer.words, Signal::RetryableStatus)
+        });
         match detection {
             Detection::Transient(failure) => {
                 let told = pushback.filter(|_| self.policy.pushback.is_some()).map(wish::of);

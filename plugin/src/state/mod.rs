@@ -18,7 +18,7 @@ use crate::{
     budget::{Budgets, Reservation},
     table::{Slot, Table},
 };
-pub use attempt_times::AttemptTimes;
+pub use attempt_times::{AttemptTimes, Attempted};
 
 /// How many expired entries one call drops at the most. A call adds at most
 /// one, so with two the expired ones can only become fewer.
@@ -59,7 +59,7 @@ pub struct State {
     evicted: Evictions,
     /// By upstream or tool.
     pub budgets: Budgets,
-    /// By tool.
+    /// By upstream and tool.
     pub times: AttemptTimes,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Violation;
 use crate::{
-    contract::{Outcome, Reason, Verdict},
+    contract::{Class, Outcome, Reason, Verdict},
     sandbox::Limits,
 };
 
@@ -61,6 +61,47 @@ fn asks(reason: Reason, delay_ms: u64) -> bool {
     }
 }
 
+/// Whether a class can be that of an attempt which is answered for this reason.
+fn agree(class: Class, reason: Reason) -> bool {
+    match reason {
+        Reason::Succeeded => class == Class::Succeeded,
+        Reason::Throttled => class == Class::Throttled,
+        Reason::Unclassified => class == Class::Unknown,
+        Reason::StatusNotRetryable
+        | Reason::RpcCodeNotRetryable
+        | Reason::Permanent
+        | Reason::QuotaSpent
+        | Reason::Unfinished
+        | Reason::Cancelled
+        | Reason::Refused => class == Class::Permanent,
+        // What they stand for is not known here.
+        Reason::Other => true,
+        // Of these the attempt failed, and another might have helped.
+        Reason::ToolError
+        | Reason::StructuredError
+        | Reason::TextError
+        | Reason::RetryableStatus
+        | Reason::TimedOut
+        | Reason::TransportFailed
+        | Reason::RpcError
+        | Reason::Transient
+        | Reason::RetriesExhausted
+        | Reason::DeadlineTooClose
+        | Reason::AttemptWouldNotFit
+        | Reason::NotReplaySafe
+        | Reason::HintsNotSeen
+        | Reason::HintsNotTrusted
+        | Reason::HintsSilent
+        | Reason::HintsForbid
+        | Reason::Continuation
+        | Reason::PushbackTooLong
+        | Reason::PushbackStop
+        | Reason::BudgetExhausted
+        | Reason::OuterLayerRetries
+        | Reason::Shadow => !matches!(class, Class::Succeeded | Class::Permanent),
+    }
+}
+
 /// Whether there is anything in this outcome that could be taken for a failure.
 fn may_have_failed(outcome: &Outcome, read_content: bool) -> bool {
     match outcome {
@@ -96,7 +137,14 @@ pub(in crate::sandbox) fn check(
                 && metadata.retry_count == verdict.failures
         }
     };
-    if agrees { Ok(()) } else { Err(Violation::WrongMetadata) }
+    if !agrees {
+        return Err(Violation::WrongMetadata);
+    }
+    let &Verdict { class, not_executed, .. } = verdict;
+    if !agree(class, reason) || (not_executed && class == Class::Succeeded) {
+        return Err(Violation::WrongClass { class, reason });
+    }
+    Ok(())
 }
 
 /// Checks a verdict that asks for a retry.

@@ -1,6 +1,6 @@
 //! The ways to break the contract.
 
-use crate::contract::Reason;
+use crate::contract::{Class, Reason};
 
 /// An answer that the contract forbids. The host does not act on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,15 @@ pub enum Violation {
     /// A retry of a call that, by its own count, has not failed.
     #[error("it asks for a retry, but counts no failure")]
     RetryWithoutFailure,
+    /// A class that cannot be that of an attempt with this reason, or a success
+    /// that was surely not executed.
+    #[error("its class ({class:?}) does not go with its reason ({reason:?})")]
+    WrongClass {
+        /// The class.
+        class: Class,
+        /// The reason.
+        reason: Reason,
+    },
     /// A ceiling of delays where no retry is asked for.
     #[error("its reason ({reason:?}) speaks against a retry, but its ceiling is {ceiling_ms} ms")]
     CeilingWithoutRetry {
@@ -144,6 +153,7 @@ impl Violation {
             Self::SchemaTooLong { .. } => "rejected.schema_too_long",
             Self::SchemaNoObject => "rejected.schema_no_object",
             Self::RefusedWithoutIssue => "rejected.refused_without_issue",
+            Self::WrongClass { .. } => "rejected.wrong_class",
         }
     }
 }
