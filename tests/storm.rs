@@ -84,6 +84,15 @@ fn a_spike_near_capacity_is_for_ever_with_plain_retries_and_passes_with_the_safe
 }
 
 #[test]
+fn a_steady_share_of_failures_is_retried_as_far_as_successes_pay_for_it() {
+    let results = play_text(text("steady"));
+    for (name, left) in [("5 %", 0.005), ("12 %", 0.05), ("20 %", 0.15)] {
+        let safe = window(&results, "safe", name);
+        assert!(1.0 - safe.success <= left && safe.amplification <= 1.12, "{name}: {safe:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_and_another_one_others() {
     let scenario = Scenario::parse("test.yaml", SMALL).expect("a good scenario");
     let page = |scenario: &Scenario| simulation_page(scenario, &play(scenario));

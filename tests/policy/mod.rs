@@ -17,6 +17,7 @@ mod resources;
 mod shadow;
 mod situations;
 mod stats;
+mod storms;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use super::{
     keys::{PolicyKeys, RootKeys},
     setting::{apply_group, apply_members, names, refuse, refuse_unknown},
 };
+use crate::budget::{Budget, Listed};
 
 /// The key of the policies of tools.
 pub(super) const OVERRIDES: &str = "tool_overrides";
@@ -56,7 +57,7 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
     refuse_unknown(&members, "", &known, &mut reader.issues);
     let sound = reader.issues.is_empty();
     let base = reader.policy(&keys, &members, "", sound);
-    let overrides = match members.get(OVERRIDES) {
+    let mut overrides = match members.get(OVERRIDES) {
         None => Vec::new(),
         Some(Value::Object(tools)) => reader.overrides(tools, &keys, sound),
         Some(other) => {
@@ -67,13 +68,19 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
 
     let Reader { issues, notices, .. } = reader;
     match base {
-        Some(base) if issues.is_empty() => {
+        Some(mut base) if issues.is_empty() => {
+            let mut budgets = Listed::default();
+            let policies = overrides.iter_mut().map(|(_, policy)| policy);
+            for policy in core::iter::once(&mut base).chain(policies) {
+                policy.budget_number = budgets.number(policy.budget.as_ref());
+            }
             let config = Config {
                 policies: Overrides::new(base, overrides),
                 // In range by its kind.
                 max_tracked_calls: u32::try_from(root.max_tracked_calls.0).unwrap_or(u32::MAX),
                 trusted: TrustedUpstreams(root.trusted_upstreams.0),
                 retry_resources: root.retry_resources,
+                budgets,
             };
             Ok(Accepted { config, notices: listed(notices) })
         }
@@ -130,13 +137,36 @@ impl Reader {
                 format!("{wanted} is above the gateway's ceiling {ceiling}; {ceiling} is used");
             self.notices.push(Issue { path: member(path, "max_retries"), message });
         }
-        let own_budget = !path.is_empty() && members.contains("budget");
-        let policy = Policy::of(keys, self.ceiling, own_budget);
+        let policy = Policy::of(keys, self.ceiling);
+        if let Some(budget) = policy.as_ref().and_then(|policy| policy.budget)
+            && (path.is_empty() || members.contains("budget"))
+        {
+            self.issues.extend(too_small(&budget, path));
+        }
         if policy.is_none() && sound {
             self.issues.push(base_above_cap(keys, members, path));
         }
         policy
     }
+}
+
+/// A bucket that never pays for the dearest retry.
+fn too_small(budget: &Budget, path: &str) -> Option<Issue> {
+    let dearest = budget.dearest();
+    let buckets = [("max_tokens", budget.tool.size), ("upstream_max_tokens", budget.upstream.size)];
+    let (key, size) = buckets.into_iter().find(|(_, size)| *size < dearest)?;
+    let tokens = |thousandths: u32| match thousandths % 1_000 {
+        0 => format!("{}", thousandths / 1_000),
+        _ => String::from(
+            format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000).trim_end_matches('0'),
+        ),
+    };
+    let message = format!(
+        "must be at least what the dearest retry costs, which is {}, not {}; such a retry would never be made",
+        tokens(dearest),
+        tokens(size)
+    );
+    Some(Issue { path: member(&member(path, "budget"), key), message })
 }
 
 /// Named at the key that this object wrote, for that is the one to change.
