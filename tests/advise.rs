@@ -139,6 +139,7 @@ fn the_gateway_writes_the_log_that_is_read() {
         hook: Some(Arc::new(start(r#"{"jitter": false}"#))),
         limits: Limits { attempt_timeout: Some(Duration::from_millis(50)), ..Limits::default() },
         clock: Arc::new(clock.clone()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(recorder),
     };
     executor.spawner().spawn(async move {

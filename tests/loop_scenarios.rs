@@ -97,6 +97,8 @@ impl RetryHook for Scripted {
             delay_ceiling_ms,
             class: Class::Transient,
             not_executed: false,
+            tool_budget: 0,
+            cost: 0,
             pushback_ms: None,
             metadata: None,
         })
@@ -126,6 +128,7 @@ impl Scene {
             hook,
             limits,
             clock: Arc::new(clock.clone()),
+            budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
             observer: Arc::new(Unobserved),
         };
         Self { gateway, clock, call }

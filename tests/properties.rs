@@ -170,6 +170,7 @@ fn no_sequence_of_outcomes_makes_more_upstream_calls_than_the_smaller_limit_allo
                 ..Limits::default()
             },
             clock: Arc::new(VirtualClock::default()) as Arc<dyn Clock>,
+            budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
             observer: Arc::new(Unobserved),
         };
         let most = 1 + retries.min(ceiling);

@@ -44,6 +44,7 @@ fn run<S: Future<Output = ()>>(
         hook: Some(plugin.clone()),
         limits,
         clock: Arc::new(clock.clone()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Unobserved),
     };
     let call = LogicalCall::new("t", "1");

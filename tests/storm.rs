@@ -64,9 +64,10 @@ fn published_load_amplification_comes_out() {
         near("none", name, 1.0, 0.0);
         near("three retries", name, plain, 0.03);
         near("0.1 per success", name, bucket, 0.03);
-        // The component's own bucket starts with 25 retries where the model's has 10.
+        // The component's bucket starts with 20 retries where the model's has 10: for
+        // 300 calls in 30 s that is a thirtieth more, and time brings some as well.
         let safe = window(&results, "safe", name).amplification;
-        assert!(safe <= bucket + 0.05, "{name}: {safe}");
+        assert!(safe <= bucket + 0.07, "{name}: {safe}");
     }
 }
 
@@ -80,6 +81,15 @@ fn a_spike_near_capacity_is_for_ever_with_plain_retries_and_passes_with_the_safe
     for name in ["none", "budget", "safe"] {
         let after = window(&results, name, "after");
         assert!(after.success >= 0.85 && after.amplification <= 1.02, "{name}: {after:?}");
+    }
+}
+
+#[test]
+fn a_steady_share_of_failures_is_retried_as_far_as_successes_pay_for_it() {
+    let results = play_text(text("steady"));
+    for (name, left) in [("5 %", 0.005), ("12 %", 0.05), ("20 %", 0.15)] {
+        let safe = window(&results, "safe", name);
+        assert!(1.0 - safe.success <= left && safe.amplification <= 1.12, "{name}: {safe:?}");
     }
 }
 

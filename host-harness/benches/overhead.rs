@@ -105,6 +105,7 @@ async fn front(server: SocketAddr, hook: Option<Arc<dyn RetryHook>>) -> SocketAd
         hook,
         limits: Limits::default(),
         clock: Arc::new(SystemClock::new()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Unobserved),
     });
     let target = Target::Url(HttpUpstream::new(&url, Default::default()).expect("a good URL"));

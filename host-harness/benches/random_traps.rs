@@ -171,6 +171,7 @@ fn main() {
         hook: Some(plugin.clone()),
         limits: Limits::default(),
         clock: Arc::new(Simulated(AtomicU64::new(0))),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Unobserved),
     };
     run(&gateway, WARM_UP);

@@ -16,7 +16,7 @@ mod bindings {
 pub use bindings::{
     RetryPlugin, RetryPluginIndices, RetryPluginPre,
     exports::mcp_gateway::hooks::{
-        lifecycle::{Affinity, Configured, GatewayLimits, Issue, Manifest, Metric},
+        lifecycle::{BudgetTerms, Configured, GatewayLimits, Issue, Manifest, Metric},
         resource_post_fetch::RetryPolicy,
     },
     mcp_gateway::hooks::{

@@ -7,7 +7,8 @@ use rand_core::TryRng;
 
 use crate::{
     Metric, Millis, Reason, RetryPlugin, Verdict,
-    config::{self, Affinity, Retries},
+    budget::{Price, Terms},
+    config::{self, Retries},
     context::{Annotations, Context, Known, OuterAttempts},
     decide,
     detect::{self, Content, Part, Scalar},
@@ -71,7 +72,9 @@ fn handle(
         known: known.into(),
     };
     let verdict = running(|plugin| plugin.handle(invocation, outcome.into(), &Gateway))?;
-    verdict.map(|verdict| answer(&verdict, with_metadata)).ok_or(types::HookError::Unsupported)
+    verdict
+        .map(|(verdict, price)| answer(&verdict, price, with_metadata))
+        .ok_or(types::HookError::Unsupported)
 }
 
 fn forget(kind: Kind, target: &str, request_id: &str) {
@@ -148,24 +151,20 @@ impl lifecycle::Guest for Component {
     ) -> Result<lifecycle::Configured, Vec<lifecycle::Issue>> {
         let ceiling = Retries(limits.max_retries);
         let mut life = INSTANCE.0.borrow_mut();
-        let (affinity, notices) = match &mut *life {
+        let (configured, notices) = match &mut *life {
             Life::Running(plugin) => {
                 let notices = plugin.reconfigure(&config, ceiling).map_err(issues)?;
-                (plugin.affinity(), notices)
+                (configured(plugin), notices)
             }
             Life::Unconfigured | Life::ShutDown => {
                 let (plugin, notices) =
                     RetryPlugin::new(&config, ceiling, seed()).map_err(issues)?;
-                let affinity = plugin.affinity();
+                let configured = configured(&plugin);
                 *life = Life::Running(plugin);
-                (affinity, notices)
+                (configured, notices)
             }
         };
-        let affinity = match affinity {
-            Affinity::Upstream => lifecycle::Affinity::Upstream,
-            Affinity::Call => lifecycle::Affinity::Call,
-        };
-        Ok(lifecycle::Configured { notices: issues(notices), affinity })
+        Ok(lifecycle::Configured { notices: issues(notices), ..configured })
     }
 
     fn stats() -> Vec<lifecycle::Metric> {
@@ -184,6 +183,20 @@ fn seed() -> u64 {
     match getrandom::SysRng.try_next_u64() {
         Ok(seed) => seed,
         Err(_) => panic!("no randomness"),
+    }
+}
+
+fn terms(terms: &Terms) -> lifecycle::BudgetTerms {
+    let &Terms { size, success, refill_per_minute, floor_per_minute } = terms;
+    lifecycle::BudgetTerms { size, success, refill_per_minute, floor_per_minute }
+}
+
+/// What a configuration comes to, beside the notices.
+fn configured(plugin: &RetryPlugin) -> lifecycle::Configured {
+    lifecycle::Configured {
+        notices: Vec::new(),
+        upstream_budget: plugin.upstream_budget().as_ref().map(terms),
+        tool_budgets: plugin.tool_budgets().iter().map(terms).collect(),
     }
 }
 
@@ -282,7 +295,7 @@ impl From<types::Outcome> for detect::Outcome {
 }
 
 #[inline]
-fn answer(verdict: &Verdict, with_metadata: bool) -> types::Verdict {
+fn answer(verdict: &Verdict, price: Price, with_metadata: bool) -> types::Verdict {
     let (retry_delay_ms, delay_ceiling_ms, failures) = match *verdict {
         Verdict::Retry { delay, failures, .. } => (delay.drawn.0, delay.ceiling.0, failures),
         Verdict::Shadow { delay, failures, .. } => (0, delay.drawn.0, failures),
@@ -305,6 +318,8 @@ fn answer(verdict: &Verdict, with_metadata: bool) -> types::Verdict {
         delay_ceiling_ms,
         class,
         not_executed: verdict.failure().is_some_and(|failure| failure.not_executed),
+        tool_budget: price.number.0,
+        cost: price.cost,
         pushback_ms: verdict.pushback().map(|time| time.0),
         metadata,
     }
@@ -339,7 +354,6 @@ fn reason(reason: Reason) -> types::Reason {
         Reason::Continuation => types::Reason::Continuation,
         Reason::PushbackTooLong => types::Reason::PushbackTooLong,
         Reason::PushbackStop => types::Reason::PushbackStop,
-        Reason::BudgetExhausted => types::Reason::BudgetExhausted,
         Reason::OuterLayerRetries => types::Reason::OuterLayerRetries,
         Reason::Unfinished => types::Reason::Unfinished,
         Reason::Cancelled => types::Reason::Cancelled,

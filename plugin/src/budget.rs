@@ -1,147 +1,98 @@
-//! Retry budgets: token buckets in fixed point.
-//!
-//! The rule is that of gRPC (proposal A6, *gRPC Retry Design*, "Throttling
-//! Retry Attempts and Hedged RPCs"): a failure takes tokens out, a success puts
-//! a fraction of one in, and retries are made only while more than half is
-//! left. Added to it are a slow refill by time, and that a retry which is
-//! asleep counts as spent until it is known how it went.
+//! Retry budgets, as far as they are the plugin's to say: what a retry costs,
+//! and on what terms. The buckets themselves are the gateway's: one for all
+//! instances, which outlives each of them.
 
-mod buckets;
+use alloc::vec::Vec;
 
-pub use buckets::{Budgets, Levels, Owner, Place, Reservation};
-
-use crate::Millis;
+use crate::detect::Failure;
 
 /// Tokens, in thousandths of one: every number of the configuration has at
 /// most three digits after the point, so all sums are exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Tokens(u64);
+pub type Thousandths = u32;
 
-impl Tokens {
-    /// So many tokens.
-    #[must_use]
-    pub const fn whole(tokens: u64) -> Self {
-        Self(tokens.saturating_mul(1_000))
-    }
-
-    /// So many thousandths of one.
-    #[must_use]
-    pub const fn thousandths(thousandths: u32) -> Self {
-        Self(thousandths as u64)
-    }
-
-    /// The sum. Saturates.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-
-    /// In thousandths.
-    #[must_use]
-    pub const fn in_thousandths(self) -> u64 {
-        self.0
-    }
-}
-
-/// What a bucket holds, and what things cost.
+/// How a bucket fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// `max_tokens`.
-    pub size: Tokens,
+    /// What it holds when it is full.
+    pub size: Thousandths,
     /// `token_ratio`.
-    pub success: Tokens,
-    /// `failure_cost`; also what a sleeping retry holds back.
-    pub failure: Tokens,
-    /// `throttle_cost`.
-    pub throttle: Tokens,
-    /// `timeout_cost`.
-    pub timeout: Tokens,
+    pub success: Thousandths,
     /// `refill_per_minute`.
-    pub refill_per_minute: Tokens,
+    pub refill_per_minute: Thousandths,
+    /// `floor_per_minute`.
+    pub floor_per_minute: Thousandths,
 }
 
-/// One bucket. Never below zero, never above its size.
+/// The budget of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bucket {
-    size: Tokens,
-    left: Tokens,
-    /// Up to when the refill is accounted for.
-    refilled: Millis,
-    /// What the refill has brought beyond whole thousandths, in parts of 60,000.
-    fraction: u64,
-    /// Retries that are asleep.
-    asleep: u32,
+pub struct Budget {
+    /// Of the bucket of each tool.
+    pub tool: Terms,
+    /// Of the bucket that the tools of an upstream share.
+    pub upstream: Terms,
+    /// `retry_cost`.
+    pub retry: Thousandths,
+    /// `throttle_cost`.
+    pub throttle: Thousandths,
+    /// `timeout_cost`.
+    pub timeout: Thousandths,
 }
 
-impl Bucket {
-    /// A full bucket.
+impl Budget {
+    /// What a retry after this failure costs.
     #[must_use]
-    pub const fn full(terms: &Terms, now: Millis) -> Self {
-        Self { size: terms.size, left: terms.size, refilled: now, fraction: 0, asleep: 0 }
+    pub fn cost(&self, failure: &Failure) -> Thousandths {
+        if failure.is_throttling() {
+            self.throttle
+        } else if failure.is_timeout() {
+            self.timeout
+        } else {
+            self.retry
+        }
     }
 
-    /// What is left.
+    /// The dearest retry.
     #[must_use]
-    pub const fn left(&self) -> Tokens {
-        self.left
-    }
-
-    /// Whether it says nothing that a new bucket would not say.
-    #[must_use]
-    pub fn is_as_new(&self) -> bool {
-        self.asleep == 0 && self.left == self.size
-    }
-
-    /// Brings it up to date: what time has put in since the last time, and the
-    /// size, if that is another one now. What is left stays, as far as there is room.
-    pub fn update(&mut self, terms: &Terms, now: Millis) {
-        const MINUTE: u64 = 60_000;
-        let passed = now.since(self.refilled).0;
-        let brought =
-            passed.saturating_mul(terms.refill_per_minute.0).saturating_add(self.fraction);
-        self.refilled = self.refilled.max(now);
-        self.fraction = brought % MINUTE;
-        self.size = terms.size;
-        self.put_in(Tokens(brought / MINUTE));
-    }
-
-    /// A success.
-    pub fn deposit(&mut self, terms: &Terms) {
-        self.put_in(terms.success);
-    }
-
-    /// A failure that costs so much.
-    pub fn charge(&mut self, cost: Tokens) {
-        self.left = Tokens(self.left.0.saturating_sub(cost.0));
-    }
-
-    /// Whether retries are made: more than half is left.
-    #[must_use]
-    pub const fn allows_retries(&self) -> bool {
-        self.left.0 > self.size.0 / 2
-    }
-
-    /// Holds back the price of a failure for a retry that goes to sleep, or
-    /// what is left of it.
-    #[must_use]
-    pub fn reserve(&mut self, terms: &Terms) -> Tokens {
-        let held = terms.failure.min(self.left);
-        self.left = Tokens(self.left.0 - held.0);
-        self.asleep += 1;
-        held
-    }
-
-    /// A retry is asleep no more: what it held comes back, and how it went is
-    /// accounted for apart from it.
-    pub fn give_back(&mut self, held: Tokens) {
-        self.put_in(held);
-        self.asleep = self.asleep.saturating_sub(1);
-    }
-
-    fn put_in(&mut self, tokens: Tokens) {
-        self.left = Tokens(self.left.0.saturating_add(tokens.0)).min(self.size);
+    pub fn dearest(&self) -> Thousandths {
+        self.retry.max(self.throttle).max(self.timeout)
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// Which of the [`Listed`] terms a call falls under, counted from 1; 0: none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Number(pub u16);
+
+/// What a decision comes to for the gateway's buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Price {
+    /// Under which terms.
+    pub number: Number,
+    /// What the retry costs; 0 if none is asked for.
+    pub cost: Thousandths,
+}
+
+/// The terms of the tools, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed(Vec<Terms>);
+
+impl Listed {
+    /// The number of the terms of a budget.
+    pub fn number(&mut self, budget: Option<&Budget>) -> Number {
+        let Some(budget) = budget else { return Number::default() };
+        let known = self.0.iter().position(|terms| *terms == budget.tool);
+        let place = known.unwrap_or_else(|| {
+            // There are never so many; those beyond would have the terms of the last.
+            if self.0.len() < usize::from(u16::MAX) {
+                self.0.push(budget.tool);
+            }
+            self.0.len() - 1
+        });
+        Number(u16::try_from(place + 1).unwrap_or(u16::MAX))
+    }
+
+    /// All of them, the first with number 1.
+    #[must_use]
+    pub fn all(&self) -> &[Terms] {
+        &self.0
+    }
+}

@@ -6,7 +6,6 @@ use rand_core::Rng;
 
 use crate::{
     Millis,
-    budget::{Owner, Terms, Tokens},
     config::{NestedRetries, Policy, ReplaySafety, TrustedUpstreams},
     context::{Context, Known, OuterAttempts},
     delay::{Delay, Span},
@@ -73,25 +72,11 @@ pub fn decide(
         }
         _ => Millis(0),
     };
-    let budget = policy.budget.as_ref().map(|terms| {
-        let shared = known.upstream && !policy.own_budget;
-        let upstream = if shared { context.upstream() } else { None };
-        let owner = match (&upstream, kind) {
-            (Some(name), _) => Owner::Upstream(name),
-            (None, Kind::Tool) => Owner::Tool(&target),
-            // URIs are too many, and each is read too seldom, for a bucket each.
-            (None, Kind::Resource) => Owner::Resources,
-        };
-        (state.budgets.open(owner, terms, now), terms)
-    });
 
     let failure = match detection {
         Detection::Transient(failure) => failure,
         Detection::Success => {
             let recovered = state.end(kind, &target, &request_id);
-            if let Some((place, terms)) = budget {
-                state.budgets.at(place, terms, now).deposit(terms);
-            }
             return Verdict::Stop {
                 why: Stop::Succeeded { recovered },
                 failures: 0,
@@ -107,15 +92,7 @@ pub fn decide(
 
     let (place, call) = state.record_failure(kind, target, request_id, attempt, now);
     let failures = call.failures;
-    if let Some((place, terms)) = budget {
-        state.budgets.at(place, terms, now).charge(failure.cost(terms));
-    }
-    let within_budget = |state: &mut State| {
-        budget.is_none_or(|(place, terms)| state.budgets.at(place, terms, now).allows_retries())
-    };
-    let refusal = refusal(kind, &failure, failures, rules, known, context);
-    let refusal = refusal.or_else(|| (!within_budget(state)).then_some(Stop::BudgetExhausted));
-    let delay = match refusal {
+    let delay = match refusal(kind, &failure, failures, rules, known, context) {
         Some(why) => Err(why),
         None => {
             let time = Time { left: time_left, usual };
@@ -131,8 +108,7 @@ pub fn decide(
     };
     match delay {
         Ok(delay) => {
-            let held = budget.map(|(place, terms)| state.budgets.reserve(place, terms, now));
-            state.sleeps(place, delay.drawn, held);
+            state.sleeps(place, delay.drawn);
             if policy.shadow {
                 Verdict::Shadow { delay, failure, failures }
             } else {
@@ -146,7 +122,7 @@ pub fn decide(
     }
 }
 
-/// Why a transient failure is not retried, as far as neither budget nor time has a say.
+/// Why a transient failure is not retried, as far as time has no say.
 #[inline]
 fn refusal(
     kind: Kind,
@@ -223,19 +199,6 @@ impl Time {
             Some(span) => Ok(span.draw(rng)),
             None if span.least < left => Err(Stop::AttemptWouldNotFit),
             None => Err(Stop::DeadlineTooClose),
-        }
-    }
-}
-
-impl Failure {
-    /// What it takes out of a budget.
-    fn cost(&self, terms: &Terms) -> Tokens {
-        if self.is_throttling() {
-            terms.throttle
-        } else if self.is_timeout() {
-            terms.timeout
-        } else {
-            terms.failure
         }
     }
 }

@@ -6,7 +6,8 @@ use rand_core::SeedableRng;
 use rand_pcg::Pcg32;
 
 use crate::{
-    config::{self, Accepted, Affinity, Config, Issue, Policy, Retries},
+    budget::{Price, Terms},
+    config::{self, Accepted, Config, Issue, Policy, Retries},
     context::Context,
     decide::{Invocation, Rules, decide, retries},
     detect::{Content, Outcome, detect},
@@ -59,21 +60,29 @@ impl RetryPlugin {
         Ok(notices)
     }
 
-    /// Which calls one instance has to judge, where a gateway runs several.
+    /// The terms of the bucket that all tools of an upstream share; none if
+    /// there is no budget.
     #[must_use]
-    pub fn affinity(&self) -> Affinity {
-        self.config.affinity()
+    pub fn upstream_budget(&self) -> Option<Terms> {
+        self.base().budget.map(|budget| budget.upstream)
     }
 
-    /// Judges one attempt; `gateway` answers what the policy asks. None if
-    /// what was called is never retried and so not judged.
+    /// The terms of the buckets of single tools; a [`Price`] names them by number.
+    #[must_use]
+    pub fn tool_budgets(&self) -> &[Terms] {
+        self.config.budgets.all()
+    }
+
+    /// Judges one attempt; `gateway` answers what the policy asks. Says also
+    /// what that comes to within the retry budget. None if what was called is
+    /// never retried and so not judged.
     #[inline]
     pub fn handle(
         &mut self,
         invocation: Invocation,
         outcome: Outcome,
         gateway: &(impl Content + Context),
-    ) -> Option<Verdict> {
+    ) -> Option<(Verdict, Price)> {
         let Config { policies, trusted, retry_resources, .. } = &mut self.config;
         let policy = match invocation.kind {
             Kind::Tool => {
@@ -90,7 +99,8 @@ impl RetryPlugin {
         let (state, rng) = (&mut self.state, &mut self.rng);
         let verdict = decide(invocation, answered, detection, &rules, state, rng, gateway);
         self.decisions.count(&verdict);
-        Some(verdict)
+        let cost = policy.budget.map_or(0, |budget| verdict.cost(&budget));
+        Some((verdict, Price { number: policy.budget_number, cost }))
     }
 
     /// The most retries that a call gets.
@@ -128,11 +138,6 @@ impl RetryPlugin {
         add(&mut metrics, "calls.", "capacity", u64::from(self.state.capacity()));
         add(&mut metrics, "calls.", "expired", evicted.expired);
         add(&mut metrics, "calls.", "displaced", evicted.displaced);
-        let budgets = self.state.budgets.levels();
-        add(&mut metrics, "budget.", "buckets", budgets.buckets);
-        add(&mut metrics, "budget.", "drained", budgets.drained);
-        add(&mut metrics, "budget.", "tokens_capacity", budgets.size.in_thousandths() / 1_000);
-        add(&mut metrics, "budget.", "tokens_left", budgets.left.in_thousandths() / 1_000);
         metrics
     }
 }

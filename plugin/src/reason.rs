@@ -36,7 +36,6 @@ pub enum Reason {
     Continuation,
     PushbackTooLong,
     PushbackStop,
-    BudgetExhausted,
     OuterLayerRetries,
     Unfinished,
     Cancelled,
@@ -46,7 +45,7 @@ pub enum Reason {
 
 impl Reason {
     /// Their names in metrics, in the same order.
-    pub(crate) const NAMES: [&str; 32] = [
+    pub(crate) const NAMES: [&str; 31] = [
         "tool_error",
         "structured_error",
         "text_error",
@@ -73,7 +72,6 @@ impl Reason {
         "continuation",
         "pushback_too_long",
         "pushback_stop",
-        "budget_exhausted",
         "outer_layer_retries",
         "unfinished",
         "cancelled",
@@ -132,7 +130,6 @@ impl Stop {
             Self::Continuation => Reason::Continuation,
             Self::PushbackTooLong => Reason::PushbackTooLong,
             Self::PushbackStop => Reason::PushbackStop,
-            Self::BudgetExhausted => Reason::BudgetExhausted,
             Self::DeadlineTooClose => Reason::DeadlineTooClose,
             Self::AttemptWouldNotFit => Reason::AttemptWouldNotFit,
         }

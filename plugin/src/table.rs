@@ -188,11 +188,6 @@ impl<V> Table<V> {
         self.oldest.map(|slot| (slot, self.slab[slot.index()].touched))
     }
 
-    /// All values, in no order that means anything.
-    pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.slab.iter().filter_map(|entry| entry.value.as_ref())
-    }
-
     /// Removes the oldest entry.
     pub fn remove_oldest(&mut self) -> Option<V> {
         self.oldest.and_then(|slot| self.remove(slot))

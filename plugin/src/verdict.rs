@@ -2,6 +2,7 @@
 
 use crate::{
     Millis,
+    budget::{Budget, Thousandths},
     delay::Delay,
     detect::{Failure, Permanent, Wish},
     replay::Unsafe,
@@ -78,6 +79,15 @@ impl Verdict {
         }
     }
 
+    /// What the retry that it asks for, or would ask for, costs within a budget.
+    #[must_use]
+    pub fn cost(&self, budget: &Budget) -> Thousandths {
+        match self {
+            Self::Retry { failure, .. } | Self::Shadow { failure, .. } => budget.cost(failure),
+            Self::Stop { .. } => 0,
+        }
+    }
+
     /// How long the upstream asked to be left alone.
     #[must_use]
     pub const fn pushback(&self) -> Option<Millis> {
@@ -111,8 +121,6 @@ pub enum Stop {
     PushbackTooLong,
     /// The upstream does not want to be called again.
     PushbackStop,
-    /// The retry budget is spent.
-    BudgetExhausted,
     /// The delay would not end before the deadline of the call.
     DeadlineTooClose,
     /// The attempt after the delay would not.

@@ -11,8 +11,8 @@ use futures::executor::block_on;
 use host_harness::{
     contract::{Invocation, Known, Outcome, Returned, Verdict},
     gateway::{
-        Attempt, Background, CallContext, Content, Finished, Gateway, Hook, Limits, LogicalCall,
-        Reply, RetryHook, Stop, Unobserved,
+        Attempt, Background, CallContext, Content, Finished, Gateway, Home, Hook, Limits,
+        LogicalCall, Reply, RetryHook, Stop, Unobserved,
     },
     sandbox::{Breakage, HookFailure, Options, Plugin},
 };
@@ -96,7 +96,8 @@ pub fn judge_at(plugin: &Plugin, target: &str, now_ms: u64) -> Result<Verdict, H
         time_left_ms: None,
         known: Known::empty(),
     };
-    plugin.judge(Hook::ToolPostInvoke, invocation, &FAILED, Background::none())
+    let background = Background { context: context(target), ..Background::none() };
+    plugin.judge(Hook::ToolPostInvoke, invocation, &FAILED, background)
 }
 
 /// Runs one call of an upstream that always fails. Returns the number of
@@ -110,9 +111,10 @@ pub fn run(
         hook: Some(plugin.clone()),
         limits: Limits::default(),
         clock: Arc::new(VirtualClock::default()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Unobserved),
     };
-    let call = LogicalCall::new(target, "1");
+    let call = LogicalCall { context: context(target), ..LogicalCall::new(target, "1") };
     let sent = Cell::new(0);
     let finished = block_on(gateway.run(&call, |attempt: Attempt| {
         sent.set(sent.get() + 1);
@@ -129,13 +131,17 @@ pub fn run(
     }
 }
 
+/// A call whose shard depends on its target, as if each target had a thread of its own.
+pub fn context(target: &str) -> Arc<CallContext> {
+    let number = target.bytes().map(usize::from).sum();
+    Arc::new(CallContext { home: Home::at(number), ..CallContext::default() })
+}
+
 /// A target of another shard than the target `bad`, or of the same one.
 pub fn target(plugin: &Plugin, same_shard: bool) -> String {
-    let bad = plugin.shard_of(BAD, &CallContext::default());
+    let bad = plugin.shard_of(&context(BAD));
     let mut names = (0..).map(|n| format!("target-{n}"));
-    names
-        .find(|name| (plugin.shard_of(name, &CallContext::default()) == bad) == same_shard)
-        .expect("one of many")
+    names.find(|name| (plugin.shard_of(&context(name)) == bad) == same_shard).expect("one of many")
 }
 
 /// Lets a guest be hostile and returns how it failed, after it was made sure

@@ -52,7 +52,8 @@ fn invocation(target: &str) -> Invocation<'_> {
 }
 
 fn decide<'a>(plugin: &'a Plugin, target: &'a str) -> Decision<'a, Judged> {
-    plugin.decide(Hook::ToolPostInvoke, invocation(target), &FAILED, Background::none())
+    let background = Background { context: super::attack::context(target), ..Background::none() };
+    plugin.decide(Hook::ToolPostInvoke, invocation(target), &FAILED, background)
 }
 
 /// With one thread, so that whoever holds it up holds up everybody.
@@ -166,7 +167,11 @@ fn nobody_waits_on_a_serving_thread_for_the_lock_that_another_decision_holds() {
             assert!(matches!(decision, Decision::Pending(_)));
             assert!(matches!(retries, Decision::Pending(_)));
             held.let_go.wait();
-            assert_eq!(decision.wait().await.expect("a verdict").failures, 2, "the second one");
+            assert_eq!(
+                decision.wait().await.expect("a verdict").verdict.failures,
+                2,
+                "the second one"
+            );
             retries.wait().await.expect("a number");
         });
         holder.join().expect("no panic").expect("a verdict");
@@ -216,6 +221,7 @@ fn many_calls_at_once_get_the_verdicts_of_a_slow_plugin_through_the_loop() {
         hook: Some(plugin.clone()),
         limits: Limits::default(),
         clock: Arc::new(SystemClock::new()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Unobserved),
     });
     alone(async {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, thread};
 
 use host_harness::{
     contract::Invocation,
-    gateway::{Background, CallContext, Hook, RetryHook},
+    gateway::{CallContext, Hook, RetryHook},
     sandbox::Plugin,
 };
 
@@ -12,17 +12,16 @@ use super::of_upstream;
 use crate::plugin_under_test::{FAILED, OK, invocation, judge_with, metric, start_shards};
 
 const SHARDS: usize = 8;
-const BUDGET: &str = r#"{"enabled": true}"#;
 
 /// What a thread of its own makes of it.
 fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(work).join().expect("no panic"))
 }
 
-/// To which shards so many threads send a call each of one tool of one upstream.
-fn shards_of_one_tool(plugin: &Plugin, threads: usize) -> HashSet<usize> {
+/// To which shards so many threads send a call each of one upstream.
+fn shards_of_one_upstream(plugin: &Plugin, threads: usize) -> HashSet<usize> {
     let context = || CallContext { upstream: Some("u".to_owned()), ..CallContext::default() };
-    (0..threads).map(|_| elsewhere(|| plugin.shard_of("t", &context()))).collect()
+    (0..threads).map(|_| elsewhere(|| plugin.shard_of(&context()))).collect()
 }
 
 #[test]
@@ -41,48 +40,29 @@ fn a_call_keeps_its_state_whichever_threads_judge_its_attempts() {
 }
 
 #[test]
-fn calls_that_have_nothing_in_common_stay_with_their_threads() {
-    let plugin = start_shards("{}", SHARDS);
-    // Other tests start threads as well, so that the numbers have gaps.
-    assert!(shards_of_one_tool(&plugin, 64).len() > 1);
-    let here = |tool| plugin.shard_of(tool, &CallContext::default());
-    assert_eq!(here("a"), here("b"), "this thread has one shard for all tools");
-}
-
-#[test]
-fn calls_that_share_a_budget_meet_at_one_instance() {
-    for config in [
-        format!(r#"{{"budget": {BUDGET}}}"#),
-        r#"{"profile": "safe"}"#.to_owned(),
-        format!(r#"{{"tool_overrides": {{"some other tool": {{"budget": {BUDGET}}}}}}}"#),
-    ] {
-        let plugin = start_shards(&config, SHARDS);
-        assert_eq!(shards_of_one_tool(&plugin, 64).len(), 1, "{config}");
+fn calls_stay_with_their_threads_whatever_the_configuration() {
+    for config in ["{}", r#"{"profile": "safe"}"#, r#"{"budget": {"enabled": true}}"#] {
+        let plugin = start_shards(config, SHARDS);
+        // Other tests start threads as well, so that the numbers have gaps.
+        assert!(shards_of_one_upstream(&plugin, 64).len() > 1, "{config}");
+        let here = || plugin.shard_of(&CallContext::default());
+        assert_eq!(here(), here(), "this thread has one shard for all calls");
     }
-}
-
-#[test]
-fn a_new_configuration_says_anew_what_calls_have_in_common() {
-    let plugin = start_shards("{}", SHARDS);
-    plugin.reconfigure(&format!(r#"{{"budget": {BUDGET}}}"#)).expect("a good configuration");
-    assert_eq!(shards_of_one_tool(&plugin, 64).len(), 1);
-    plugin.reconfigure("{}").expect("a good configuration");
-    assert!(shards_of_one_tool(&plugin, 64).len() > 1);
 }
 
 #[test]
 fn a_call_that_is_alive_while_a_budget_comes_into_force_still_ends_in_time() {
     let plugin = start_shards(r#"{"max_retries": 3}"#, SHARDS);
     let call = of_upstream("u");
-    let ask = |attempt, outcome, background: Background| {
+    let ask = |attempt, outcome| {
         let told = Invocation { attempt, ..invocation("t", "1") };
-        elsewhere(|| judge_with(&plugin, told, outcome, background)).retry_delay_ms > 0
+        elsewhere(|| judge_with(&plugin, told, outcome, call.clone())).retry_delay_ms > 0
     };
-    assert!(ask(1, &FAILED, call.clone()));
-    let config = format!(r#"{{"max_retries": 3, "budget": {BUDGET}}}"#);
-    plugin.reconfigure(&config).expect("a good configuration");
-    assert!(ask(2, &FAILED, call.clone()));
-    assert!(ask(3, &FAILED, call.clone()));
-    assert!(!ask(4, &FAILED, call.clone()), "three retries, whoever counted them");
-    assert!(!ask(1, &OK, of_upstream("u")));
+    assert!(ask(1, &FAILED));
+    let config = r#"{"max_retries": 3, "budget": {"enabled": true}}"#;
+    plugin.reconfigure(config).expect("a good configuration");
+    assert!(ask(2, &FAILED));
+    assert!(ask(3, &FAILED));
+    assert!(!ask(4, &FAILED), "three retries, whoever counted them");
+    assert!(!ask(1, &OK));
 }

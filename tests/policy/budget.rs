@@ -1,305 +1,295 @@
-//! Retry budgets.
+//! Retry budgets: the plugin names the price and the terms, the gateway pays.
+//! The real component in the real loop, on a virtual clock.
 
+use std::{cell::Cell, sync::Arc, time::Duration};
+
+use futures::{FutureExt, executor::block_on};
 use host_harness::{
-    contract::{HttpError, Invocation, Outcome, Reason},
-    gateway::{Background, Hook, RetryHook},
+    contract::{Outcome, Reason},
+    gateway::{
+        BudgetStore, CallContext, Clock, Finished, Gateway, Hook, InProcessBudgets, Limits,
+        LogicalCall, Stop, Unobserved,
+    },
     sandbox::Plugin,
 };
-use proptest::prelude::*;
-use serde_json::json;
 
-use super::{forget, of_upstream, told};
-use crate::plugin_under_test::{
-    FAILED, OK, invocation, judge_outcome, judge_with, metric, start, start_shards,
+use super::long_run::{Ended, THROTTLED, UNAVAILABLE};
+use crate::{
+    plugin_under_test::{
+        FAILED, OK, invocation, issues, judge_outcome, metric, start, start_shards,
+    },
+    virtual_clock::VirtualClock,
 };
 
-const THROTTLED: Outcome = Outcome::HttpError(HttpError { status: 429, pushback_ms: None });
-
-fn tokens_left(plugin: &Plugin) -> u64 {
-    metric(plugin, "budget.tokens_left")
+/// A gateway whose buckets can be looked at.
+struct Watched {
+    gateway: Gateway,
+    budgets: Arc<InProcessBudgets>,
+    plugin: Arc<Plugin>,
+    clock: VirtualClock,
+    calls: Cell<u32>,
 }
 
-/// Fails the first attempt of so many calls, each forgotten at once; counts those that were to be retried.
-fn fail(plugin: &Plugin, tool: &str, calls: u32, outcome: &Outcome) -> u32 {
-    let mut retried = 0;
-    for call in 0..calls {
-        let id = call.to_string();
-        let verdict = judge_outcome(plugin, invocation(tool, &id), outcome);
-        retried += u32::from(verdict.retry_delay_ms > 0);
-        forget(plugin, tool, &id);
+impl Watched {
+    fn new(plugin: Plugin) -> Self {
+        let (plugin, budgets) = (Arc::new(plugin), Arc::new(InProcessBudgets::default()));
+        let clock = VirtualClock::default();
+        let gateway = Gateway {
+            hook: Some(plugin.clone()),
+            limits: Limits::default(),
+            clock: Arc::new(clock.clone()),
+            budgets: budgets.clone(),
+            observer: Arc::new(Unobserved),
+        };
+        Self { gateway, budgets, plugin, clock, calls: Cell::new(0) }
     }
-    retried
-}
 
-fn budget(keys: &str) -> Plugin {
-    start(&format!(
-        r#"{{"budget": {{"enabled": true, "max_tokens": 10, "refill_per_minute": 0, {keys}}}}}"#
-    ))
+    /// A budget of these keys, one retry a call, and no time that brings anything.
+    fn with(keys: &str) -> Self {
+        Self::new(start(&format!(
+            r#"{{"max_retries": 1, "budget": {{"enabled": true, "refill_per_minute": 0, "floor_per_minute": 0, {keys}}}}}"#
+        )))
+    }
+
+    fn call(&self, upstream: Option<&str>, tool: &str) -> LogicalCall {
+        self.calls.set(self.calls.get() + 1);
+        let upstream = upstream.map(str::to_owned);
+        let context = CallContext { upstream, ..CallContext::default() };
+        let call = LogicalCall::new(tool, self.calls.get().to_string());
+        LogicalCall { context: Arc::new(context), ..call }
+    }
+
+    /// Runs a call of which every attempt ends so.
+    fn run(&self, call: &LogicalCall, outcome: Outcome) -> (u32, Stop) {
+        let finished = block_on(self.gateway.run(call, |_| async move { Ended(outcome) }));
+        match finished {
+            Finished::Answered { attempts, stop, .. } => (attempts.number(), stop),
+            Finished::Cancelled { .. } => panic!("nobody cancelled"),
+        }
+    }
+
+    /// How many of so many failing calls of a tool are retried.
+    fn retried(&self, upstream: &str, tool: &str, calls: u32) -> u32 {
+        (0..calls).map(|_| self.run(&self.call(Some(upstream), tool), FAILED).0 - 1).sum()
+    }
+
+    /// What is left in the emptiest bucket, in thousandths; none if all are full.
+    fn emptiest(&self) -> Option<u64> {
+        self.budgets.levels().emptiest
+    }
 }
 
 #[test]
-fn retries_are_made_while_more_than_half_is_left() {
-    let plugin = budget(r#""token_ratio": 0"#);
-    // 9, 8, 7 and 6 are more than half of 10; 5 is not.
-    assert_eq!(fail(&plugin, "t", 20, &FAILED), 4);
-    assert_eq!(tokens_left(&plugin), 0);
-    let refused = judge_outcome(&plugin, invocation("t", "x"), &FAILED);
-    assert_eq!(told(&refused), (Reason::BudgetExhausted, false));
-    assert_eq!(fail(&plugin, "other", 1, &FAILED), 1, "each tool has its own");
+fn a_tool_spends_its_own_bucket_and_many_no_more_than_that_of_their_upstream() {
+    let watched = Watched::with(r#""max_tokens": 4, "upstream_max_tokens": 10"#);
+    assert_eq!(watched.retried("u", "a", 20), 4);
+    let (attempts, stop) = watched.run(&watched.call(Some("u"), "a"), FAILED);
+    assert!(matches!(stop, Stop::BudgetExhausted(_)), "{stop:?}");
+    assert_eq!(attempts, 1);
+    assert_eq!(watched.retried("u", "b", 20), 4);
+    assert_eq!(watched.retried("u", "c", 20), 2, "ten for the upstream");
+    assert_eq!(watched.retried("v", "a", 20), 4, "another upstream");
+    assert_eq!(metric(&watched.plugin, "calls.tracked"), 0, "refused calls are forgotten");
 }
 
 #[test]
-fn throttling_and_timeouts_have_prices_of_their_own() {
-    let plugin = budget(r#""failure_cost": 0.5, "throttle_cost": 2, "timeout_cost": 3.5"#);
-    for (outcome, left) in [(FAILED, 9), (FAILED, 9), (THROTTLED, 7), (Outcome::TimedOut, 3)] {
-        fail(&plugin, "t", 1, &outcome);
-        assert_eq!(tokens_left(&plugin), left, "{outcome:?}");
+fn upstreams_without_a_name_have_a_bucket_as_well() {
+    let watched = Watched::with(r#""max_tokens": 4, "upstream_max_tokens": 10"#);
+    let tools = (0..40).map(|tool| watched.run(&watched.call(None, &tool.to_string()), FAILED));
+    let retries: u32 = tools.map(|(attempts, _)| attempts - 1).sum();
+    assert_eq!(retries, 10);
+    let uris = Watched::new(start(
+        r#"{"profile": "safe", "budget": {"max_tokens": 10, "floor_per_minute": 0}}"#,
+    ));
+    let reads = (0..200).map(|uri| {
+        let call = uris.call(None, &format!("file:///{uri}"));
+        uris.run(&LogicalCall { hook: Hook::ResourcePostFetch, ..call }, UNAVAILABLE).0 - 1
+    });
+    assert_eq!(reads.sum::<u32>(), 10, "all resources share one bucket");
+}
+
+#[test]
+fn only_what_is_retried_costs() {
+    let watched = Watched::new(start(
+        r#"{"profile": "safe", "idempotent": true, "budget": {"max_tokens": 5}}"#,
+    ));
+    for outcome in
+        [FAILED, Outcome::RpcError(-32_602), Outcome::Cancelled, Outcome::RpcError(-32_603)]
+    {
+        for _ in 0..100 {
+            watched.run(&watched.call(Some("u"), "t"), outcome);
+        }
+        assert_eq!(watched.emptiest(), None, "{outcome:?}");
+    }
+    // And what costs is not charged where it is not known to be safe.
+    let unmarked = Watched::new(start(r#"{"profile": "safe"}"#));
+    for _ in 0..100 {
+        unmarked.run(&unmarked.call(Some("u"), "t"), UNAVAILABLE);
+    }
+    assert_eq!(unmarked.emptiest(), None);
+}
+
+#[test]
+fn a_retry_costs_by_what_failed() {
+    let keys = r#""max_tokens": 20, "retry_cost": 0.5, "throttle_cost": 2, "timeout_cost": 3.5"#;
+    for (outcome, cost) in [(UNAVAILABLE, 500), (THROTTLED, 2_000), (Outcome::TimedOut, 3_500)] {
+        let watched = Watched::with(keys);
+        watched.run(&watched.call(Some("u"), "t"), outcome);
+        assert_eq!(watched.emptiest(), Some(20_000 - cost), "{outcome:?}");
     }
 }
 
 #[test]
 fn a_success_pays_exactly_its_ratio() {
-    let plugin = start(
-        r#"{"budget": {"enabled": true, "max_tokens": 1000, "token_ratio": 0.6, "refill_per_minute": 0}}"#,
-    );
-    fail(&plugin, "t", 400, &FAILED);
-    assert_eq!(tokens_left(&plugin), 600);
-    for _ in 0..1_000 {
-        for _ in 0..10 {
-            judge_outcome(&plugin, invocation("t", "ok"), &OK);
+    let watched = Watched::with(r#""max_tokens": 50, "token_ratio": 0.6"#);
+    watched.retried("u", "t", 20);
+    for _ in 0..200 {
+        for _ in 0..5 {
+            watched.run(&watched.call(Some("u"), "t"), OK);
         }
-        fail(&plugin, "t", 6, &FAILED);
+        assert_eq!(watched.retried("u", "t", 3), 3, "5 successes pay for 3 retries, for ever");
+        assert_eq!(watched.emptiest(), Some(30_000));
     }
-    assert_eq!(tokens_left(&plugin), 600, "10 successes pay for 6 failures, for ever");
 }
 
 #[test]
-fn the_tools_of_an_upstream_share_a_bucket_unless_an_override_says_otherwise() {
-    let plugin = start(
-        r#"{"budget": {"enabled": true, "max_tokens": 10, "token_ratio": 0},
-            "tool_overrides": {"own": {"budget": {"max_tokens": 4}}}}"#,
-    );
-    let fails = |tool: &str, upstream: Option<&str>| {
-        let background = upstream.map_or_else(Background::none, of_upstream);
-        let verdict = judge_with(&plugin, invocation(tool, "1"), &FAILED, background);
-        forget(&plugin, tool, "1");
-        verdict.retry_delay_ms > 0
+fn an_override_has_terms_of_its_own_or_no_budget_at_all() {
+    let watched = Watched::new(start(
+        r#"{"max_retries": 1, "budget": {"enabled": true, "max_tokens": 8, "floor_per_minute": 0},
+            "tool_overrides": {
+                "own": {"budget": {"max_tokens": 2}}, "free": {"budget": {"enabled": false}},
+                "slow": {"backoff_base_ms": 500}}}"#,
+    ));
+    for (tool, retried) in [("own", 2), ("free", 50), ("slow", 8), ("other", 8)] {
+        assert_eq!(watched.retried("u", tool, 50), retried, "{tool}");
+    }
+}
+
+#[test]
+fn whatever_ends_a_planned_retry_gives_its_price_back() {
+    let keys = r#""max_tokens": 9"#;
+    // The client goes while the retry sleeps; its future is dropped with it or not.
+    let watched = Watched::with(keys);
+    let call = watched.call(Some("u"), "t");
+    let finished = block_on(watched.gateway.run(&call, |_| {
+        call.cancel.cancel();
+        async { Ended(FAILED) }
+    }));
+    assert!(matches!(finished, Finished::Cancelled { .. }));
+    assert_eq!(watched.emptiest(), None);
+
+    let call = watched.call(Some("u"), "t");
+    let patient = Gateway { clock: Arc::new(Stopped), ..watched.gateway };
+    let mut run = Box::pin(patient.run(&call, |_| async { Ended(FAILED) }));
+    assert!(run.as_mut().now_or_never().is_none(), "it sleeps");
+    assert_eq!(watched.budgets.levels().emptiest, Some(8_000), "it is paid for");
+    drop(run);
+    assert_eq!(watched.budgets.levels().emptiest, None);
+
+    // The gateway stops.
+    let watched = Watched::with(keys);
+    let call = watched.call(Some("u"), "t");
+    call.no_more_attempts.cancel();
+    let (attempts, stop) = watched.run(&call, FAILED);
+    assert!(matches!(stop, Stop::NoMoreAttempts(_)), "{stop:?}");
+    assert_eq!((attempts, watched.emptiest()), (1, None));
+
+    // The gateway's own limits: nothing is paid to begin with.
+    let config = r#"{"max_retries": 1, "jitter": "none", "budget": {"enabled": true}}"#;
+    for limits in [
+        Limits { max_tool_retries: 0, ..Limits::default() },
+        Limits { deadline: Some(Duration::from_millis(100)), ..Limits::default() },
+        Limits { max_wait: Duration::from_millis(100), ..Limits::default() },
+    ] {
+        let mut watched = Watched::new(start(config));
+        watched.gateway.limits = limits;
+        let (attempts, stop) = watched.run(&watched.call(Some("u"), "t"), FAILED);
+        assert_eq!((attempts, watched.emptiest()), (1, None), "{stop:?}");
+    }
+}
+
+/// Nobody who sleeps on it wakes.
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) -> host_harness::gateway::Sleep {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn buckets_survive_another_configuration_and_an_instance_less() {
+    let config = r#"{"max_retries": 1, "budget": {"enabled": true, "max_tokens": 10, "floor_per_minute": 0}}"#;
+    let watched = Watched::new(start_shards(config, 4));
+    assert_eq!(watched.retried("u", "t", 6), 6);
+    watched.plugin.reconfigure(&config.replace("10", "8")).expect("a good configuration");
+    assert_eq!(watched.emptiest(), Some(4_000));
+    assert_eq!(watched.retried("u", "t", 20), 4, "what was left is left");
+    watched.plugin.reconfigure(&config.replace("true", "false")).expect("a good configuration");
+    assert_eq!(watched.retried("u", "t", 20), 20, "no budget at all");
+    watched.plugin.reconfigure(config).expect("a good configuration");
+    assert_eq!(watched.retried("u", "t", 20), 0, "it is still spent");
+}
+
+#[test]
+fn a_caller_of_a_few_calls_a_minute_is_never_starved() {
+    // Every call fails once, every 20 s: a success each, and a retry each.
+    let watched = Watched::new(start(r#"{"profile": "safe", "idempotent": true}"#));
+    let saved = (0..500).filter(|_| {
+        watched.clock.advance(Duration::from_secs(20));
+        let call = watched.call(Some("u"), "t");
+        let finished = block_on(watched.gateway.run(&call, |attempt| async move {
+            Ended(if attempt.retries() == 0 { UNAVAILABLE } else { OK })
+        }));
+        let Finished::Answered { reply, .. } = finished else { panic!("nobody cancelled") };
+        reply.0 == OK
+    });
+    let saved = saved.count();
+    assert!(saved >= 400, "{saved} of 500");
+    // And after an outage of a day it is asked again within five minutes.
+    for _ in 0..24 * 60 {
+        watched.clock.advance(Duration::from_secs(60));
+        watched.run(&watched.call(Some("u"), "t"), UNAVAILABLE);
+    }
+    watched.clock.advance(Duration::from_secs(300));
+    assert_eq!(watched.run(&watched.call(Some("u"), "t"), UNAVAILABLE).0, 2);
+}
+
+#[test]
+fn a_bucket_that_could_never_pay_is_refused_with_its_key() {
+    let wrong = |config: &str| {
+        let issues = issues(config);
+        (issues[0].path.clone(), issues[0].message.clone())
     };
-    for tool in ["a", "b", "c", "d"] {
-        assert!(fails(tool, Some("u")));
-    }
-    assert!(!fails("e", Some("u")), "five failures of one upstream");
-    assert!(fails("e", Some("v")), "another upstream");
-    assert!(fails("e", None), "a tool of no upstream");
-    assert!(fails("own", Some("u")), "a bucket of its own");
-    assert!(!fails("own", Some("u")), "and of its own size");
-}
-
-#[test]
-fn the_tools_of_an_upstream_share_one_bucket_however_many_instances_there_are() {
-    let config = r#"{"budget": {"enabled": true, "max_tokens": 20, "token_ratio": 0}}"#;
-    let plugin = start_shards(config, 8);
-    let mut retried = 0;
-    for tool in 0..40 {
-        let tool = tool.to_string();
-        let background = of_upstream("u");
-        let context = background.context.clone();
-        let verdict = judge_with(&plugin, invocation(&tool, "1"), &FAILED, background);
-        retried += u32::from(verdict.retry_delay_ms > 0);
-        plugin.forget(Hook::ToolPostInvoke, &tool, "1", &context);
-    }
-    assert_eq!(retried, 9, "19 to 11 tokens are more than half of 20");
-    assert_eq!((metric(&plugin, "budget.buckets"), metric(&plugin, "calls.tracked")), (1, 0));
-}
-
-#[test]
-fn a_sleeping_retry_counts_as_spent_until_it_is_known_how_it_went() {
-    let plugin = budget(r#""token_ratio": 0"#);
-    let ask = |id: &str, outcome: &Outcome| {
-        judge_outcome(&plugin, invocation("t", id), outcome).retry_delay_ms > 0
-    };
-    // Each failure costs one, and each sleeper holds one more: 9 - 1, 7 - 1, then 5.
-    assert!(ask("a", &FAILED) && ask("b", &FAILED) && !ask("c", &FAILED));
-    assert_eq!(tokens_left(&plugin), 5);
-    // One is cancelled: what it held comes back, what its failure cost does not.
-    forget(&plugin, "t", "a");
-    assert_eq!(tokens_left(&plugin), 6);
-    // The other one recovers: the same.
-    ask("b", &OK);
-    assert_eq!(tokens_left(&plugin), 7);
-    assert!(ask("d", &FAILED));
-}
-
-#[test]
-fn time_refills_what_is_spent_and_no_more() {
-    let plugin = start(
-        r#"{"budget": {"enabled": true, "max_tokens": 10, "token_ratio": 0, "refill_per_minute": 2}}"#,
+    let (path, message) =
+        wrong(r#"{"profile": "safe", "budget": {"max_tokens": 1, "timeout_cost": 1.25}}"#);
+    assert_eq!(path, "budget.max_tokens");
+    assert!(message.contains("1.25") && message.contains("not 1"), "{message}");
+    let (path, _) = wrong(
+        r#"{"profile": "safe", "tool_overrides": {"t": {"budget": {"upstream_max_tokens": 2, "retry_cost": 3}}}}"#,
     );
-    fail(&plugin, "t", 20, &FAILED);
-    let at = |now_ms| {
-        let call = Invocation { now_ms, ..invocation("t", "late") };
-        let verdict = judge_outcome(&plugin, call, &FAILED);
-        forget(&plugin, "t", "late");
-        verdict.retry_delay_ms > 0
+    assert_eq!(path, r#"tool_overrides["t"].budget.upstream_max_tokens"#);
+    // The smallest sizes that pay do pay.
+    for size in [1, 2] {
+        let watched = Watched::with(&format!(r#""max_tokens": {size}, "upstream_max_tokens": 5"#));
+        assert_eq!(watched.retried("u", "t", 9), size);
+    }
+}
+
+#[test]
+fn a_verdict_tells_its_price_where_a_budget_applies_and_only_there() {
+    let told = |plugin: &Plugin, outcome: &Outcome| {
+        let verdict = judge_outcome(plugin, invocation("t", "1"), outcome);
+        (verdict.cost, verdict.tool_budget, verdict.reason)
     };
-    assert!(!at(179_999), "not quite 6, less one for this failure");
-    // Full, whatever the years: 9 are left after the failure, then 8, 7, 6.
-    let years = 1_000_000_000_000;
-    assert_eq!((0..6).map(|_| at(years)).filter(|retried| *retried).count(), 4);
-}
-
-/// One step of the property below.
-#[derive(Debug, Clone)]
-enum Step {
-    Succeed,
-    Fail(Kind),
-    /// A sleeping call is heard of again.
-    WakeAndFail(prop::sample::Index, Kind),
-    WakeAndSucceed(prop::sample::Index),
-    Cancel(prop::sample::Index),
-    Pass(u64),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Fast,
-    Throttled,
-    TimedOut,
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let kind = || prop::sample::select(vec![Kind::Fast, Kind::Throttled, Kind::TimedOut]);
-    let index = any::<prop::sample::Index>;
-    prop_oneof![
-        2 => Just(Step::Succeed),
-        4 => kind().prop_map(Step::Fail),
-        3 => (index(), kind()).prop_map(|(which, kind)| Step::WakeAndFail(which, kind)),
-        1 => index().prop_map(Step::WakeAndSucceed),
-        2 => index().prop_map(Step::Cancel),
-        // All together less than the TTL, after which a sleeper is given up.
-        1 => (0..1_900_u64).prop_map(Step::Pass),
-    ]
-}
-
-/// In thousandths, as plainly as it can be written.
-struct Model {
-    size: u64,
-    left: u64,
-    refill: u64,
-    refilled: Option<u64>,
-    fraction: u64,
-}
-
-impl Model {
-    fn update(&mut self, now: u64) {
-        // A bucket begins, full, when its first call is heard of.
-        let since = self.refilled.unwrap_or(now);
-        let brought = (now - since) * self.refill + self.fraction;
-        (self.refilled, self.fraction) = (Some(now), brought % 60_000);
-        self.put_in(brought / 60_000);
-    }
-
-    fn put_in(&mut self, tokens: u64) {
-        self.left = (self.left + tokens).min(self.size);
-    }
-
-    fn take(&mut self, tokens: u64) -> u64 {
-        let taken = tokens.min(self.left);
-        self.left -= taken;
-        taken
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
-
-    /// Never below zero, never above its size, exact in every step, and nothing
-    /// leaks, however calls end.
-    #[test]
-    fn a_budget_is_the_sum_of_what_happened(
-        size in 1..30_u64, costs in prop::array::uniform3(0..5_000_u64), ratio in 0..2_000_u64,
-        refill in 0..20_000_u64, steps in prop::collection::vec(any_step(), 1..150),
-    ) {
-        let decimal = |thousandths: u64| thousandths as f64 / 1_000.0;
-        let plugin = start(&json!({ "max_retries": 10, "budget": {
-            "enabled": true, "max_tokens": size, "token_ratio": decimal(ratio),
-            "failure_cost": decimal(costs[0]), "throttle_cost": decimal(costs[1]),
-            "timeout_cost": decimal(costs[2]), "refill_per_minute": decimal(refill),
-        }}).to_string());
-        let full = size * 1_000;
-        let mut model = Model { size: full, left: full, refill, refilled: None, fraction: 0 };
-        // Sleeping calls: their id, what they hold, and how often they failed.
-        let mut asleep: Vec<(u32, u64, u32)> = Vec::new();
-        let (mut now, mut next_id) = (0, 0);
-        for step in steps {
-            let woken = |which: &prop::sample::Index, asleep: &mut Vec<(u32, u64, u32)>| {
-                (!asleep.is_empty()).then(|| asleep.swap_remove(which.index(asleep.len())))
-            };
-            let heard = |id: u32, outcome: &Outcome| {
-                let id = id.to_string();
-                judge_outcome(&plugin, Invocation { now_ms: now, ..invocation("t", &id) }, outcome)
-            };
-            let (id, held, failures, kind) = match &step {
-                Step::Pass(time) => {
-                    now += time;
-                    continue;
-                }
-                Step::Succeed => {
-                    heard(u32::MAX, &OK);
-                    model.update(now);
-                    model.put_in(ratio);
-                    continue;
-                }
-                Step::WakeAndSucceed(which) => {
-                    let Some((id, held, _)) = woken(which, &mut asleep) else { continue };
-                    heard(id, &OK);
-                    model.update(now);
-                    model.put_in(held);
-                    model.put_in(ratio);
-                    continue;
-                }
-                Step::Cancel(which) => {
-                    let Some((id, held, _)) = woken(which, &mut asleep) else { continue };
-                    forget(&plugin, "t", &id.to_string());
-                    model.put_in(held);
-                    continue;
-                }
-                Step::Fail(kind) => {
-                    next_id += 1;
-                    (next_id, 0, 1, *kind)
-                }
-                Step::WakeAndFail(which, kind) => {
-                    let Some((id, held, failures)) = woken(which, &mut asleep) else { continue };
-                    (id, held, failures + 1, *kind)
-                }
-            };
-            let outcome = match kind {
-                Kind::Fast => FAILED,
-                Kind::Throttled => THROTTLED,
-                Kind::TimedOut => Outcome::TimedOut,
-            };
-            let verdict = heard(id, &outcome);
-            model.update(now);
-            model.put_in(held);
-            model.take(costs[kind as usize]);
-            let reason = if failures > 10 {
-                Reason::RetriesExhausted
-            } else if model.left <= full / 2 {
-                Reason::BudgetExhausted
-            } else {
-                asleep.push((id, model.take(costs[0]), failures));
-                verdict.reason
-            };
-            prop_assert_eq!(told(&verdict), (reason, asleep.last().is_some_and(|last| last.0 == id)));
-            prop_assert_eq!(tokens_left(&plugin), model.left / 1_000);
-        }
-        for (id, held, _) in asleep {
-            forget(&plugin, "t", &id.to_string());
-            model.put_in(held);
-        }
-        prop_assert_eq!(metric(&plugin, "calls.tracked"), 0);
-        if metric(&plugin, "budget.buckets") > 0 {
-            prop_assert_eq!(tokens_left(&plugin), model.left / 1_000);
-        }
-    }
+    let none = start("null");
+    assert_eq!(told(&none, &FAILED), (0, 0, Reason::ToolError));
+    let some = start(r#"{"max_retries": 1, "budget": {"enabled": true}}"#);
+    assert_eq!(told(&some, &FAILED), (1_000, 1, Reason::ToolError));
+    assert_eq!(told(&some, &FAILED), (0, 1, Reason::RetriesExhausted));
+    assert_eq!(told(&some, &OK), (0, 1, Reason::Succeeded));
 }

@@ -54,6 +54,7 @@ fn run(config: &str, calls: u32, interval: Duration, outcome: impl Fn(u32, u32) 
         hook: Some(Arc::new(try_start(config, 3).expect("a good configuration"))),
         limits: Limits::default(),
         clock: Arc::new(clock.clone()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Unobserved),
     };
     let attempts = Cell::new(0);
@@ -74,15 +75,15 @@ fn run(config: &str, calls: u32, interval: Duration, outcome: impl Fn(u32, u32) 
 
 /// A number from 0 to 9,999 that looks random and depends on nothing but its
 /// arguments (SplitMix64's finisher).
-fn chance(call: u32, attempt: u32) -> u64 {
+pub fn chance(call: u32, attempt: u32) -> u64 {
     let mut bits = (u64::from(call) << 8 | u64::from(attempt)).wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     (bits ^ bits >> 31) % 10_000
 }
 
-const UNAVAILABLE: Outcome = Outcome::HttpError(HttpError { status: 503, pushback_ms: None });
-const THROTTLED: Outcome = Outcome::HttpError(HttpError { status: 429, pushback_ms: None });
+pub const UNAVAILABLE: Outcome = Outcome::HttpError(HttpError { status: 503, pushback_ms: None });
+pub const THROTTLED: Outcome = Outcome::HttpError(HttpError { status: 429, pushback_ms: None });
 
 /// The ways to fail, each alone and all in turn.
 fn failure(kind: usize, call: u32) -> Outcome {

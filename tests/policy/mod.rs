@@ -18,6 +18,7 @@ mod shadow;
 mod signals;
 mod situations;
 mod stats;
+mod storms;
 
 use std::sync::Arc;
 

@@ -59,6 +59,7 @@ fn gateway(plugin: Arc<Plugin>, upstream: DuplexStream) -> DuplexStream {
         hook: Some(plugin),
         limits: Limits { max_tool_retries: 10, ..Limits::default() },
         clock: Arc::new(SystemClock::new()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Unobserved),
     };
     let (options, stop) = (RelayOptions::default(), CancellationToken::new());

@@ -1,7 +1,7 @@
 //! Reads of resources, which the original never retries.
 
 use host_harness::{
-    contract::{HookError, Invocation, Known, Outcome, Reason, TransportFailure, Verdict},
+    contract::{HookError, Invocation, Known, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Hook, RetryHook},
     sandbox::{HookFailure, Plugin},
 };
@@ -71,19 +71,4 @@ fn abandoned_reads_never_exceed_their_bound() {
     }
     assert_eq!(metric(&plugin, "calls.tracked"), 100);
     assert_eq!(metric(&plugin, "calls.displaced"), 9_900);
-}
-
-/// It costs as much as any failure.
-const TRANSIENT: Outcome = Outcome::TransportFailed(TransportFailure::AfterDispatch);
-
-#[test]
-fn the_safe_profile_retries_them_within_the_budget_of_all() {
-    let plugin = start(r#"{"profile": "safe", "budget": {"max_tokens": 10, "token_ratio": 0}}"#);
-    let retried = (0..20).filter(|call| {
-        let id = call.to_string();
-        let verdict = read(&plugin, &id, &TRANSIENT);
-        plugin.forget(READ, "file:///a", &id, &CallContext::default());
-        verdict.retry_delay_ms > 0
-    });
-    assert_eq!(retried.count(), 4);
 }

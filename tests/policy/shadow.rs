@@ -5,7 +5,7 @@ use std::sync::Arc;
 use host_harness::contract::{Invocation, Known, Reason};
 use serde_json::json;
 
-use super::{forget, told};
+use super::told;
 use crate::plugin_under_test::{FAILED, OK, invocation, judge_outcome, metric, start};
 
 #[test]
@@ -29,47 +29,39 @@ fn what_would_have_been_a_retry_is_told_and_not_asked_for() {
 }
 
 #[test]
-fn a_shadow_draws_the_same_budget_as_the_thing_itself() {
-    let spent = |shadow: bool| {
+fn a_shadow_is_refused_by_the_budget_as_the_thing_itself_would_be() {
+    use futures::executor::block_on;
+    use host_harness::gateway::{
+        Finished, Gateway, InProcessBudgets, Limits, LogicalCall, Stop, Unobserved,
+    };
+
+    let paid = |shadow: bool| {
         let config = json!({
-            "shadow": shadow, "budget": {"enabled": true, "max_tokens": 20, "token_ratio": 0.5},
+            "shadow": shadow, "max_retries": 1, "budget": {"enabled": true, "max_tokens": 7},
         });
-        let plugin = start(&config.to_string());
-        let reasons: Vec<_> = (0..30)
-            .map(|call| {
-                let id = call.to_string();
-                let verdict = judge_outcome(&plugin, invocation("t", &id), &FAILED);
-                let again = judge_outcome(&plugin, invocation("t", &id), &OK);
-                forget(&plugin, "t", &id);
-                let stopped = verdict.reason == Reason::BudgetExhausted;
-                (stopped, again.reason, metric(&plugin, "budget.tokens_left"))
+        let plugin = Arc::new(start(&config.to_string()));
+        let gateway = Gateway {
+            hook: Some(plugin.clone()),
+            limits: Limits::default(),
+            clock: Arc::new(crate::virtual_clock::VirtualClock::default()),
+            budgets: Arc::new(InProcessBudgets::default()),
+            observer: Arc::new(Unobserved),
+        };
+        let paid: Vec<_> = (0..30)
+            .map(|number: u32| {
+                let call = LogicalCall::new("t", number.to_string());
+                let run = gateway.run(&call, |_| async { super::long_run::Ended(FAILED) });
+                let Finished::Answered { attempts, stop, .. } = block_on(run) else {
+                    panic!("nobody cancelled");
+                };
+                assert!(!shadow || attempts.number() == 1, "a shadow makes no retry");
+                !matches!(stop, Stop::BudgetExhausted(_))
             })
             .collect();
-        reasons
+        assert_eq!(metric(&plugin, "calls.tracked"), 0);
+        paid
     };
-    assert_eq!(spent(true), spent(false));
-}
-
-#[test]
-fn the_gateway_ends_a_shadowed_call_after_one_attempt_and_nothing_stays_behind() {
-    use futures::executor::block_on;
-    use host_harness::gateway::{Finished, Gateway, Limits, LogicalCall, Stop, Unobserved};
-
-    let plugin = Arc::new(start(
-        r#"{"shadow": true, "budget": {"enabled": true, "max_tokens": 10, "token_ratio": 0}}"#,
-    ));
-    let gateway = Gateway {
-        hook: Some(plugin.clone()),
-        limits: Limits::default(),
-        clock: Arc::new(crate::virtual_clock::VirtualClock::default()),
-        observer: Arc::new(Unobserved),
-    };
-    let call = LogicalCall::new("t", "1");
-    let finished = block_on(gateway.run(&call, |_| async { super::long_run::Ended(FAILED) }));
-    let Finished::Answered { attempts, stop: Stop::Plugin(verdict), .. } = finished else {
-        panic!("answered, as the plugin decided");
-    };
-    assert_eq!((attempts.number(), verdict.reason), (1, Reason::Shadow));
-    assert_eq!(metric(&plugin, "calls.tracked"), 0);
-    assert_eq!(metric(&plugin, "budget.tokens_left"), 9, "what was held is given back");
+    let really = paid(false);
+    assert_eq!(really.iter().filter(|paid| **paid).count(), 7);
+    assert_eq!(paid(true), really);
 }

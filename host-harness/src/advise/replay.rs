@@ -133,6 +133,7 @@ pub fn replay(
         // How long attempts took is in the log.
         limits: Limits { attempt_timeout: None, ..limits },
         clock: Arc::new(clock.clone()),
+        budgets: Arc::new(crate::gateway::InProcessBudgets::default()),
         observer: meter.clone(),
     });
     let known = Rc::new(Known::of(trace));

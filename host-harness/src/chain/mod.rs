@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     contract::{HookError, Invocation, Outcome, Reason, Verdict},
-    gateway::{Background, CallContext, Decision, Hook, Judged, RetryHook},
+    gateway::{Background, CallContext, Decision, Hook, Judged, Judgement, RetryHook},
     sandbox::{FailPolicy, HookFailure},
 };
 
@@ -83,16 +83,20 @@ const fn is_veto(verdict: &Verdict) -> bool {
 /// Which of two verdicts counts: a veto, else the larger delay. Of two that ask
 /// for nothing a shadow's: its plugin still remembers the call, and the gateway
 /// has to see to that.
-fn stronger(one: Verdict, other: Verdict) -> Verdict {
-    let rank = |verdict: &Verdict| {
+///
+/// It is paid for within its own budget, or, if it has none, within that of
+/// the other one: a budget is not got round by a plugin without one.
+fn stronger(one: Judgement, other: Judgement) -> Judgement {
+    let rank = |Judgement { verdict, .. }: &Judgement| {
         (is_veto(verdict), verdict.retry_delay_ms, verdict.reason == Reason::Shadow)
     };
-    if rank(&other) > rank(&one) { other } else { one }
+    let (first, second) = if rank(&other) > rank(&one) { (other, one) } else { (one, other) };
+    Judgement { price: first.price.or(second.price), ..first }
 }
 
 /// What the plugins that were asked so far come to.
 struct Gathered {
-    strongest: Option<Verdict>,
+    strongest: Option<Judgement>,
     /// Whether a plugin remembers the call: it asked for a retry, or would have.
     remembered: bool,
     failure: HookFailure,
@@ -107,11 +111,12 @@ impl Gathered {
     /// Takes one plugin's answer. An error ends the call, whatever the others say.
     fn take(&mut self, member: &Member, answer: Judged) -> Result<(), (HookFailure, FailPolicy)> {
         match answer {
-            Ok(verdict) => {
+            Ok(judgement) => {
+                let verdict = &judgement.verdict;
                 self.remembered |= verdict.retry_delay_ms > 0 || verdict.reason == Reason::Shadow;
                 self.strongest = Some(match self.strongest.take() {
-                    Some(before) => stronger(before, verdict),
-                    None => verdict,
+                    Some(before) => stronger(before, judgement),
+                    None => judgement,
                 });
             }
             Err((HookFailure::Refused(HookError::Unsupported), _)) => {}
@@ -139,7 +144,7 @@ impl Gathered {
         call: &Invocation<'_>,
         context: &CallContext,
     ) -> Judged {
-        if self.remembered && self.strongest.as_ref().is_some_and(is_veto) {
+        if self.remembered && self.strongest.as_ref().is_some_and(|it| is_veto(&it.verdict)) {
             chain.forget(hook, call.target, call.request_id, context);
         }
         self.strongest.ok_or((self.failure, FailPolicy::Open))
@@ -187,10 +192,11 @@ impl RetryHook for Chain {
         for member in self.asked(hook, invocation.target, &context) {
             let plugin = &member.plugin;
             let answer = plugin.judge(hook, invocation.clone(), outcome, background.clone());
-            let answer = answer.map_err(|failure| (failure, plugin.fail_policy()));
+            let answer = answer.map(Into::into).map_err(|failure| (failure, plugin.fail_policy()));
             gathered.take(member, answer).map_err(|(failure, _)| failure)?;
         }
-        gathered.end(self, hook, &invocation, &context).map_err(|(failure, _)| failure)
+        let end = gathered.end(self, hook, &invocation, &context);
+        end.map(|judgement| judgement.verdict).map_err(|(failure, _)| failure)
     }
 
     fn decide<'a>(

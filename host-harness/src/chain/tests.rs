@@ -31,6 +31,8 @@ impl RetryHook for Says {
             delay_ceiling_ms,
             class: Class::Transient,
             not_executed: false,
+            tool_budget: 0,
+            cost: 0,
             pushback_ms: None,
             metadata: None,
         })

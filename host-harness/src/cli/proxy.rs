@@ -51,6 +51,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let gateway = Arc::new(Gateway {
         hook: plugin.clone().map(|plugin| Arc::new(measured(plugin)) as Arc<dyn RetryHook>),
         limits: options.limits.into(),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
         clock,
     });

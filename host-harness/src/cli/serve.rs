@@ -68,6 +68,7 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
     let gateway = Arc::new(Gateway {
         hook: if plugins.is_empty() { None } else { Some(Arc::new(chain) as Arc<dyn RetryHook>) },
         limits,
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
         clock,
     });

@@ -65,6 +65,9 @@ pub fn stop(stop: &Stop) -> String {
             "the plugin asked for a wait of {} ms, which is longer than the gateway allows",
             verdict.retry_delay_ms
         ),
+        Stop::BudgetExhausted(_) => {
+            "the retry budget of the tool or of its server is spent (`budget`)".to_owned()
+        }
         Stop::NotJudged(too_long) => format!("it is not judged: {too_long}"),
         Stop::PluginFailed(failure) | Stop::FailedClosed(failure) => {
             format!("the plugin gave no verdict: {failure}")

@@ -62,6 +62,7 @@ pub async fn run(html: Option<&Path>) -> anyhow::Result<ExitCode> {
             ..Limits::default()
         },
         clock: Arc::new(SystemClock::new()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Recorder(events)),
     });
 

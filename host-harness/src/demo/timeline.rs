@@ -67,6 +67,7 @@ fn end(stop: &Stop, retries: u32) -> Option<End> {
         },
         Stop::NoMoreAttempts(_)
         | Stop::WaitTooLong(_)
+        | Stop::BudgetExhausted(_)
         | Stop::NotJudged(_)
         | Stop::PluginFailed(_)
         | Stop::FailedClosed(_)

@@ -4,11 +4,28 @@ use std::{fmt, future::Future, pin::Pin};
 
 use crate::{
     contract::Verdict,
+    gateway::Price,
     sandbox::{FailPolicy, HookFailure},
 };
 
-/// A verdict, or how the plugin failed and what becomes of its call.
-pub type Judged = Result<Verdict, (HookFailure, FailPolicy)>;
+/// What a plugin says of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// What the verdict comes to within a retry budget; none if no budget applies.
+    pub price: Option<Price>,
+}
+
+impl From<Verdict> for Judgement {
+    /// Outside of any budget.
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, price: None }
+    }
+}
+
+/// A judgement, or how the plugin failed and what becomes of its call.
+pub type Judged = Result<Judgement, (HookFailure, FailPolicy)>;
 
 /// What a plugin decides. Most decisions take less than a microsecond and are
 /// made where they are asked for; one that would hold up the thread is made

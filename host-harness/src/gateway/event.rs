@@ -29,6 +29,9 @@ pub enum Stop {
     /// The plugin broke or answered outside of the contract, and the operator
     /// wants such a call to fail ([`FailPolicy::Closed`](crate::sandbox::FailPolicy::Closed)).
     FailedClosed(HookFailure),
+    /// The retry budget does not pay for the retry that the plugin asked for, or
+    /// would have asked for if it were not in shadow mode.
+    BudgetExhausted(Verdict),
     /// No plugin is loaded.
     NoPlugin,
     /// The client went away.

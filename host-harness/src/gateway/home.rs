@@ -12,6 +12,12 @@ use std::sync::{
 pub struct Home(OnceLock<usize>);
 
 impl Home {
+    /// A home that is settled: as if the thread with this number had been the first.
+    #[must_use]
+    pub fn at(number: usize) -> Self {
+        Self(OnceLock::from(number))
+    }
+
     /// The home is this thread from now on, unless there is one already.
     pub fn settle(&self) {
         self.0.get_or_init(this_thread);

@@ -23,6 +23,7 @@ pub(crate) fn end(stop: &Stop) -> &'static str {
         Stop::Deadline(_) => "deadline",
         Stop::NoMoreAttempts(_) => "no_more_attempts",
         Stop::WaitTooLong(_) => "wait_too_long",
+        Stop::BudgetExhausted(_) => "budget_exhausted",
         Stop::NotJudged(_) => "target_too_long",
         Stop::PluginFailed(HookFailure::Refused(HookError::Unsupported)) => "not_judged",
         Stop::PluginFailed(_) => "plugin_failed",

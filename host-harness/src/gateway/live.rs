@@ -5,8 +5,11 @@ use std::time::Duration;
 use tracing::Instrument;
 
 use crate::{
-    contract::{Invocation, Outcome, Reason, Verdict},
-    gateway::{Attempt, Background, Decision, Gateway, LogicalCall, Step, Stop, span},
+    contract::{Class, Invocation, Outcome, Reason, Verdict},
+    gateway::{
+        Account, Attempt, Background, Decision, Gateway, Judgement, LogicalCall, Price, Step, Stop,
+        span,
+    },
     sandbox::{FailPolicy, HookFailure},
 };
 
@@ -21,6 +24,8 @@ pub(super) struct Live<'a> {
     deadline: Option<Duration>,
     /// Whether the plugin may hold state for this call.
     held: bool,
+    /// What was paid for a retry that is not made yet.
+    paid: Option<Price>,
     ended: bool,
 }
 
@@ -35,6 +40,7 @@ impl<'a> Live<'a> {
             started,
             deadline,
             held: false,
+            paid: None,
             ended: false,
         }
     }
@@ -49,8 +55,14 @@ impl<'a> Live<'a> {
         [limit, self.time_left()].into_iter().flatten().min()
     }
 
+    /// The retry that was paid for is made.
+    pub(super) fn next_attempt(&mut self) {
+        self.paid = None;
+        self.attempt = self.attempt.next();
+    }
+
     /// Asks the plugin about the attempt that has just ended. Ok is a verdict
-    /// that asks for a retry within all the gateway's limits.
+    /// that asks for a retry within all the gateway's limits, and that is paid for.
     pub(super) async fn judge(
         &mut self,
         outcome: &Outcome,
@@ -74,17 +86,27 @@ impl<'a> Live<'a> {
             Decision::Made(answer) => answer,
             Decision::Pending(answer) => answer.instrument(span.clone()).await,
         };
-        span::decided(&span, answer.as_ref().map_err(|(failure, _)| failure));
-        let verdict = answer.map_err(|(failure, policy)| match (&failure, policy) {
-            (HookFailure::Broke(_) | HookFailure::Rejected(_), FailPolicy::Closed) => {
-                Stop::FailedClosed(failure)
-            }
-            _ => Stop::PluginFailed(failure),
-        })?;
+        let told = answer.as_ref().map(|judgement| &judgement.verdict);
+        span::decided(&span, told.map_err(|(failure, _)| failure));
+        let Judgement { verdict, price } =
+            answer.map_err(|(failure, policy)| match (&failure, policy) {
+                (HookFailure::Broke(_) | HookFailure::Rejected(_), FailPolicy::Closed) => {
+                    Stop::FailedClosed(failure)
+                }
+                _ => Stop::PluginFailed(failure),
+            })?;
+        if let (Class::Succeeded, Some(Price { terms, .. })) = (verdict.class, price) {
+            let now = self.gateway.clock.now();
+            self.gateway.budgets.deposit(Account::of(self.call), terms, 1, now);
+        }
         if verdict.retry_delay_ms == 0 {
             // The contract has the plugin drop the state together with a
             // refusal, save in shadow mode, where it goes on as if it had asked.
             self.held = verdict.reason == Reason::Shadow;
+            // A shadow pays as the thing itself would.
+            if self.held && !self.pay(price).await {
+                return Err(Stop::BudgetExhausted(verdict));
+            }
             return Err(Stop::Plugin(verdict));
         }
         if self.attempt.retries() >= self.gateway.limits.max_tool_retries {
@@ -97,7 +119,18 @@ impl<'a> Live<'a> {
         if delay > self.gateway.limits.max_wait {
             return Err(Stop::WaitTooLong(verdict));
         }
+        if !self.pay(price).await {
+            return Err(Stop::BudgetExhausted(verdict));
+        }
+        self.paid = price;
         Ok(verdict)
+    }
+
+    /// Pays for a retry, if the budget has enough.
+    async fn pay(&self, price: Option<Price>) -> bool {
+        let Some(price) = price.filter(|price| price.cost > 0) else { return true };
+        let now = self.gateway.clock.now();
+        self.gateway.budgets.withdraw(Account::of(self.call), price, now).wait().await
     }
 
     /// The call is over.
@@ -114,7 +147,11 @@ impl<'a> Live<'a> {
                 &self.call.context,
             );
         }
-        let took = self.gateway.clock.now().saturating_sub(self.started);
+        let now = self.gateway.clock.now();
+        if let Some(price) = self.paid.take() {
+            self.gateway.budgets.give_back(Account::of(self.call), price, now);
+        }
+        let took = now.saturating_sub(self.started);
         span::call_ended(self.call, self.attempt, stop);
         self.gateway.watch(self.call, &Step::Finished { attempts: self.attempt, stop, took });
         self.ended = true;

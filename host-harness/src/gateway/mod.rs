@@ -4,6 +4,7 @@
 //! the plugin behind [`RetryHook`], time behind [`Clock`], the upstream as a
 //! closure, the watcher behind [`Observer`].
 
+mod budget;
 mod call;
 mod clock;
 mod decision;
@@ -19,9 +20,10 @@ pub(crate) mod shown;
 pub(crate) mod span;
 mod target;
 
+pub use budget::{Account, BudgetStore, InProcessBudgets, Levels, Price, Terms};
 pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Reply};
 pub use clock::{Clock, Sleep, SystemClock};
-pub use decision::{Decision, Judged};
+pub use decision::{Decision, Judged, Judgement};
 pub use event::{Observer, Step, Stop, Unobserved};
 pub use excerpt::{excerpt_of_json, excerpt_of_texts};
 pub use home::Home;

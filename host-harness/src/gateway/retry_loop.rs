@@ -7,8 +7,8 @@ use tracing::Instrument;
 use crate::{
     contract::{Invocation, Outcome, Verdict},
     gateway::{
-        Attempt, Background, CallContext, Clock, Decision, Hook, Judged, LogicalCall, Observer,
-        Reply, Step, Stop, live::Live, span,
+        Attempt, Background, BudgetStore, CallContext, Clock, Decision, Hook, Judged, LogicalCall,
+        Observer, Reply, Step, Stop, live::Live, span,
     },
     sandbox::{FailPolicy, HookFailure},
 };
@@ -52,7 +52,8 @@ pub trait RetryHook: Send + Sync {
     /// failure what becomes of its call. Where several plugins stand behind
     /// this one, that is for the one that failed to say.
     ///
-    /// By itself it judges at once, which is right for a hook that never takes long.
+    /// By itself it judges at once and outside of any budget, which is right for
+    /// a hook that never takes long and has none.
     fn decide<'a>(
         &'a self,
         hook: Hook,
@@ -61,7 +62,7 @@ pub trait RetryHook: Send + Sync {
         background: Background,
     ) -> Decision<'a, Judged> {
         let judged = self.judge(hook, invocation, outcome, background);
-        Decision::Made(judged.map_err(|failure| (failure, self.fail_policy())))
+        Decision::Made(judged.map(Into::into).map_err(|failure| (failure, self.fail_policy())))
     }
 
     /// As [`retries`](Self::retries), without holding up the thread.
@@ -139,6 +140,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Who pays for retries.
+    pub budgets: Arc<dyn BudgetStore>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
 }
@@ -219,7 +222,7 @@ impl Gateway {
             if live.time_left() == Some(Duration::ZERO) {
                 break (Some(reply), Stop::Deadline(verdict));
             }
-            live.attempt = attempt.next();
+            live.next_attempt();
         };
 
         let attempts = live.attempt;

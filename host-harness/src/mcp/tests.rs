@@ -38,6 +38,8 @@ impl RetryHook for OnceMore {
             delay_ceiling_ms: delay,
             class: Class::Transient,
             not_executed: false,
+            tool_budget: 0,
+            cost: 0,
             pushback_ms: None,
             metadata: None,
         })
@@ -100,6 +102,7 @@ impl Session {
             hook: Some(Arc::new(OnceMore)),
             limits,
             clock: Arc::new(SystemClock::new()),
+            budgets: Arc::new(crate::gateway::InProcessBudgets::default()),
             observer: Arc::new(Unobserved),
         };
         // Unmarked, so that an attempt is the client's request to the letter.

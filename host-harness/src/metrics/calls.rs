@@ -35,7 +35,8 @@ impl Observer for Metrics {
                 | Stop::Ceiling(verdict)
                 | Stop::Deadline(verdict)
                 | Stop::NoMoreAttempts(verdict)
-                | Stop::WaitTooLong(verdict) = stop
+                | Stop::WaitTooLong(verdict)
+                | Stop::BudgetExhausted(verdict) = stop
                 {
                     self.decided(verdict);
                 }

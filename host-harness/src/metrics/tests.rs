@@ -18,6 +18,8 @@ fn verdict(retry_delay_ms: u64, reason: Reason) -> Verdict {
         delay_ceiling_ms,
         class: Class::Transient,
         not_executed: false,
+        tool_budget: 0,
+        cost: 0,
         pushback_ms: None,
         metadata: None,
     }

@@ -114,7 +114,7 @@ fn charts(scenario: &Scenario, results: &Results) -> Vec<String> {
         ),
     ];
     if results.policies.iter().any(|policy| policy.series.tokens.iter().any(Option::is_some)) {
-        let note = "left in the retry budget; retries stop at half (a model's: at none)";
+        let note = "left in the emptiest bucket of the retry budget; no line where all are full";
         charts.push(chart("Tokens", note, Unit::Number, 1.0, |series| &series.tokens));
     }
     let policies = &results.policies;

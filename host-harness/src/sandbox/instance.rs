@@ -76,8 +76,8 @@ impl Instance {
 /// What the answer to a configuration comes to.
 pub(super) fn accepted(answer: Result<Configured, Vec<Issue>>) -> Result<Configured, StartError> {
     match answer {
-        Ok(Configured { notices, affinity }) => {
-            Ok(Configured { notices: boundary::issues(notices), affinity })
+        Ok(Configured { notices, upstream_budget, tool_budgets }) => {
+            Ok(Configured { notices: boundary::issues(notices), upstream_budget, tool_budgets })
         }
         Err(issues) if issues.is_empty() => Err(Violation::RefusedWithoutIssue.into()),
         Err(issues) => Err(StartError::Config(boundary::issues(issues))),

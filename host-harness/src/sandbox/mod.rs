@@ -5,11 +5,10 @@
 //! [`CodeCache`] spares the next start the compiler. What it imports and
 //! exports must be what the contract says.
 //!
-//! A [`Plugin`] runs several warm instances of it ("shards"). Calls that have
-//! something in common, by what the plugin says of its configuration, meet at
-//! one shard, so that a retry budget is in one place; others stay with the shard
-//! of their thread, for a shard that moves between processor cores at each call
-//! takes twice as long ([`Plugin::shard_of`]). Each call is bounded by [`Limits`], and each
+//! A [`Plugin`] runs several warm instances of it ("shards"). Any of them may
+//! judge any call; a call stays with the shard of its thread, for a shard that
+//! moves between processor cores at each call takes twice as long
+//! ([`Plugin::shard_of`]). Each call is bounded by [`Limits`], and each
 //! answer passes the `boundary`, which names every [`Violation`] of the
 //! contract. A call whose plugin fails goes on as [`FailPolicy`] says; an
 //! instance that broke is replaced as [`Replacement`] says, and a shard that

@@ -1,13 +1,11 @@
 //! A running plugin: its shards, and which of them a call goes to.
 
-mod affinity;
 mod change;
 mod remembered;
 mod slot;
 
 use std::{
     collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,9 +21,7 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    contract::{
-        Affinity, Configured, Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict,
-    },
+    contract::{Configured, Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
     gateway::{Background, CallContext, Decision, Hook, Judged, RetryHook},
 };
 
@@ -41,7 +37,6 @@ pub struct Plugin {
     pace: Arc<Pace>,
     /// [`Limits::turn_time`](super::Limits::turn_time).
     turn_time: Duration,
-    affinity: affinity::InForce,
     retries: remembered::Remembered,
     /// What is in force. Held while a configuration or the component is being changed.
     options: Mutex<Arc<Options>>,
@@ -60,12 +55,11 @@ impl Plugin {
     pub fn start(component: &Component, options: Options) -> Result<Self, StartError> {
         let options = Arc::new(options);
         let pace = Arc::default();
-        let (shards, Configured { notices, affinity }) = staged(component, &options, &pace)?;
+        let (shards, Configured { notices, .. }) = staged(component, &options, &pace)?;
         Ok(Self {
             shards: shards.into_iter().map(Slot::new).map(Arc::new).collect(),
             pace,
             turn_time: options.limits.turn_time,
-            affinity: affinity::InForce::new(affinity),
             retries: remembered::Remembered::default(),
             component: Mutex::new(component.digest()),
             fail_policy: options.fail_policy,
@@ -187,29 +181,16 @@ impl Plugin {
         (0..self.shards.len()).map(|index| self.lock(index).memory_bytes()).sum()
     }
 
-    /// The number of the shard that serves a call. If the plugin says that
-    /// calls have something in common, it is the same one for all targets of a
-    /// named upstream, so that its retry budget is in one place, and otherwise
-    /// always the same one for the target. If not, it is that of the thread
-    /// which was the first to have the call judged.
+    /// The number of the shard that serves a call: that of the thread which was
+    /// the first to have it judged. Any shard may serve any call; one that moves
+    /// between processor cores at each call takes twice as long.
     #[must_use]
-    pub fn shard_of(&self, target: &str, context: &CallContext) -> usize {
-        let shards = self.shards.len();
-        if shards == 1 {
-            return 0;
-        }
-        match self.affinity.get() {
-            Affinity::Call => context.home.number() % shards,
-            Affinity::Upstream => {
-                let mut hasher = DefaultHasher::new();
-                context.upstream.as_deref().unwrap_or(target).hash(&mut hasher);
-                (hasher.finish() % shards as u64) as usize
-            }
-        }
+    pub fn shard_of(&self, context: &CallContext) -> usize {
+        context.home.number() % self.shards.len()
     }
 
-    fn slot(&self, target: &str, context: &CallContext) -> &Arc<Slot> {
-        &self.shards[self.shard_of(target, context)]
+    fn slot(&self, context: &CallContext) -> &Arc<Slot> {
+        &self.shards[self.shard_of(context)]
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
@@ -259,8 +240,9 @@ impl RetryHook for Plugin {
         background: Background,
     ) -> Result<Verdict, HookFailure> {
         background.context.home.settle();
-        let slot = self.slot(invocation.target, &background.context);
-        slot.lock().judge(hook, invocation, outcome, background)
+        let slot = self.slot(&background.context);
+        let judged = slot.lock().judge(hook, invocation, outcome, background);
+        judged.map(|judgement| judgement.verdict)
     }
 
     #[inline]
@@ -272,7 +254,7 @@ impl RetryHook for Plugin {
         background: Background,
     ) -> Decision<'a, Judged> {
         background.context.home.settle();
-        let slot = self.slot(invocation.target, &background.context);
+        let slot = self.slot(&background.context);
         let policy = self.fail_policy;
         if let Some(mut shard) = self.at_once(slot) {
             let judged = shard.judge(hook, invocation, outcome, background);
@@ -304,7 +286,7 @@ impl RetryHook for Plugin {
             Ok(retries) => return Ok(retries),
             Err(epoch) => epoch,
         };
-        let retries = self.slot(target, context).lock().retries(hook, target, context)?;
+        let retries = self.slot(context).lock().retries(hook, target, context)?;
         self.retries.keep(epoch, hook, target, context, retries);
         Ok(retries)
     }
@@ -322,7 +304,7 @@ impl RetryHook for Plugin {
         let keep = move |answer: Result<u32, HookFailure>| {
             answer.inspect(|retries| self.retries.keep(epoch, hook, target, context, *retries))
         };
-        let slot = self.slot(target, context);
+        let slot = self.slot(context);
         if let Some(mut shard) = self.at_once(slot) {
             let answer = shard.retries(hook, target, context);
             drop(shard);
@@ -339,7 +321,7 @@ impl RetryHook for Plugin {
     }
 
     fn forget(&self, hook: Hook, target: &str, request_id: &str, context: &CallContext) {
-        let slot = self.slot(target, context);
+        let slot = self.slot(context);
         if let Some(mut shard) = self.at_once(slot) {
             return forgotten(shard.forget(hook, target, request_id));
         }

@@ -26,7 +26,7 @@ pub struct Slice {
     pub attempts: u64,
     /// Microseconds that each of these calls took, waits included; not in order.
     pub took: Vec<u32>,
-    /// What is left in the emptiest retry budget; none without one.
+    /// What is left in the emptiest bucket; none if there is none that is not full.
     pub tokens: Option<f64>,
 }
 
@@ -119,6 +119,7 @@ fn ending(stop: &Stop) -> Option<&'static str> {
         Stop::Deadline(_) => Some("deadline"),
         Stop::NoMoreAttempts(_) => Some("no-more-attempts"),
         Stop::WaitTooLong(_) => Some("wait-too-long"),
+        Stop::BudgetExhausted(_) => Some("budget-exhausted"),
         Stop::NotJudged(_) => Some("target-too-long"),
         Stop::PluginFailed(_) => Some("plugin-failed"),
         Stop::FailedClosed(_) => Some("failed-closed"),

@@ -83,6 +83,8 @@ impl RetryHook for Model {
             delay_ceiling_ms: ceiling,
             class: Class::Transient,
             not_executed: false,
+            tool_budget: 0,
+            cost: 0,
             pushback_ms: None,
             metadata: None,
         })
@@ -119,6 +121,8 @@ const fn stop(reason: Reason, failures: u32) -> Verdict {
         delay_ceiling_ms: 0,
         class,
         not_executed: false,
+        tool_budget: 0,
+        cost: 0,
         pushback_ms: None,
         metadata: None,
     }

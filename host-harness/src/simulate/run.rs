@@ -12,7 +12,7 @@ use super::{
     time::VirtualClock,
 };
 use crate::{
-    gateway::{Clock, Gateway, Limits, LogicalCall, RetryHook},
+    gateway::{BudgetStore, Clock, Gateway, InProcessBudgets, Limits, LogicalCall, RetryHook},
     sandbox::{Component, Entropy, Options, Plugin, StartError},
 };
 
@@ -81,18 +81,12 @@ impl Hook {
         }
     }
 
-    /// What is left in its budget; none if it has none.
-    fn tokens(&self) -> Option<f64> {
+    /// What is left in its emptiest bucket; none if it has none, or if the
+    /// gateway's are all full.
+    fn tokens(&self, budgets: &InProcessBudgets) -> Option<f64> {
         match self {
             Self::Model(model) => Some(model.tokens()),
-            Self::Component(plugin) => {
-                let stats = plugin.stats().ok()?;
-                let value = |name: &str| stats.iter().find(|metric| metric.name == name);
-                // There is one tool, and so one bucket at the most.
-                value("budget.buckets").filter(|buckets| buckets.value > 0)?;
-                let left = value("budget.tokens_left")?;
-                Some(left.value as f64)
-            }
+            Self::Component(_) => budgets.levels().emptiest.map(|left| left as f64 / 1_000.0),
         }
     }
 }
@@ -129,22 +123,25 @@ pub fn play(
     for gateway in 0..scenario.gateways.0 {
         hooks.push(Hook::start(component, policy, scenario, gateway)?);
     }
-    let gateway = |hook: &Hook| {
+    let budgets: Vec<_> = hooks.iter().map(|_| Arc::new(InProcessBudgets::default())).collect();
+    let gateway = |(hook, budgets): (&Hook, &Arc<InProcessBudgets>)| {
         Rc::new(Gateway {
             hook: Some(hook.hook()),
             limits: limits(scenario),
             clock: Arc::new(clock.clone()),
+            budgets: budgets.clone(),
             observer: meter.clone(),
         })
     };
-    let gateways: Vec<_> = hooks.iter().map(gateway).collect();
+    let gateways: Vec<_> = hooks.iter().zip(&budgets).map(gateway).collect();
     let scenario = Rc::new(scenario.clone());
     let server = Server::new(scenario.clone(), clock.clone(), spawner.clone());
 
     let sampled = meter.clone();
     let sampling = sample(clock.clone(), slices, move |now| {
         // Of several gateways the mean: one whose bucket is empty tells little.
-        let left: Vec<_> = hooks.iter().filter_map(Hook::tokens).collect();
+        let left: Vec<_> =
+            hooks.iter().zip(&budgets).filter_map(|(hook, budgets)| hook.tokens(budgets)).collect();
         let mean = left.iter().sum::<f64>() / left.len() as f64;
         sampled.sample((!left.is_empty()).then_some(mean));
         progress(now);

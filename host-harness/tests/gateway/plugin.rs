@@ -45,6 +45,7 @@ pub fn gateway(config: &str, limits: Limits) -> Arc<Gateway> {
         hook: Some(plugin(config)),
         limits,
         clock: Arc::new(SystemClock::new()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: Arc::new(Unobserved),
     })
 }
@@ -100,6 +101,7 @@ fn watching(plugin: Arc<Plugin>, limits: Limits) -> (Arc<Watch>, Arc<Gateway>) {
         hook: Some(plugin),
         limits,
         clock: Arc::new(SystemClock::new()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: watch.clone(),
     });
     (watch, gateway)

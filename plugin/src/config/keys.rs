@@ -89,20 +89,24 @@ settings! {
 settings! {
     /// `budget`.
     pub(super) struct BudgetKeys {
-        /// Whether there is one: a token bucket for each upstream, or for each tool if the upstream has no name.
+        /// Whether there is one: a token bucket for each tool, and one for all tools of an upstream. A retry needs what it costs in both; failures that are not retried cost nothing.
         enabled: bool = false,
-        /// The size of the bucket. Retries are allowed while more than half is left.
-        max_tokens: Integer<1, 1_000_000> = Integer(50),
-        /// Tokens that a success puts in.
+        /// The size of the bucket of a tool; at least what the dearest retry costs.
+        max_tokens: Integer<1, 1_000_000> = Integer(20),
+        /// The size of the bucket that the tools of an upstream share; at least what the dearest retry costs. That of the base configuration counts.
+        upstream_max_tokens: Integer<1, 1_000_000> = Integer(60),
+        /// Tokens that a success puts into both buckets.
         token_ratio: Thousandths<0, 10_000> = Thousandths(100),
-        /// Tokens that a failure takes out.
-        failure_cost: Thousandths<0, 100_000> = Thousandths(1_000),
-        /// Tokens that status 429 takes out.
-        throttle_cost: Thousandths<0, 100_000> = Thousandths(1_250),
-        /// Tokens that a timeout takes out.
-        timeout_cost: Thousandths<0, 100_000> = Thousandths(1_250),
-        /// Tokens that come back by themselves in a minute.
+        /// Tokens that a retry costs.
+        retry_cost: Thousandths<0, 100_000> = Thousandths(1_000),
+        /// Tokens that a retry costs after too many requests, such as status 429.
+        throttle_cost: Thousandths<0, 100_000> = Thousandths(1_000),
+        /// Tokens that a retry costs after a timeout.
+        timeout_cost: Thousandths<0, 100_000> = Thousandths(1_000),
+        /// Tokens that time brings while the upstream answers: a success brings those of the time since the success before it, of a minute at the most.
         refill_per_minute: Thousandths<0, 1_000_000> = Thousandths(2_000),
+        /// Tokens that time brings even if nothing succeeds: what an upstream that is down for long is asked again.
+        floor_per_minute: Thousandths<0, 1_000_000> = Thousandths(200),
     }
 }
 

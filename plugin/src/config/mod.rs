@@ -28,7 +28,7 @@ pub use signals::{Expected, Means, OwnSignal, Pattern};
 
 use alloc::{string::String, vec::Vec};
 
-use crate::Millis;
+use crate::{Millis, budget::Listed};
 
 /// A whole configuration.
 #[derive(Debug)]
@@ -41,16 +41,8 @@ pub struct Config {
     pub trusted: TrustedUpstreams,
     /// `retry_resources`.
     pub retry_resources: bool,
-}
-
-/// Which calls one instance has to judge, where a gateway runs several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Affinity {
-    /// All calls to one upstream: they share a retry budget.
-    Upstream,
-    /// The attempts of one call. What is learned of the usual length of an
-    /// attempt, every instance learns from its own calls.
-    Call,
+    /// The terms of the retry budgets of tools, which the policies name by number.
+    pub budgets: Listed,
 }
 
 /// Upstreams whose tool annotations are believed.
@@ -72,13 +64,6 @@ impl Config {
         // A table takes its room at once; none is needed for what is not retried.
         let reads = if self.retry_resources { self.max_tracked_calls } else { 1 };
         (self.max_tracked_calls, reads)
-    }
-
-    /// Whether calls have anything in common.
-    #[must_use]
-    pub fn affinity(&self) -> Affinity {
-        let budget = self.policies.all().any(|policy| policy.budget.is_some());
-        if budget { Affinity::Upstream } else { Affinity::Call }
     }
 
     /// How long a silent call is remembered: 5 minutes, or twice the longest

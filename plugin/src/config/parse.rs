@@ -9,6 +9,7 @@ use super::{
     keys::{PolicyKeys, RootKeys},
     setting::{apply_group, apply_members, names, refuse, refuse_unknown},
 };
+use crate::budget::{Budget, Listed};
 
 /// The key of the policies of tools.
 pub(super) const OVERRIDES: &str = "tool_overrides";
@@ -54,9 +55,9 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
     known.extend(names(&root));
     known.push(OVERRIDES);
     refuse_unknown(&members, "", &known, &mut reader.issues);
-    let layer = Layer { keys, own_budget: false, sound: reader.issues.is_empty() };
+    let layer = Layer { keys, sound: reader.issues.is_empty() };
     let base = reader.policy(&layer, &members, "");
-    let overrides = match members.get(OVERRIDES) {
+    let mut overrides = match members.get(OVERRIDES) {
         None => Vec::new(),
         Some(Value::Object(tools)) => reader.overrides(tools, &layer),
         Some(other) => {
@@ -67,13 +68,19 @@ pub fn parse(text: &str, ceiling: Retries) -> Result<Accepted, Vec<Issue>> {
 
     let Reader { issues, notices, .. } = reader;
     match base {
-        Some(base) if issues.is_empty() => {
+        Some(mut base) if issues.is_empty() => {
+            let mut budgets = Listed::default();
+            let policies = overrides.iter_mut().map(|(_, policy)| policy);
+            for policy in core::iter::once(&mut base).chain(policies) {
+                policy.budget_number = budgets.number(policy.budget.as_ref());
+            }
             let config = Config {
                 policies: Overrides::new(base, overrides),
                 // In range by its kind.
                 max_tracked_calls: u32::try_from(root.max_tracked_calls.0).unwrap_or(u32::MAX),
                 trusted: TrustedUpstreams(root.trusted_upstreams.0),
                 retry_resources: root.retry_resources,
+                budgets,
             };
             Ok(Accepted { config, notices: listed(notices) })
         }
@@ -136,7 +143,6 @@ impl Reader {
             let mut layer = parent(tool);
             apply_group(&mut layer.keys, value, &path, &mut self.issues);
             layer.sound &= self.issues.len() == before;
-            layer.own_budget |= members.contains("budget");
             let policy = self.policy(&layer, members, &path);
             overrides.extend(policy.map(|policy| (tool.into(), policy)));
             read.push((tool, layer));
@@ -155,7 +161,12 @@ impl Reader {
                 format!("{wanted} is above the gateway's ceiling {ceiling}; {ceiling} is used");
             self.notices.push(Issue { path: member(path, "max_retries"), message });
         }
-        let policy = Policy::of(keys, self.ceiling, layer.own_budget);
+        let policy = Policy::of(keys, self.ceiling);
+        if let Some(budget) = policy.as_ref().and_then(|policy| policy.budget)
+            && (path.is_empty() || members.contains("budget"))
+        {
+            self.issues.extend(too_small(&budget, path));
+        }
         if policy.is_none() && layer.sound {
             self.issues.push(base_above_cap(keys, members, path));
         }
@@ -167,7 +178,6 @@ impl Reader {
 #[derive(Clone)]
 struct Layer {
     keys: PolicyKeys,
-    own_budget: bool,
     /// False if a problem with it is known already: then the two bounds of the
     /// backoff are not held against each other, for that would be noise.
     sound: bool,
@@ -193,6 +203,25 @@ impl Rank {
             Self::Tool
         }
     }
+}
+
+/// A bucket that never pays for the dearest retry.
+fn too_small(budget: &Budget, path: &str) -> Option<Issue> {
+    let dearest = budget.dearest();
+    let buckets = [("max_tokens", budget.tool.size), ("upstream_max_tokens", budget.upstream.size)];
+    let (key, size) = buckets.into_iter().find(|(_, size)| *size < dearest)?;
+    let tokens = |thousandths: u32| match thousandths % 1_000 {
+        0 => format!("{}", thousandths / 1_000),
+        _ => String::from(
+            format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000).trim_end_matches('0'),
+        ),
+    };
+    let message = format!(
+        "must be at least what the dearest retry costs, which is {}, not {}; such a retry would never be made",
+        tokens(dearest),
+        tokens(size)
+    );
+    Some(Issue { path: member(&member(path, "budget"), key), message })
 }
 
 /// Named at the key that this object wrote, for that is the one to change.

@@ -2,10 +2,15 @@
 
 use alloc::{string::String, sync::Arc, vec::Vec};
 
-use super::{codes::Codes, keys::PolicyKeys, setting::choice, signals::OwnSignal};
+use super::{
+    codes::Codes,
+    keys::{BudgetKeys, PolicyKeys},
+    setting::choice,
+    signals::OwnSignal,
+};
 use crate::{
     Millis,
-    budget::{Terms, Tokens},
+    budget::{Budget, Number, Terms},
     delay::Backoff,
 };
 
@@ -92,9 +97,9 @@ pub struct Policy {
     /// `pushback`, if it is honoured.
     pub pushback: Option<Pushback>,
     /// `budget`, if there is one.
-    pub budget: Option<Terms>,
-    /// Whether the budget is this tool's alone, because its override says something about it.
-    pub own_budget: bool,
+    pub budget: Option<Budget>,
+    /// Which of the terms of the whole configuration those of `budget` are.
+    pub budget_number: Number,
     /// `deadline_fit`.
     pub deadline_fit: bool,
     /// `nested_retries`.
@@ -106,12 +111,11 @@ pub struct Policy {
 impl Policy {
     /// The policy that these keys describe. None if the two bounds of the
     /// backoff contradict each other.
-    pub(super) fn of(keys: &PolicyKeys, ceiling: Retries, own_budget: bool) -> Option<Self> {
+    pub(super) fn of(keys: &PolicyKeys, ceiling: Retries) -> Option<Self> {
         let (base, cap) = (Millis(keys.backoff_base_ms.0), Millis(keys.max_backoff_ms.0));
         // In range by its kind.
         let max_retries = Retries(u32::try_from(keys.max_retries.0).unwrap_or(u32::MAX));
         let pushback = &keys.pushback;
-        let budget = &keys.budget;
         Some(Self {
             max_retries: max_retries.min(ceiling),
             backoff: Backoff::new(base, cap, keys.backoff_multiplier.0, keys.jitter.0)?,
@@ -127,20 +131,31 @@ impl Policy {
                 cap: Millis(pushback.max_ms.0),
                 pointers: pushback.pointers.0.clone(),
             }),
-            budget: budget.enabled.then_some(Terms {
-                size: Tokens::whole(budget.max_tokens.0),
-                success: Tokens::thousandths(budget.token_ratio.0),
-                failure: Tokens::thousandths(budget.failure_cost.0),
-                throttle: Tokens::thousandths(budget.throttle_cost.0),
-                timeout: Tokens::thousandths(budget.timeout_cost.0),
-                refill_per_minute: Tokens::thousandths(budget.refill_per_minute.0),
-            }),
-            own_budget,
+            budget: budget(&keys.budget),
+            budget_number: Number::default(),
             deadline_fit: keys.deadline_fit,
             nested_retries: keys.nested_retries,
             shadow: keys.shadow,
         })
     }
+}
+
+/// The budget that these keys describe, if it is enabled.
+fn budget(keys: &BudgetKeys) -> Option<Budget> {
+    let terms = |tokens: u64| Terms {
+        // In range by its kind: a million tokens at the most.
+        size: u32::try_from(tokens.saturating_mul(1_000)).unwrap_or(u32::MAX),
+        success: keys.token_ratio.0,
+        refill_per_minute: keys.refill_per_minute.0,
+        floor_per_minute: keys.floor_per_minute.0,
+    };
+    keys.enabled.then(|| Budget {
+        tool: terms(keys.max_tokens.0),
+        upstream: terms(keys.upstream_max_tokens.0),
+        retry: keys.retry_cost.0,
+        throttle: keys.throttle_cost.0,
+        timeout: keys.timeout_cost.0,
+    })
 }
 
 impl Policy {

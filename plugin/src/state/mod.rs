@@ -1,5 +1,5 @@
-//! What is remembered: the calls that have failed and are not over, the retry
-//! budgets, and how long the attempts of a tool take.
+//! What is remembered: the calls that have failed and are not over, and how
+//! long the attempts of a tool take.
 //!
 //! Bounded in number, and every operation takes constant time in the worst
 //! case, not only on average: at most [`EVICTIONS_PER_CALL`] silent entries
@@ -15,7 +15,6 @@ use alloc::string::String;
 
 use crate::{
     Millis,
-    budget::{Budgets, Reservation},
     table::{Slot, Table},
 };
 pub use attempt_times::{AttemptTimes, Attempted};
@@ -44,8 +43,6 @@ pub struct Call {
     pub failures: u32,
     /// How long it slept before its last attempt.
     pub last_delay: Option<Millis>,
-    /// What it holds of a budget while it sleeps.
-    held: Option<Reservation>,
 }
 
 /// All that is remembered.
@@ -57,8 +54,6 @@ pub struct State {
     reads: Table<Call>,
     ttl: Millis,
     evicted: Evictions,
-    /// By upstream or tool.
-    pub budgets: Budgets,
     /// By upstream and tool.
     pub times: AttemptTimes,
 }
@@ -83,7 +78,6 @@ impl State {
             reads: Table::new(reads, seed),
             ttl,
             evicted: Evictions::default(),
-            budgets: Budgets::new(seed),
             times: AttemptTimes::new(seed),
         }
     }
@@ -108,8 +102,7 @@ impl State {
         }
     }
 
-    /// Counts a failure of a call, which holds nothing of a budget any more.
-    /// It has at least `at_least` failures now. The oldest call is dropped if
+    /// Counts a failure of a call. It has at least `at_least` failures now. The oldest call is dropped if
     /// there is no room.
     #[inline]
     pub fn record_failure(
@@ -125,10 +118,7 @@ impl State {
             && let Some(call) = table.touch(slot, now)
         {
             call.failures = call.failures.saturating_add(1).max(at_least);
-            let held = call.held.take();
-            let call = *call;
-            self.give_back(held);
-            return (Place(kind, slot), call);
+            return (Place(kind, slot), *call);
         }
         if table.is_full() {
             self.displace_oldest(kind);
@@ -137,24 +127,21 @@ impl State {
         (Place(kind, self.table(kind).insert(target, request_id, call, now)), call)
     }
 
-    /// The call goes to sleep, and may hold something of a budget until it is
-    /// heard of again.
+    /// The call goes to sleep for so long.
     #[inline]
-    pub fn sleeps(&mut self, Place(kind, slot): Place, delay: Millis, held: Option<Reservation>) {
-        match self.table(kind).get_mut(slot) {
-            Some(call) => (call.last_delay, call.held) = (Some(delay), held),
-            None => self.give_back(held),
+    pub fn sleeps(&mut self, Place(kind, slot): Place, delay: Millis) {
+        if let Some(call) = self.table(kind).get_mut(slot) {
+            call.last_delay = Some(delay);
         }
     }
 
     /// Drops a call by its place.
     #[inline]
     pub fn release(&mut self, Place(kind, slot): Place) {
-        let held = self.table(kind).remove(slot).and_then(|call| call.held);
-        self.give_back(held);
+        self.table(kind).remove(slot);
     }
 
-    /// Drops a call, and gives back what it held; false if it is not known.
+    /// Drops a call; false if it is not known.
     #[inline]
     pub fn end(&mut self, kind: Kind, target: &str, request_id: &str) -> bool {
         let found = self.table(kind).find(target, request_id);
@@ -183,13 +170,6 @@ impl State {
         if let Some((slot, _)) = self.table(kind).oldest() {
             self.release(Place(kind, slot));
             self.evicted.displaced += 1;
-        }
-    }
-
-    #[inline]
-    fn give_back(&mut self, held: Option<Reservation>) {
-        if let Some(reservation) = held {
-            self.budgets.give_back(reservation);
         }
     }
 

@@ -19,6 +19,8 @@ pub(in crate::sandbox) struct Judged<'a> {
     pub(in crate::sandbox) read_content: bool,
     /// The gateway's ceiling on retries.
     pub(in crate::sandbox) max_retries: u32,
+    /// How many terms of retry budgets the guest has named.
+    pub(in crate::sandbox) budgets: usize,
 }
 
 /// Whether a reason speaks for a retry.
@@ -129,6 +131,7 @@ pub(in crate::sandbox) fn check(
         }
         (false, _) => {}
     }
+    check_price(verdict, judged.budgets)?;
     let agrees = match verdict.metadata {
         None => !judged.with_metadata,
         Some(metadata) => {
@@ -143,6 +146,21 @@ pub(in crate::sandbox) fn check(
     let &Verdict { class, not_executed, .. } = verdict;
     if !agree(class, reason) || (not_executed && class == Class::Succeeded) {
         return Err(Violation::WrongClass { class, reason });
+    }
+    Ok(())
+}
+
+/// Checks what a verdict says of retry budgets.
+fn check_price(verdict: &Verdict, named: usize) -> Result<(), Violation> {
+    let &Verdict { tool_budget: number, cost, reason, .. } = verdict;
+    if usize::from(number) > named {
+        return Err(Violation::UnknownBudget { number, named });
+    }
+    if cost > 0 && number == 0 {
+        return Err(Violation::CostWithoutBudget { cost });
+    }
+    if cost > 0 && verdict.retry_delay_ms == 0 && reason != Reason::Shadow {
+        return Err(Violation::CostWithoutRetry { reason, cost });
     }
     Ok(())
 }

@@ -69,6 +69,28 @@ pub enum Violation {
         /// The claimed ceiling.
         ceiling_ms: u64,
     },
+    /// A retry budget of which nothing was said in the answer to the configuration.
+    #[error("it names the terms of budget {number}, but it has {named} of them")]
+    UnknownBudget {
+        /// The number that it names, counted from 1.
+        number: u16,
+        /// How many there are.
+        named: usize,
+    },
+    /// A price, and no budget that could pay it.
+    #[error("its retry costs {cost} thousandths of a token, but it names no budget")]
+    CostWithoutBudget {
+        /// The price.
+        cost: u32,
+    },
+    /// A price where no retry is asked for.
+    #[error("its reason ({reason:?}) speaks against a retry, which costs {cost} nevertheless")]
+    CostWithoutRetry {
+        /// The reason.
+        reason: Reason,
+        /// The price.
+        cost: u32,
+    },
     /// More retries announced than the gateway's ceiling allows.
     #[error("it announces up to {retries} retries, and {most} are the most")]
     TooManyRetries {
@@ -143,6 +165,9 @@ impl Violation {
             Self::RetryPastCeiling { .. } => "rejected.retry_past_ceiling",
             Self::RetryWithoutFailure => "rejected.retry_without_failure",
             Self::CeilingWithoutRetry { .. } => "rejected.ceiling_without_retry",
+            Self::UnknownBudget { .. } => "rejected.unknown_budget",
+            Self::CostWithoutBudget { .. } => "rejected.cost_without_budget",
+            Self::CostWithoutRetry { .. } => "rejected.cost_without_retry",
             Self::TooManyRetries { .. } => "rejected.too_many_retries",
             Self::WrongPolicy(_) => "rejected.wrong_policy",
             Self::WrongManifest { .. } => "rejected.wrong_manifest",

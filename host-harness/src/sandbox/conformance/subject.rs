@@ -24,7 +24,7 @@ impl Subject<'_> {
         self.component.needs.check(&self.options.limits).map_err(|error| error.to_string())?;
         let instance = Instance::new(self.component, self.options, 0)
             .map_err(|breakage| format!("it does not start: {breakage}"))?;
-        Ok(Trial { instance, options: self.options.clone() })
+        Ok(Trial { instance, options: self.options.clone(), budgets: 0 })
     }
 
     /// An instance under the configuration of the options.
@@ -51,6 +51,8 @@ impl Subject<'_> {
 pub(super) struct Trial {
     instance: Box<Instance>,
     pub(super) options: Options,
+    /// How many terms of retry budgets it has named.
+    budgets: usize,
 }
 
 /// One attempt to be judged.
@@ -101,6 +103,9 @@ impl Trial {
     ) -> Result<Result<Configured, Vec<Issue>>, String> {
         let options = Options { config: config.to_owned(), ..self.options.clone() };
         let answer = self.ask(|instance| instance.call_configure(&options))?;
+        if let Ok(configured) = &answer {
+            self.budgets = configured.tool_budgets.len();
+        }
         match answer {
             Err(issues) if issues.is_empty() => {
                 Err("it refuses a configuration without saying why".to_owned())
@@ -125,6 +130,7 @@ impl Trial {
             with_metadata: known.contains(Known::TRACE) && hook == Hook::ToolPostInvoke,
             read_content,
             max_retries: self.options.max_tool_retries,
+            budgets: self.budgets,
         };
         match boundary::verdict(&verdict, &judged, &self.options.limits) {
             Ok(()) => Ok(Ok(verdict)),

@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Plugin {
-    /// Puts another configuration into force while calls go on: their state and
-    /// what is left of budgets survive. Returns what the plugin accepted but adjusted.
+    /// Puts another configuration into force while calls go on: their state
+    /// survives. Returns what the plugin accepted but adjusted.
     ///
     /// # Errors
     /// The plugin refuses the configuration, or breaks over it. Then every
@@ -36,8 +36,7 @@ impl Plugin {
             }
         }
         *in_force = wanted;
-        let Configured { notices, affinity } = configured.expect("there is at least one shard");
-        self.affinity.set(affinity);
+        let Configured { notices, .. } = configured.expect("there is at least one shard");
         self.retries.forget();
         Ok(notices)
     }
@@ -48,17 +47,16 @@ impl Plugin {
     /// the new one and later the old one. Calls into the old instances have
     /// ended by then. Returns what the new one accepted but adjusted.
     ///
-    /// What the old one remembered of calls that wait for a retry is gone, and
-    /// what was left of its budgets: the new one may be different code. Such a
-    /// call goes on by the number of its attempt.
+    /// What the old one remembered of calls that wait for a retry is gone: the
+    /// new one may be different code. Such a call goes on by the number of its
+    /// attempt. Retry budgets are the gateway's, and stay.
     ///
     /// # Errors
     /// As [`Plugin::start`]. Then the old component stays at work, untouched.
     pub fn replace(&self, component: &Component, config: &str) -> Result<Vec<Issue>, StartError> {
         let mut in_force = self.options.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = Arc::new(Options { config: config.to_owned(), ..(**in_force).clone() });
-        let (mut shards, Configured { notices, affinity }) =
-            staged(component, &wanted, &self.pace)?;
+        let (mut shards, Configured { notices, .. }) = staged(component, &wanted, &self.pace)?;
         {
             // Always in this order, and nobody else holds more than one.
             let mut at_work: Vec<_> =
@@ -66,7 +64,6 @@ impl Plugin {
             for (old, new) in at_work.iter_mut().zip(&mut shards) {
                 old.change_places(new);
             }
-            self.affinity.set(affinity);
             self.retries.forget();
             *self.component.lock().unwrap_or_else(PoisonError::into_inner) = component.digest();
         }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::Shard;
 use crate::{
-    contract::{Invocation, Known, Outcome, RetryPolicy, Verdict},
-    gateway::{Background, CallContext, Hook},
+    contract::{Invocation, Known, Outcome, RetryPolicy},
+    gateway::{Background, CallContext, Hook, Judgement},
     sandbox::{
         FailPolicy,
         boundary::{self, Judged},
@@ -21,7 +21,7 @@ impl Shard {
         invocation: Invocation<'_>,
         outcome: &Outcome,
         background: Background,
-    ) -> Result<Verdict, HookFailure> {
+    ) -> Result<Judgement, HookFailure> {
         self.now = Duration::from_millis(invocation.now_ms);
         if self.options.fail_policy != FailPolicy::Reload {
             return self.judge_once(hook, invocation, outcome, background);
@@ -48,7 +48,7 @@ impl Shard {
         invocation: Invocation<'_>,
         outcome: &Outcome,
         background: Background,
-    ) -> Result<Verdict, HookFailure> {
+    ) -> Result<Judgement, HookFailure> {
         let Invocation { attempt, known, .. } = invocation;
         let (answer, read_content) = self
             .call(self.options.limits.hook_result_bytes, |instance| {
@@ -61,9 +61,12 @@ impl Shard {
             with_metadata: known.contains(Known::TRACE) && hook == Hook::ToolPostInvoke,
             read_content,
             max_retries: self.options.max_tool_retries,
+            budgets: self.budgets.count(),
         };
         let check = boundary::verdict(&verdict, &judged, &self.options.limits);
-        self.checked(verdict, check)
+        let verdict = self.checked(verdict, check)?;
+        let price = self.budgets.price(&verdict);
+        Ok(Judgement { verdict, price })
     }
 
     /// The most retries that a call to this target may get.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Shard;
+use super::{Budgets, Shard};
 use crate::{
     contract::{Configured, Manifest, Metric},
     sandbox::{
@@ -75,6 +75,7 @@ impl Shard {
             instance.call_configure(options)
         })?;
         let configured = accepted(answer)?;
+        self.budgets = Budgets::of(&configured);
         self.options = options.clone();
         Ok(configured)
     }

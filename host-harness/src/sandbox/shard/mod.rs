@@ -1,5 +1,6 @@
 //! A warm instance, and its replacement when it breaks.
 
+mod budgets;
 mod hooks;
 mod lifecycle;
 
@@ -14,12 +15,15 @@ use super::{
     ticks,
 };
 use crate::contract::Configured;
+use budgets::Budgets;
 
 pub(super) struct Shard {
     component: Component,
     options: Arc<Options>,
     number: u64,
     instance: Option<Box<Instance>>,
+    /// The terms of retry budgets, as the configuration in force has them.
+    budgets: Budgets,
     strikes: Strikes,
     /// Of the plugin.
     pace: Arc<Pace>,
@@ -46,6 +50,7 @@ impl Shard {
             options: options.clone(),
             number,
             instance: Some(instance),
+            budgets: Budgets::of(&configured),
             strikes: Strikes::none(options.replacement),
             pace: pace.clone(),
             average: Average::default(),
@@ -118,9 +123,13 @@ impl Shard {
         }
         let configured = Instance::new(&self.component, &self.options, self.number)
             .map_err(StartError::Broke)
-            .and_then(|mut instance| instance.configure(&self.options).map(|_| instance));
+            .and_then(|mut instance| {
+                let configured = instance.configure(&self.options)?;
+                Ok((instance, Budgets::of(&configured)))
+            });
         match configured {
-            Ok(instance) => {
+            Ok((instance, budgets)) => {
+                self.budgets = budgets;
                 tracing::info!(shard = self.number, "a fresh instance of the plugin is at work");
                 Ok(instance)
             }

@@ -46,6 +46,7 @@ async fn each_upstream_has_its_own_retries_and_the_plugin_sees_it_under_its_own_
         hook: Some(plugin(r#"{"tool_overrides": {"t": {"max_retries": 3}}}"#)),
         limits: Limits::default(),
         clock: Arc::new(SystemClock::new()),
+        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
         observer: seen.clone(),
     });
     let told = Prefixes { tools: Some("b_".to_owned()), ..Prefixes::default() };

@@ -1,0 +1,236 @@
+//! The buckets of one process.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Account, BudgetStore, Levels, Price, Terms, bucket::Bucket};
+use crate::gateway::Decision;
+
+/// Buckets of tools of one upstream. Callers choose the names of tools.
+const MOST_TOOLS: usize = 1_024;
+/// Upstreams. The operator names them.
+const MOST_UPSTREAMS: usize = 1_024;
+/// How often at the most the buckets of an upstream are looked through for
+/// those that are full again, in milliseconds.
+const SWEEP: u64 = 1_000;
+
+/// Buckets in memory, one set for all threads and all instances of all plugins.
+///
+/// Only buckets that are not full are kept: to forget a full one loses nothing,
+/// and a success at a full one costs next to nothing. If there are too many,
+/// those who find no place share one bucket, so that nobody gets a full one by
+/// calling many names.
+#[derive(Debug, Default)]
+pub struct InProcessBudgets {
+    named: RwLock<HashMap<String, Arc<Upstream>>>,
+    /// Of upstreams without a name.
+    unnamed: Upstream,
+    /// Of upstreams that found no place.
+    others: Upstream,
+}
+
+/// The buckets of an upstream, behind one lock: a retry needs two of them at a time.
+#[derive(Debug, Default)]
+struct Upstream {
+    /// Whether there is any; who sees none need not look.
+    spent: AtomicBool,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Debug, Default)]
+struct Buckets {
+    /// That of the upstream itself.
+    whole: Option<Bucket>,
+    tools: HashMap<String, Bucket>,
+    resources: Option<Bucket>,
+    /// Of tools that found no place.
+    others: Option<Bucket>,
+    swept: u64,
+}
+
+impl InProcessBudgets {
+    fn with<T>(&self, name: Option<&str>, work: impl FnOnce(&Upstream) -> T) -> T {
+        let Some(name) = name else { return work(&self.unnamed) };
+        let known = self.named.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        work(known.as_deref().unwrap_or(&self.others))
+    }
+
+    /// Makes a place for an upstream, if there is room.
+    fn admit(&self, name: Option<&str>) {
+        let Some(name) = name else { return };
+        if self.named.read().unwrap_or_else(PoisonError::into_inner).contains_key(name) {
+            return;
+        }
+        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= MOST_UPSTREAMS {
+            named.retain(|_, upstream| upstream.spent.load(Ordering::Acquire));
+        }
+        if named.len() < MOST_UPSTREAMS {
+            named.entry(name.to_owned()).or_default();
+        }
+    }
+}
+
+impl Upstream {
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the buckets, if there are any.
+    fn touch(&self, work: impl FnOnce(&mut Buckets)) {
+        if !self.spent.load(Ordering::Acquire) {
+            return;
+        }
+        let mut buckets = self.lock();
+        work(&mut buckets);
+        self.spent.store(!buckets.are_full(), Ordering::Release);
+    }
+}
+
+impl Buckets {
+    fn are_full(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Bucket> {
+        self.tools.values().chain(&self.whole).chain(&self.resources).chain(&self.others)
+    }
+
+    /// The bucket of a target, if it is not full.
+    fn target(&mut self, tool: Option<&str>) -> Option<&mut Bucket> {
+        match tool {
+            None => self.resources.as_mut(),
+            Some(tool) => {
+                // Else it is full, or one of those that found no place.
+                let crowded = self.tools.len() >= MOST_TOOLS;
+                let own = self.tools.get_mut(tool);
+                own.or_else(|| self.others.as_mut().filter(|_| crowded))
+            }
+        }
+    }
+
+    /// The bucket of a target; a full one if there was none.
+    fn open(&mut self, tool: Option<&str>, terms: &Terms, now: u64) -> &mut Bucket {
+        let full = || Bucket::full(&terms.target, now);
+        let Some(tool) = tool else { return self.resources.get_or_insert_with(full) };
+        if !self.tools.contains_key(tool) {
+            if self.tools.len() >= MOST_TOOLS && now.saturating_sub(self.swept) >= SWEEP {
+                self.swept = now;
+                self.tools.retain(|_, bucket| {
+                    bucket.update(&terms.target, now);
+                    !bucket.is_full()
+                });
+            }
+            if self.tools.len() >= MOST_TOOLS {
+                return self.others.get_or_insert_with(full);
+            }
+        }
+        self.tools.entry(tool.to_owned()).or_insert_with(full)
+    }
+
+    /// Does something with both buckets, and forgets those that are full then.
+    fn both(&mut self, tool: Option<&str>, terms: &Terms, work: impl Fn(&mut Bucket, bool)) {
+        if let Some(bucket) = self.target(tool) {
+            work(bucket, false);
+        }
+        if let (Some(bucket), Some(_)) = (&mut self.whole, terms.upstream) {
+            work(bucket, true);
+        }
+        self.whole = self.whole.filter(|bucket| !bucket.is_full());
+        self.resources = self.resources.filter(|bucket| !bucket.is_full());
+        self.others = self.others.filter(|bucket| !bucket.is_full());
+        if let Some(tool) = tool
+            && self.tools.get(tool).is_some_and(Bucket::is_full)
+        {
+            self.tools.remove(tool);
+        }
+    }
+
+    fn withdraw(&mut self, tool: Option<&str>, price: Price, now: u64) -> bool {
+        let Price { cost, terms } = price;
+        let bucket = self.open(tool, &terms, now);
+        bucket.update(&terms.target, now);
+        let enough = bucket.left() >= cost.into();
+        let whole = terms.upstream.map(|terms| {
+            let bucket = self.whole.get_or_insert_with(|| Bucket::full(&terms, now));
+            bucket.update(&terms, now);
+            bucket.left()
+        });
+        let allowed = enough && whole.is_none_or(|left| left >= cost.into());
+        let cost = if allowed { cost } else { 0 };
+        self.both(tool, &terms, |bucket, _| bucket.take(cost));
+        allowed
+    }
+}
+
+impl BudgetStore for InProcessBudgets {
+    fn withdraw<'a>(
+        &'a self,
+        account: Account<'a>,
+        price: Price,
+        now: Duration,
+    ) -> Decision<'a, bool> {
+        self.admit(account.upstream);
+        Decision::Made(self.with(account.upstream, |upstream| {
+            let mut buckets = upstream.lock();
+            let allowed = buckets.withdraw(account.tool, price, millis(now));
+            upstream.spent.store(!buckets.are_full(), Ordering::Release);
+            allowed
+        }))
+    }
+
+    fn give_back(&self, account: Account<'_>, price: Price, now: Duration) {
+        let Price { cost, terms } = price;
+        self.with(account.upstream, |upstream| {
+            upstream.touch(|buckets| {
+                buckets.both(account.tool, &terms, |bucket, whole| {
+                    let terms = if whole { terms.upstream.as_ref() } else { None };
+                    bucket.update(terms.unwrap_or(&price.terms.target), millis(now));
+                    bucket.put_in(cost.into());
+                });
+            });
+        });
+    }
+
+    fn deposit(&self, account: Account<'_>, terms: Terms, successes: u32, now: Duration) {
+        self.with(account.upstream, |upstream| {
+            upstream.touch(|buckets| {
+                buckets.both(account.tool, &terms, |bucket, whole| {
+                    let own = if whole { terms.upstream.as_ref() } else { None };
+                    bucket.deposit(own.unwrap_or(&terms.target), successes, millis(now));
+                });
+            });
+        });
+    }
+
+    fn levels(&self) -> Levels {
+        let mut levels = Levels::default();
+        let mut add = |upstream: &Upstream| {
+            for bucket in upstream.lock().all() {
+                levels.buckets += 1;
+                levels.drained += u64::from(bucket.left() < 1_000);
+                let least = levels.emptiest.unwrap_or(u64::MAX).min(bucket.left());
+                levels.emptiest = Some(least);
+            }
+        };
+        add(&self.unnamed);
+        add(&self.others);
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        named.values().for_each(|upstream| add(upstream));
+        levels
+    }
+}
+
+/// Whole milliseconds, rounded down.
+fn millis(now: Duration) -> u64 {
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
