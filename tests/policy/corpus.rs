@@ -1,18 +1,41 @@
 //! What servers really answer, as `host-harness judge` puts it before the component.
 //!
-//! `real_servers.jsonl` and `hard_cases.jsonl` hold 205 answers of 74 servers.
-//! `more_cases.jsonl` holds 644 of our own: the first 486 lines were written
-//! before any rule, the last 158 afterwards, to see how the rules fare on lines
-//! that they were not made for; what they got wrong then is part of them now.
+//! | file | answers | written |
+//! |---|---|---|
+//! | `real_servers.jsonl`, `hard_cases.jsonl` | 205 of 74 servers | before any rule, by others |
+//! | `more_cases.jsonl` | 644 | by the authors of the rules: 486 before any rule, the last 158 afterwards |
+//! | `unseen_cases.jsonl` | 260 of 65 servers | by somebody who had not seen the rules, for servers that are in no other file |
+//! | `family_cases.jsonl` | 872, one line each | by the authors of the rules, family by family, in four batches (`server` names the batch) |
+//!
+//! The rules are made by hand, so leaving servers out and fitting again is not to
+//! be had. What tells how they fare on servers that nobody has seen is the first
+//! sight of each batch, before any rule was changed for it: retried of all, by
+//! class, and waits that were read right.
+//!
+//! | batch | transient | throttled | permanent | succeeded | waits |
+//! |---|---|---|---|---|---|
+//! | `more_cases.jsonl`, last 158 | 30 of 44 | 20 of 23 | 4 of 67 | 4 of 24 | 2 invented |
+//! | families 1 | 103 of 121 | 20 of 23 | 4 of 79 | | |
+//! | families 2 (other languages, devices) | 72 of 121 | 18 of 20 | 1 of 60 | | 7 of 9 |
+//! | `unseen_cases.jsonl`, rules from before families 1 | 71 of 80 | 50 of 54 | 5 of 78 | 1 of 38 | 36 of 43 |
+//! | `unseen_cases.jsonl`, rules from after families 2 | 74 of 80 | 51 of 54 | 5 of 78 | 1 of 38 | 36 of 43 |
+//! | its last fifth of servers, after the first four were read | 17 of 17 | 10 of 12 | 1 of 16 | 0 of 7 | 7 of 10 |
+//! | families 3 (unusual wording on purpose) | 92 of 131 | 28 of 40 | 4 of 104 | 2 of 42 | 20 of 25 |
+//! | families 4 (traps for families 1 to 3) | 24 of 27 | 24 of 26 | 6 of 64 | 1 of 18 | 9 of 12 |
+//!
+//! Waits beyond `pushback.max_ms` are counted as retried there; the tests below
+//! do not count them so, for they ask the whole plugin.
 
 use host_harness::judge::{self, Judged, Recorded, Table};
 
 use crate::plugin_under_test::start;
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 5] = [
     ("real_servers.jsonl", include_str!("corpus/real_servers.jsonl")),
     ("hard_cases.jsonl", include_str!("corpus/hard_cases.jsonl")),
     ("more_cases.jsonl", include_str!("corpus/more_cases.jsonl")),
+    ("unseen_cases.jsonl", include_str!("corpus/unseen_cases.jsonl")),
+    ("family_cases.jsonl", include_str!("corpus/family_cases.jsonl")),
 ];
 
 fn judged(config: &str, (name, text): (&str, &str), all_safe: bool) -> Vec<Judged> {
@@ -29,23 +52,67 @@ fn named(judged: &[Judged]) -> Vec<String> {
         .collect()
 }
 
+/// Rates that hold for this file and every other; printed with `--nocapture`.
+fn hold(name: &str, judged: &[Judged]) {
+    let table = Table::of(judged);
+    let [transient, throttled, permanent, succeeded] =
+        Recorded::ALL.map(|class| table.class(class));
+    let waits = table.waits;
+    println!("{name}: {transient:?} {throttled:?} {permanent:?} {succeeded:?} {waits:?}");
+    let differing = named(judged);
+    // Right decisions, for so long is nobody made to wait by default.
+    let too_long = |one: &&Judged| {
+        let named = one.line.pushback_ms.is_some_and(|time| time > 60_000);
+        one.line.open.is_none() && named && !one.retried()
+    };
+    let too_long = judged.iter().filter(too_long).count();
+    let (retried, total) =
+        (transient.retried + throttled.retried, transient.total + throttled.total);
+    assert!(
+        (retried + too_long) * 100 >= total * 95,
+        "{name}: {retried} of {total}: {differing:#?}"
+    );
+    assert!(
+        permanent.retried * 100 <= permanent.total * 2,
+        "{name}: {permanent:?}: {differing:#?}"
+    );
+    // One file holds a value that reads like an error, and no more than that.
+    assert!(
+        succeeded.retried * 25 <= succeeded.total.max(25),
+        "{name}: {succeeded:?}: {differing:#?}"
+    );
+    assert!(waits.right * 100 >= waits.named * 90, "{name}: {waits:?}: {differing:#?}");
+    // Only of an answer that is taken for a failure.
+    assert!(waits.invented <= succeeded.retried, "{name}: {waits:?}: {differing:#?}");
+}
+
 #[test]
 fn failures_that_pass_are_retried_and_others_are_not() {
-    let all: Vec<_> = FILES.into_iter().flat_map(|file| judged(SAFE, file, true)).collect();
-    for files in [&all[..205], &all[..]] {
-        let table = Table::of(files);
-        let shares = Recorded::ALL.map(|class| table.class(class));
-        let [transient, throttled, permanent, succeeded] = shares;
-        let (retried, total) =
-            (transient.retried + throttled.retried, transient.total + throttled.total);
-        let told = named(files);
-        // Some ask for more than `pushback.max_ms`: that is no wrong decision.
-        assert!(retried * 100 >= total * 95, "{retried} of {total}: {told:#?}");
-        assert!(permanent.retried * 100 <= permanent.total * 2, "{permanent:?}: {told:#?}");
-        assert!(succeeded.retried * 25 <= succeeded.total.max(25), "{succeeded:?}: {told:#?}");
-        let waits = table.waits;
-        assert!(waits.right * 100 >= waits.named * 95, "{waits:?}: {told:#?}");
-        assert!(waits.invented <= succeeded.retried, "{waits:?}: {told:#?}");
+    let mut all = Vec::new();
+    for file in FILES {
+        let judged = judged(SAFE, file, true);
+        hold(file.0, &judged);
+        all.extend(judged);
+    }
+    hold("all", &all);
+    let waits = Table::of(&all).waits;
+    assert!(waits.right * 100 >= waits.named * 95, "{waits:?}");
+    let total = Table::of(&all).class(Recorded::Succeeded);
+    assert!(total.retried * 100 <= total.total * 2, "{total:?}");
+}
+
+/// How many fifths the servers are dealt into, by their names.
+const FIFTHS: usize = 5;
+
+#[test]
+fn no_fifth_of_the_servers_fares_much_worse_than_the_others() {
+    let mut fifths: [Vec<Judged>; FIFTHS] = Default::default();
+    for one in FILES.into_iter().take(4).flat_map(|file| judged(SAFE, file, true)) {
+        let sum: usize = one.line.server.bytes().map(usize::from).sum();
+        fifths[sum % FIFTHS].push(one);
+    }
+    for (fifth, judged) in fifths.iter().enumerate() {
+        hold(&format!("fifth {fifth} of the servers"), judged);
     }
 }
 

@@ -13,7 +13,7 @@
 use std::time::UNIX_EPOCH;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
@@ -78,8 +78,18 @@ pub struct Line {
     pub annotations: Map<String, Value>,
     /// The wait that the answer names, in milliseconds.
     pub pushback_ms: Option<u64>,
-    /// Why the class can be argued about; such a line is not counted.
+    /// Why the class can be argued about (or only `true`); such a line is not counted.
+    #[serde(default, deserialize_with = "open")]
     pub open: Option<String>,
+}
+
+/// A reason, or only `true`.
+fn open<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(value)? {
+        Value::Null | Value::Bool(false) => None,
+        Value::String(reason) => Some(reason),
+        other => Some(other.to_string()),
+    })
 }
 
 /// An answer, as it was recorded.

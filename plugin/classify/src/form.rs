@@ -2,9 +2,10 @@
 
 use crate::{
     list::{among, holds, spaces, words},
-    rules::Mark,
+    rules::{Mark, Marks},
     scan::{Field, Scan},
-    weigh::{Marks, marks_at},
+    status::has_reason,
+    weigh::marks_at,
 };
 
 /// The longest text without JSON that is taken for a message as a whole.
@@ -108,7 +109,7 @@ fn is_envelope(scan: &Scan) -> bool {
     });
     let only = fields().all(|field| is_of_envelope(&field.key));
     let nothing_inside = scan.containers.iter().all(|(key, depth)| {
-        *depth != TOP || among(&key, "details|detail|errors|fault|headers|meta|responsemetadata")
+        *depth != TOP || among(key, "details|detail|errors|fault|headers|meta|responsemetadata")
     });
     if !says || !only || !nothing_inside {
         return false;
@@ -149,7 +150,13 @@ fn begins_as_error(scan: &Scan) -> bool {
         // Not "Error codes:", "Error handling".
         let mark = scan.mark_after(start);
         return matches!(mark, b':' | b'-' | b'(' | b'!' | b'[' | 0xef)
-            || scan.number(start + 1).is_some()
+            || colon && !among(word, "error|exception|fatal|failure")
+            || scan.number(start + 1).is_some_and(|number| {
+                // "Error 500: the story of our outage", and what there is to know of it.
+                let lines = first.trim_ascii_end().iter().filter(|byte| **byte == b'\n').count();
+                lines < 2
+                    || u16::try_from(number).is_ok_and(|status| has_reason(scan, start + 1, status))
+            })
             || among(
                 next,
                 "occurred|in|while|during|when|from|at|code|executing|calling|response|message",
@@ -196,7 +203,11 @@ const VERBS: &str = "access|acquire|add|authenticate|call|check|complete|connect
 /// Only words stand before it, no data: "foo: bar error:" is a log line.
 fn starts_line(scan: &Scan, index: usize) -> bool {
     (0..index).all(|word| {
-        scan.number(word).is_none() && !matches!(scan.byte_after(word), b':' | b'\n' | b'|')
+        // "S3", "Neo4j": a number in a name.
+        let counts = scan.number(word).is_some() && !scan.byte_before(word).is_ascii_alphabetic();
+        let after = scan.byte_after(word);
+        let ends = after == b'.' && scan.byte_after_next(word) == b' ';
+        !counts && !ends && !matches!(after, b':' | b'\n' | b'|')
     })
 }
 
@@ -222,6 +233,6 @@ fn speaks(scan: &Scan, start: usize) -> bool {
 /// "Rate limit settings updated", "Too many requests: how to handle them".
 fn names_a_thing(scan: &Scan, index: usize) -> bool {
     (index..index + 7).any(|word| {
-        among(scan.word(word), "settings|updated|saved|created|policy|set|guide|how|means|explained|configured|enabled|disabled|successfully|succeeded|errors|usually|caused|occurs|happens|responses")
+        among(scan.word(word), "remaining|plan|settings|updated|saved|created|policy|set|guide|how|means|explained|configured|enabled|disabled|successfully|succeeded|errors|usually|caused|occurs|happens|responses")
     })
 }

@@ -2,7 +2,8 @@
 //! reads them: lower case, `TooManyRequests` is `too many requests`.
 
 use Mark::{
-    Fault, Forbidden, Never, PerWindow, Permanent, Quota, Retryable, Spent, Throttled, Throttling,
+    Again, Answers, Beyond, Calls, Cap, Daily, Down, Fails, Fault, Forbidden, Later, Never, Not,
+    Paired, PerWindow, Permanent, Quota, Reaches, Retryable, Spent, Thing, Throttled, Throttling,
     Transient, Wanting,
 };
 
@@ -33,12 +34,71 @@ pub(crate) enum Mark {
     Wanting,
     /// The server says that access is closed: as [`Fault`], but a status decides first.
     Forbidden,
+    /// Two words that tell of a failure that passes, unless a status says otherwise.
+    Paired,
+    /// What may be down: a server, a connection, a queue. With the words below it
+    /// speaks only as one of [`PAIRS`].
+    Thing,
+    /// How such a thing is if it is down.
+    Down,
+    /// That something does not succeed.
+    Fails,
+    /// What needs somebody at the other end.
+    Reaches,
+    /// A word that says no.
+    Not,
+    /// What something does that is alive.
+    Answers,
+    /// That a limit is reached.
+    Beyond,
+    /// What is counted by limits on a rate.
+    Calls,
+    /// A time in which nobody waits for a retry.
+    Daily,
+    /// What is granted for such a time.
+    Cap,
+    /// That something is to be tried.
+    Again,
+    /// At another time.
+    Later,
 }
 
-/// All phrases, in order: 32 bits of the hash of one, and in the last byte what
-/// it speaks for. A table of the phrases themselves would take six times the
-/// room; one of three million other phrases is taken for one of these.
-static RULES: [[u8; 5]; FAMILIES_LEN] = packed();
+/// Words that say together what neither says alone: the first, the second at most
+/// so many words behind it in the same sentence, and what both speak for. A server
+/// has more ways to say that it is down than a list of phrases has lines.
+pub(crate) static PAIRS: [(Mark, Mark, u32, Mark); 8] = [
+    (Thing, Down, 4, Paired),
+    (Fails, Reaches, 3, Paired),
+    (Not, Answers, 3, Paired),
+    (Beyond, Calls, 3, Throttled),
+    (Calls, Beyond, 3, Throttled),
+    (Again, Later, 5, Paired),
+    (Daily, Cap, 3, Spent),
+    (Cap, Daily, 5, Spent),
+];
+
+/// What the phrases of a text speak for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Marks(pub(crate) u32);
+
+impl Marks {
+    pub(crate) fn add(&mut self, mark: Mark) {
+        self.0 |= 1 << mark as u32;
+    }
+
+    pub(crate) fn has(self, mark: Mark) -> bool {
+        self.0 & (1 << mark as u32) != 0
+    }
+}
+
+/// All phrases, in order: 35 bits of the hash of one, and what it speaks for. The
+/// first eight are the place in [`STARTS`], the others stand in front of the
+/// family. A table of the phrases themselves would take six times the room; one
+/// of 17 million other phrases is taken for one of these.
+static RULES: [u32; FAMILIES_LEN] = packed();
+
+/// Where the rules begin whose hashes begin with this byte.
+static STARTS: [u16; 257] = starts();
 
 /// The most words of a phrase.
 pub(crate) const MOST_WORDS: usize = 6;
@@ -52,15 +112,25 @@ pub(crate) const fn hash(mut hash: u64, byte: u8) -> u64 {
 /// The hash of no byte at all.
 pub(crate) const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// What a phrase of this hash speaks for.
-pub(crate) fn mark_of(hash: u64) -> Option<Mark> {
-    let [a, b, c, d, ..] = hash.to_be_bytes();
-    let wanted = [a, b, c, d, 0];
-    let place = RULES.partition_point(|rule| *rule < wanted);
-    let rule = RULES.get(place)?;
-    let mark = FAMILIES_MARKS.get(usize::from(rule[4]))?;
-    (rule[..4] == wanted[..4]).then_some(*mark)
+/// What a phrase of this hash speaks for: mostly one thing or nothing.
+#[inline(never)]
+pub(crate) fn marks_of(hash: u64) -> Marks {
+    let mut marks = Marks::default();
+    let start = usize::from(hash.to_be_bytes()[0]);
+    let (Some(from), Some(to)) = (STARTS.get(start), STARTS.get(start + 1)) else { return marks };
+    let wanted = (hash >> 24) as u32 & !FAMILY;
+    // Seven rules, on average.
+    for rule in RULES.get(usize::from(*from)..usize::from(*to)).unwrap_or_default() {
+        if rule & !FAMILY == wanted {
+            let family = (rule & FAMILY) as usize;
+            marks.0 |= FAMILIES_MARKS.get(family).map_or(0, |mark| 1 << *mark as u32);
+        }
+    }
+    marks
 }
+
+/// The bits of a rule that name its family.
+const FAMILY: u32 = 31;
 
 static FAMILIES_MARKS: [Mark; FAMILIES.len()] = {
     let mut marks = [Never; FAMILIES.len()];
@@ -72,7 +142,7 @@ static FAMILIES_MARKS: [Mark; FAMILIES.len()] = {
     marks
 };
 
-const FAMILIES: [(Mark, &[&str]); 12] = [
+pub(crate) const FAMILIES: [(Mark, &[&str]); 24] = [
     (Never, NEVER),
     (Retryable, RETRYABLE),
     (Spent, SPENT),
@@ -85,6 +155,18 @@ const FAMILIES: [(Mark, &[&str]); 12] = [
     (Throttling, THROTTLING),
     (Transient, TRANSIENT),
     (Wanting, WANTING),
+    (Thing, THING),
+    (Down, DOWN),
+    (Fails, FAILS),
+    (Reaches, REACHES),
+    (Not, NOT),
+    (Answers, ANSWERS),
+    (Beyond, BEYOND),
+    (Calls, CALLS),
+    (Daily, DAILY),
+    (Cap, CAP),
+    (Again, AGAIN),
+    (Later, LATER),
 ];
 
 const NEVER: &[&str] = &[
@@ -112,6 +194,10 @@ const NEVER: &[&str] = &[
 ];
 
 const RETRYABLE: &[&str] = &[
+    "may be repeated",
+    "can be repeated",
+    "safe to repeat",
+    "retry is safe",
     "safely retry",
     "safe to retry",
     "can be retried",
@@ -125,6 +211,13 @@ const RETRYABLE: &[&str] = &[
 ];
 
 const SPENT: &[&str] = &[
+    "buy a",
+    "buy more",
+    "buy credits",
+    "purchase",
+    "choose a plan",
+    "add a card",
+    "total requests limit",
     "insufficient quota",
     "exceeded your current quota",
     "over your quota",
@@ -231,6 +324,11 @@ const QUOTA: &[&str] = &[
 ];
 
 const PER_WINDOW: &[&str] = &[
+    "this minute",
+    "this second",
+    "this hour",
+    "req s",
+    "reqs s",
     "per minute",
     "per second",
     "per hour",
@@ -254,6 +352,60 @@ const PER_WINDOW: &[&str] = &[
 ];
 
 const PERMANENT: &[&str] = &[
+    "expects an",
+    "expects integer",
+    "you are not",
+    "are not an",
+    "unknown prompt",
+    "unknown event",
+    "unknown model",
+    "unknown symbol",
+    "unknown currency",
+    "unknown region",
+    "unknown project",
+    "unknown agent",
+    "unknown flag",
+    "cant find",
+    "cant locate",
+    "not locate",
+    "unable to find",
+    "unable to locate",
+    "parametro mancante",
+    "pflichtfeld",
+    "keine berechtigung",
+    "permesso negato",
+    "nao autorizado",
+    "no autorizado",
+    "non autorise",
+    "non autorizzato",
+    "credenziali",
+    "ausente",
+    "manquant",
+    "fehlt",
+    "nicht autorisiert",
+    "requires authentication",
+    "requires a",
+    "larger than max",
+    "larger than maximum",
+    "exceeds maximum",
+    "wrong number of arguments",
+    "path building failed",
+    "valid certification path",
+    "cert has expired",
+    "recursion depth",
+    "heap space",
+    "not subscriptable",
+    "not iterable",
+    "not callable",
+    "no rows",
+    "invalid memory address",
+    "nil pointer",
+    "unknown topic",
+    "altnames",
+    "cpu limit",
+    "cores quota",
+    "instance limit",
+    "limit of cores",
     "not found",
     "notfound",
     "be found",
@@ -410,24 +562,15 @@ const PERMANENT: &[&str] = &[
     "not defined",
     "undefined method",
     "undefined function",
-    "undefined variable",
     "properties of null",
     "of undefined",
     "no attribute",
     "none type",
     "null reference exception",
     "null pointer",
-    "index out of",
     "zero division",
     "division by zero",
     "stack overflow",
-    "type error",
-    "name error",
-    "key error",
-    "value error",
-    "attribute error",
-    "reference error",
-    "assertion",
     "unexpected keyword",
     "unexpected token",
     "positional argument",
@@ -453,7 +596,6 @@ const PERMANENT: &[&str] = &[
     "maximum context",
     "content filter",
     "content policy",
-    "moderation",
     "safety system",
     "due to safety",
     "policy violation",
@@ -538,19 +680,14 @@ const PERMANENT: &[&str] = &[
     "expected string",
     "expected number",
     "missing a",
-    "have not",
     "method not",
     "between 1 and",
     "between 0 and",
-    "password",
-    "incorrect",
     "bad argument",
     "cant be blank",
     "not a member",
     "not in channel",
     "is archived",
-    "is empty",
-    "is deprecated",
     "not eligible",
     "not subscribed",
     "no route matched",
@@ -581,6 +718,24 @@ const PERMANENT: &[&str] = &[
 ];
 
 const FAULT: &[&str] = &[
+    "forbids",
+    "prohibited",
+    "prohibits",
+    "type error",
+    "name error",
+    "key error",
+    "value error",
+    "attribute error",
+    "reference error",
+    "assertion",
+    "index out of",
+    "is empty",
+    "password",
+    "incorrect",
+    "moderation",
+    "have not",
+    "is deprecated",
+    "undefined variable",
     "invalid",
     "illegal",
     "bad request",
@@ -654,6 +809,56 @@ const FAULT: &[&str] = &[
 const FORBIDDEN: &[&str] = &["forbidden", "client error"];
 
 const THROTTLED: &[&str] = &[
+    "to pause",
+    "limits for this minute",
+    "rate of calls",
+    "rate of queries",
+    "faster than",
+    "calm down",
+    "enhance your calm",
+    "too often",
+    "being limited",
+    "concurrency cap",
+    "call volume",
+    "burst allowance",
+    "requests faster",
+    "pull rate",
+    "ceiling of",
+    "polling too",
+    "rate limiter",
+    "anfragelimit",
+    "circuit breaking",
+    "flow control",
+    "rejected by limiter",
+    "bandwidth exhausted",
+    "over the account limit",
+    "rejected execution of",
+    "concurrency quota",
+    "rate quota",
+    "allocation quota",
+    "burst limit",
+    "burst rate",
+    "spike arrest",
+    "calls exceeded",
+    "hits per",
+    "quota bucket",
+    "request units",
+    "request unit",
+    "query rate",
+    "write rate",
+    "leaky bucket",
+    "token bucket",
+    "credits per",
+    "api calls per",
+    "burst capacity",
+    "bulk head",
+    "bulkhead",
+    "load shed",
+    "load shedding",
+    "shedding load",
+    "shed load",
+    "admission control",
+    "too many concurrency",
     "toomanyrequests",
     "too many concurrent",
     "too many simultaneous",
@@ -687,7 +892,6 @@ const THROTTLED: &[&str] = &[
     "request quota",
     "rate limited",
     "rate limiting",
-    "rate limiter rejected",
     "rate exceeded",
     "rate is exceeded",
     "request rate",
@@ -760,6 +964,7 @@ const THROTTLED: &[&str] = &[
 ];
 
 const THROTTLING: &[&str] = &[
+    "usage limits",
     "limit exceeded",
     "limit reached",
     "limit has been reached",
@@ -772,6 +977,243 @@ const THROTTLING: &[&str] = &[
 ];
 
 const TRANSIENT: &[&str] = &[
+    "was preempted",
+    "been preempted",
+    "was evicted",
+    "been evicted",
+    "no free worker",
+    "no free workers",
+    "no free agents",
+    "no free slots",
+    "no free gpu",
+    "no free connection",
+    "no free connections",
+    "no available worker",
+    "no available instance",
+    "no available node",
+    "no available nodes",
+    "no available backend",
+    "no available connection",
+    "no available connections",
+    "no available gpu",
+    "server not live",
+    "not live yet",
+    "machine not started",
+    "not started in time",
+    "unable to contact",
+    "failed to contact",
+    "cannot contact",
+    "cant contact",
+    "could not contact",
+    "couldnt contact",
+    "no answer within",
+    "no answer in",
+    "services arent available",
+    "service isnt available",
+    "server isnt available",
+    "not enough quorum",
+    "quorum lost",
+    "quorum not",
+    "without quorum",
+    "failed over",
+    "took longer",
+    "gave up waiting",
+    "given up waiting",
+    "get a lock",
+    "get lock",
+    "get the lock",
+    "obtain a lease",
+    "obtain lease",
+    "obtain a lock",
+    "slots are taken",
+    "slots are in use",
+    "sessions in use",
+    "connections in use",
+    "workers in use",
+    "ended prematurely",
+    "response truncated",
+    "truncated response",
+    "broke off",
+    "connection cut",
+    "cut off",
+    "bad record mac",
+    "no longer running",
+    "reset before",
+    "dns error",
+    "dns failure",
+    "dns lookup",
+    "dns timeout",
+    "not closed cleanly",
+    "buffer full",
+    "buffer is full",
+    "transaction too old",
+    "pool is empty",
+    "browser has been closed",
+    "page has been closed",
+    "context has been closed",
+    "resolve host",
+    "resolve hostname",
+    "resolve address",
+    "resolve the host",
+    "resolve domain",
+    "resolve dns",
+    "heartbeat",
+    "once more",
+    "dropped by",
+    "closed unexpectedly",
+    "exited before",
+    "went down",
+    "went away",
+    "went offline",
+    "no servers",
+    "no hosts",
+    "no upstream",
+    "no backend",
+    "no backends",
+    "no worker",
+    "no route to",
+    "process has terminated",
+    "terminated unexpectedly",
+    "terminated abnormally",
+    "cluster leader",
+    "holds the lock",
+    "lock is held",
+    "holds the state lock",
+    "node not active",
+    "object has been modified",
+    "has been modified since",
+    "was modified by another",
+    "modified concurrently",
+    "changed concurrently",
+    "latest version and try",
+    "network related",
+    "fully loaded",
+    "load progress",
+    "unhealthy instance",
+    "unhealthy instances",
+    "unhealthy replicas",
+    "live replicas",
+    "healthy replicas",
+    "alive replicas",
+    "live instances",
+    "further calls",
+    "circuit open",
+    "circuit is open",
+    "circuit breaker",
+    "no active leader",
+    "no active node",
+    "being created",
+    "being updated",
+    "being modified",
+    "being deployed",
+    "being upgraded",
+    "being migrated",
+    "being restored",
+    "being rebuilt",
+    "being initialized",
+    "being initialised",
+    "being resized",
+    "being moved",
+    "being rotated",
+    "being drained",
+    "being recreated",
+    "being redeployed",
+    "serverfehler",
+    "erreur serveur",
+    "du serveur",
+    "del servidor",
+    "do servidor",
+    "del server",
+    "zu lange",
+    "trop de temps",
+    "trop longtemps",
+    "demasiado tiempo",
+    "muito tempo",
+    "troppo tempo",
+    "agotado el tiempo",
+    "is sealed",
+    "connection loss",
+    "servfail",
+    "resolution failed",
+    "err name not",
+    "scaling up",
+    "currently unable",
+    "held by another",
+    "another process",
+    "another git process",
+    "locked by",
+    "database space",
+    "unexpected end of json",
+    "could not be resolved",
+    "lookup failure",
+    "end of file on",
+    "shutdown in progress",
+    "initialization or shutdown",
+    "none of the configured",
+    "rejected execution",
+    "not enough replicas",
+    "fewer in sync",
+    "connection forced",
+    "no responders",
+    "failed to respond",
+    "task was canceled",
+    "task was cancelled",
+    "transport connection",
+    "name or service not known",
+    "server misbehaving",
+    "no such host",
+    "no address associated",
+    "force closed",
+    "forced connection",
+    "conflict with recovery",
+    "incomplete message",
+    "state not recovered",
+    "error terminated",
+    "other side closed",
+    "headers timeout",
+    "body timeout",
+    "response aborted",
+    "unable to handle request",
+    "unable to process the request at",
+    "unable to read data from",
+    "pool timeout",
+    "get a connection",
+    "acquire connection",
+    "acquire a connection",
+    "acquire slot",
+    "acquire lease",
+    "acquire permit",
+    "semaphore",
+    "enough resources",
+    "enough capacity",
+    "pool timed",
+    "no quorum",
+    "lost quorum",
+    "master down",
+    "in sync replicas",
+    "under replicated",
+    "stale read",
+    "snapshot too old",
+    "optimistic lock",
+    "optimistic locking",
+    "optimistic concurrency",
+    "lock not available",
+    "could not obtain",
+    "being used by another",
+    "device busy",
+    "resource temporarily",
+    "please rerun",
+    "rerun the transaction",
+    "retry the operation",
+    "retry the request",
+    "retry your request",
+    "retry your operation",
+    "retry this request",
+    "retry the connection",
+    "retry the transaction",
+    "repeat the request",
+    "request again",
+    "available brokers",
     "econnreset",
     "econnrefused",
     "econnaborted",
@@ -814,7 +1256,6 @@ const TRANSIENT: &[&str] = &[
     "connection establishment",
     "connection could not be",
     "connection broke",
-    "connection went away",
     "closed the connection",
     "closed connection",
     "closed by the remote",
@@ -823,7 +1264,6 @@ const TRANSIENT: &[&str] = &[
     "closed by the server",
     "reset by peer",
     "connect call failed",
-    "reset before headers",
     "server closed",
     "server disconnected",
     "remote end closed",
@@ -859,7 +1299,6 @@ const TRANSIENT: &[&str] = &[
     "networkerror",
     "network unreachable",
     "network up",
-    "no route to host",
     "host unreachable",
     "is unreachable",
     "server unreachable",
@@ -900,7 +1339,6 @@ const TRANSIENT: &[&str] = &[
     "no connection established",
     "error sending request",
     "error trying to connect",
-    "no hosts available",
     "no host available",
     "all connection",
     "temporary failure",
@@ -1050,7 +1488,6 @@ const TRANSIENT: &[&str] = &[
     "unable to lock",
     "could not lock",
     "lock conflict",
-    "is locked by",
     "write conflict",
     "could not serialize",
     "serialization failure",
@@ -1215,7 +1652,6 @@ const TRANSIENT: &[&str] = &[
     "greylisting",
     "maximum pending requests",
     "pending requests exceeded",
-    "application failed to respond",
     "may have been placed",
     "function invocation failed",
     "is it running",
@@ -1271,6 +1707,17 @@ const TRANSIENT: &[&str] = &[
 ];
 
 const WANTING: &[&str] = &[
+    "in progress",
+    "in time",
+    "hiccup",
+    "context canceled",
+    "context cancelled",
+    "glitch",
+    "erreur interne",
+    "error interno",
+    "erro interno",
+    "errore interno",
+    "interner fehler",
     "failed to fetch",
     "not connected",
     "yet",
@@ -1331,6 +1778,342 @@ const WANTING: &[&str] = &[
     "no server",
 ];
 
+const THING: &[&str] = &[
+    "agents",
+    "agent",
+    "compute",
+    "serveur",
+    "servidor",
+    "dienst",
+    "datenbank",
+    "verbindung",
+    "connexion",
+    "conexion",
+    "conexao",
+    "connessione",
+    "servico",
+    "servicio",
+    "servizio",
+    "systeme",
+    "sistema",
+    "lease",
+    "lock",
+    "connection",
+    "connections",
+    "socket",
+    "stream",
+    "channel",
+    "tunnel",
+    "network",
+    "host",
+    "hosts",
+    "server",
+    "servers",
+    "service",
+    "services",
+    "upstream",
+    "upstreams",
+    "backend",
+    "backends",
+    "node",
+    "nodes",
+    "broker",
+    "brokers",
+    "cluster",
+    "database",
+    "db",
+    "replica",
+    "replicas",
+    "shard",
+    "shards",
+    "partition",
+    "leader",
+    "primary",
+    "master",
+    "coordinator",
+    "pool",
+    "queue",
+    "worker",
+    "workers",
+    "runner",
+    "runners",
+    "model",
+    "engine",
+    "endpoint",
+    "gateway",
+    "proxy",
+    "dns",
+    "resolver",
+    "peer",
+    "daemon",
+    "instance",
+    "instances",
+    "pod",
+    "container",
+    "sandbox",
+    "browser",
+    "controller",
+    "scheduler",
+    "registry",
+    "mirror",
+    "cache",
+    "kernel",
+    "device",
+    "machine",
+    "gpu",
+    "transport",
+    "provider",
+    "site",
+    "system",
+    "platform",
+    "api",
+    "application",
+    "app",
+    "region",
+    "zone",
+];
+
+const DOWN: &[&str] = &[
+    "waking",
+    "halted",
+    "occupied",
+    "getrennt",
+    "unterbrochen",
+    "gesperrt",
+    "ausgefallen",
+    "uberlastet",
+    "fehlgeschlagen",
+    "abgebrochen",
+    "antwortet",
+    "interrompue",
+    "interrompu",
+    "perdue",
+    "perdu",
+    "occupe",
+    "impossible",
+    "indisponible",
+    "echoue",
+    "caido",
+    "saturado",
+    "ocupado",
+    "ocupada",
+    "perdida",
+    "interrumpida",
+    "fallida",
+    "perdido",
+    "interrompida",
+    "falhou",
+    "persa",
+    "interrotta",
+    "fallita",
+    "sovraccarico",
+    "occupato",
+    "held",
+    "scaling",
+    "unavailable",
+    "unreachable",
+    "down",
+    "offline",
+    "busy",
+    "overloaded",
+    "starting",
+    "restarting",
+    "initializing",
+    "initialising",
+    "initialization",
+    "initialisation",
+    "startup",
+    "warming",
+    "loading",
+    "exhausted",
+    "saturated",
+    "lost",
+    "dropped",
+    "broken",
+    "interrupted",
+    "unresponsive",
+    "unhealthy",
+    "degraded",
+    "draining",
+    "recovering",
+    "crashed",
+    "died",
+    "evicted",
+    "preempted",
+    "disconnected",
+    "stalled",
+    "hung",
+    "flapping",
+    "booting",
+    "rebooting",
+    "reloading",
+    "bootstrapping",
+    "rebalancing",
+    "electing",
+    "syncing",
+    "synchronizing",
+    "resyncing",
+    "asleep",
+    "sleeping",
+    "overwhelmed",
+    "congested",
+    "swamped",
+    "unstable",
+    "lagging",
+    "misbehaving",
+    "vanished",
+    "maintenance",
+    "outage",
+    "hiccup",
+];
+
+const FAILS: &[&str] = &[
+    "perdio",
+    "perdeu",
+    "perso",
+    "impossible",
+    "impossibile",
+    "nao",
+    "non",
+    "nicht",
+    "no",
+    "echec",
+    "kein",
+    "keine",
+    "fallo",
+    "falha",
+    "impossivel",
+    "failed",
+    "failure",
+    "fails",
+    "unable",
+    "cannot",
+    "cant",
+    "couldnt",
+    "error",
+    "errors",
+    "problem",
+    "trouble",
+    "failing",
+];
+
+const REACHES: &[&str] = &[
+    "conectar",
+    "conectarse",
+    "connecter",
+    "connettersi",
+    "connettere",
+    "verbinden",
+    "erreichen",
+    "joindre",
+    "contacter",
+    "conexion",
+    "conexao",
+    "connexion",
+    "connessione",
+    "verbindung",
+    "connect",
+    "connecting",
+    "reconnect",
+    "reconnecting",
+    "reach",
+    "reaching",
+    "communicate",
+    "communicating",
+    "dial",
+    "dialing",
+    "dialling",
+    "handshake",
+    "handshaking",
+];
+
+const NOT: &[&str] = &[
+    "ne", "nao", "nicht", "non", "not", "never", "didnt", "doesnt", "wont", "isnt", "arent",
+    "wasnt", "hasnt", "without", "failed", "fails", "stopped", "unable", "no", "cannot",
+];
+
+const ANSWERS: &[&str] = &[
+    "repond",
+    "responde",
+    "risponde",
+    "antwortet",
+    "workers",
+    "runners",
+    "respond",
+    "responding",
+    "responded",
+    "answering",
+    "answered",
+    "replying",
+    "ready",
+    "reachable",
+    "operational",
+    "alive",
+    "responsive",
+    "healthy",
+    "heartbeat",
+    "acknowledge",
+    "responders",
+];
+
+const BEYOND: &[&str] = &[
+    "cap",
+    "ceiling",
+    "capped",
+    "limite",
+    "anfragelimit",
+    "erreicht",
+    "uberschritten",
+    "superado",
+    "superada",
+    "excedido",
+    "excedida",
+    "atteinte",
+    "depassee",
+    "superato",
+    "too",
+    "exceeded",
+    "exceeds",
+    "exceeding",
+    "over",
+    "maximum",
+    "max",
+    "limit",
+    "limits",
+    "excessive",
+    "reached",
+    "limiter",
+];
+
+const CALLS: &[&str] = &[
+    "concurrency",
+    "anfragen",
+    "anfragelimit",
+    "requetes",
+    "debit",
+    "solicitudes",
+    "peticiones",
+    "requisicoes",
+    "solicitacoes",
+    "richieste",
+    "requests",
+    "calls",
+    "throughput",
+    "qps",
+    "rpm",
+    "tpm",
+];
+
+const DAILY: &[&str] =
+    &["daily", "weekly", "monthly", "yearly", "annual", "annually", "today", "month", "week"];
+
+const CAP: &[&str] =
+    &["limit", "limits", "quota", "quotas", "cap", "allowance", "allotment", "credits"];
+
+const AGAIN: &[&str] = &["try", "retry", "wait", "resubmit", "repeat", "rerun", "resend", "redo"];
+
+const LATER: &[&str] = &["later", "shortly", "soon", "moment", "moments", "while", "awhile"];
+
 const FAMILIES_LEN: usize = {
     let (mut len, mut family) = (0, 0);
     while family < FAMILIES.len() {
@@ -1340,17 +2123,33 @@ const FAMILIES_LEN: usize = {
     len
 };
 
-const fn packed() -> [[u8; 5]; FAMILIES_LEN] {
-    let rules = sorted();
-    let mut packed = [[0; 5]; FAMILIES_LEN];
+const fn packed() -> [u32; FAMILIES_LEN] {
+    let rules = SORTED;
+    let mut packed = [0; FAMILIES_LEN];
     let mut place = 0;
     while place < FAMILIES_LEN {
-        let [a, b, c, d, mark, ..] = rules[place].to_be_bytes();
-        packed[place] = [a, b, c, d, mark];
+        packed[place] = (rules[place] >> 24) as u32;
         place += 1;
     }
     packed
 }
+
+const fn starts() -> [u16; 257] {
+    let rules = SORTED;
+    let mut starts = [FAMILIES_LEN as u16; 257];
+    let mut place = FAMILIES_LEN;
+    let mut start = 256;
+    while start > 0 {
+        start -= 1;
+        while place > 0 && (rules[place - 1] >> 56) as usize >= start {
+            place -= 1;
+        }
+        starts[start] = place as u16;
+    }
+    starts
+}
+
+const SORTED: [u64; FAMILIES_LEN] = sorted();
 
 /// Merged from runs of one, two, four, and so on.
 const fn sorted() -> [u64; FAMILIES_LEN] {
@@ -1383,7 +2182,7 @@ const fn rule(phrase: &str, family: u64) -> u64 {
         at += 1;
     }
     assert!(words <= MOST_WORDS, "a phrase has too many words");
-    sum & !0xffff_ffff | family << 24
+    sum & !0x1fff_ffff | family << 24
 }
 
 /// Every two neighbouring runs of this width, which are in order, as one that is.
@@ -1432,16 +2231,16 @@ pub(crate) const STEMS: [(&str, Mark); 9] = [
 pub(crate) static SCRIPTS: [(Mark, &str); 5] = [
     (
         Permanent,
-        "不存在|未找到|找不到|无效|無效|没有权限|无权|權限|权限不足|参数|參數|必须|必填|不支持|未授权|已存在|不能为空|格式错误|登录|已过期|見つかりません|存在しません|無効|必須|権限|不正|指定してください|찾을 수 없|존재하지|유효하지|권한|잘못된|필수|не найден|не существует|недействит|неверн|доступ запрещ|нет доступа|должн|обязательн",
+        "認証|인증|отсутству|не поддержива|不合法|非法|不允许|缺少|неправильн|некоррект|запрещен|不存在|未找到|找不到|无效|無效|没有权限|无权|權限|权限不足|参数|參數|必须|必填|不支持|未授权|已存在|不能为空|格式错误|登录|已过期|見つかりません|存在しません|無効|必須|権限|不正|指定してください|찾을 수 없|존재하지|유효하지|권한|잘못된|필수|не найден|не существует|недействит|неверн|доступ запрещ|нет доступа|должн|обязательн",
     ),
     (Spent, "余额不足|餘額不足|欠费|充值|额度|今日|当日|每日|本月|已用完|用尽"),
     (
         Throttled,
-        "过于频繁|过于頻繁|過於頻繁|太频繁|频率|频次|頻率|限流|限速|速率|并发|请求过多|請求過多|请求太多|次数过多|上限に達|リクエスト数|リクエストが多|リクエスト制限|レート制限|너무 많|요청 한도|호출 한도|요청이 많|слишком много запрос|превышен лимит запрос|лимит запрос|слишком часто",
+        "qps|QPS|过快|请求数|调用频|요청 수|요청 제한|слишком много|リクエスト過多|アクセスが集中|过于频繁|过于頻繁|過於頻繁|太频繁|频率|频次|頻率|限流|限速|速率|并发|请求过多|請求過多|请求太多|次数过多|上限に達|リクエスト数|リクエストが多|リクエスト制限|レート制限|너무 많|요청 한도|호출 한도|요청이 많|лимит запрос|слишком часто",
     ),
     (
         Transient,
-        "稍后|稍後|繁忙|超时|逾時|超時|暂时|暫時|不可用|网络异常|网络错误|连接失败|连接被|维护|維護|服务器错误|服务异常|系统异常|过载|しばらく|集中して|混雑|混み合|一時的|タイムアウト|メンテナンス|接続できません|接続に失敗|時間切れ|잠시 후|일시적|시간 초과|시간이 초과|점검|연결할 수 없|과부하|временно|позже|пізніше|тайм-аут|таймаут|время ожидания|перегружен|недоступен|недоступна|не отвечает",
+        "开小差|服务器内部|服务忙|连接超|连接中断|连接断|无响应|正在启动|応答しません|応答がありません|サーバーエラー|リセットされ|切断|起動中|再起動|서버 오류|응답하지 않|응답이 없|연결이 끊|시작 중|연결 실패|ошибка сервера|не удалось подключиться|не удается подключиться|разорван|сброшен|потерян|нет соединения|занят|запускается|обслуживани|稍后|稍後|繁忙|超时|逾時|超時|暂时|暫時|不可用|网络异常|网络错误|连接失败|连接被|维护|維護|服务器错误|服务异常|系统异常|过载|しばらく|集中して|混雑|混み合|一時的|タイムアウト|メンテナンス|接続できません|接続に失敗|時間切れ|잠시 후|일시적|시간 초과|시간이 초과|점검|연결할 수 없|과부하|временно|позже|пізніше|тайм-аут|таймаут|время ожидания|перегружен|недоступен|недоступна|не отвечает",
     ),
     (Wanting, "重试|网络连接|内部错误|利用できません|соединение"),
 ];

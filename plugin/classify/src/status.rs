@@ -6,12 +6,23 @@ use crate::{
 };
 
 /// Members that hold a status, if they hold a number of that size.
-const KEYS: &str = "cod|code|errcode|errorcode|httpcode|httpstatus|httpstatuscode|responsecode|responsestatus|retcode|status|statuscode|upstreamstatus|statuscd";
+const KEYS: &str = "cod|code|codigo|estado|errcode|errorcode|httpcode|httpstatus|httpstatuscode|responsecode|responsestatus|retcode|status|statuscode|upstreamstatus|statuscd";
+
+/// A status, as sure as what stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) number: u16,
+    /// Whether words say that it is one; brackets hold other numbers as well.
+    pub(crate) named: bool,
+}
 
 /// The first status of the text.
-pub(crate) fn status(scan: &Scan) -> Option<u16> {
+pub(crate) fn status(scan: &Scan) -> Option<Status> {
     let written = (0..scan.tokens.len()).find_map(|index| at(scan, index));
-    written.or_else(|| scan.fields.iter().find_map(of_field))
+    written.or_else(|| {
+        let number = scan.fields.iter().find_map(of_field)?;
+        Some(Status { number, named: true })
+    })
 }
 
 fn of_field(field: &Field) -> Option<u16> {
@@ -22,8 +33,8 @@ fn in_range(number: u64) -> Option<u16> {
     u16::try_from(number).ok().filter(|status| (400..600).contains(status))
 }
 
-fn at(scan: &Scan, index: usize) -> Option<u16> {
-    let status = in_range(scan.number(index)?)?;
+fn at(scan: &Scan, index: usize) -> Option<Status> {
+    let number = in_range(scan.number(index)?)?;
     let (before, after) = (scan.byte_before(index), scan.byte_after(index));
     // Part of a longer number or name: 503.7, req-429, K503, 429ms, 503%.
     if before.is_ascii_alphanumeric() || matches!(before, b'.' | b'-' | b'_' | b'$' | b'#' | b'!') {
@@ -37,11 +48,12 @@ fn at(scan: &Scan, index: usize) -> Option<u16> {
         return None;
     }
     let bracketed = matches!((before, after), (b'(', b')') | (b'[', b']'));
-    (bracketed || has_reason(scan, index, status) || in_context(scan, index)).then_some(status)
+    let named = has_reason(scan, index, number) || in_context(scan, index);
+    (bracketed || named).then_some(Status { number, named })
 }
 
 /// "503 Service Unavailable".
-fn has_reason(scan: &Scan, index: usize, status: u16) -> bool {
+pub(crate) fn has_reason(scan: &Scan, index: usize, status: u16) -> bool {
     let reasons = match status {
         400 => "bad",
         401 => "unauthorized|unauthorised",

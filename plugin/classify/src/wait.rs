@@ -11,10 +11,12 @@ pub(crate) fn wait(scan: &Scan) -> Option<u64> {
     of_field.or_else(|| reset_of_spent_limit(scan)).or_else(|| in_prose(scan))
 }
 
+/// Parts of the names of members that hold a wait.
+const NAMES: &str = "backoffmilli|sleepms|sleepsecond|delayms|delaysecond|delaymilli|timetowait|nextallowedin|availablein|secondsuntil|msuntil|cooldownremaining|retryafter|retryin|retrydelay|retrywait|waitsecond|waitms|waitmilli|waittime|waitfor|secondstowait|resetin|resetafter|backoffms|backoffsecond|tryagainin|cooldownsecond|cooldownms|nextretryin";
+
 /// `retry_after`, `retryAfterMs`, `retry_in_seconds`, `retryDelay: "31s"`: the
 /// unit comes from the value, or else from the end of the name, or else it is seconds.
 fn of_field(field: &Field) -> Option<u64> {
-    const NAMES: &str = "retryafter|retryin|retrydelay|retrywait|waitsecond|waitms|waitmilli|waittime|waitfor|secondstowait|resetin|resetafter|backoffms|backoffsecond|tryagainin|cooldownsecond|cooldownms|nextretryin";
     let key = &*field.key;
     if !words(NAMES).any(|name| holds(key, name)) && !among(key, "wait|backoff|cooldown") {
         return None;
@@ -53,18 +55,27 @@ fn reset_of_spent_limit(scan: &Scan) -> Option<u64> {
 }
 
 /// What is said before a wait.
-const BEFORE: &str = "retry after|retry in|retrying in|retry again in|retry again after|retrying after|retried after|again in|again after|try in|try after|wait|waiting|wait of|available in|available again in|reset in|resets in|reset after|resets after|resetting in|cooling down for|cool down for|cooldown of|cooldown active|cooldown|break for|back in|back off for|backoff|before retrying in|reessayer dans|reessayez dans|erneut in|in|dans|aguarde|espere|attendi|em|en|через|backoff of|ready in|unlocked in|refresh in|refreshes in|limit resets in|pause of|delay|sleep for|next request in";
+const BEFORE: &str = "next request in|next attempt in|next token in|sleep|sleeping|backing off for|backing off|warten sie|warten|attendre|attendez|patienter|patientez|espera|attendere|attenda|подождите|available after|not before|no sooner than|no earlier than|cool off|cooling off|hold off|pausing|pause|eta|until|retry after|retry again after|retrying after|retried after|again after|try after|wait|waiting|wait of|reset after|resets after|cooling down for|cool down for|cooldown of|cooldown active|cooldown|break for|back off for|backoff|in|dans|aguarde|espere|attendi|em|en|через|backoff of|pause of|delay|sleep for";
 
 fn in_prose(scan: &Scan) -> Option<u64> {
     (0..scan.tokens.len())
         .find_map(|index| {
+            // `FLOOD_WAIT_12`, in seconds.
+            if scan.stands(index, "flood wait") && scan.byte_after(index + 1) == b'_' {
+                return scan.number(index + 2)?.checked_mul(1_000);
+            }
             let before = words(BEFORE)
                 .filter(|before| scan.stands(index, before))
                 .max_by_key(|before| before.len())?;
-            if among(before, "in|dans|em|en|wait|delay|waiting") && !asks(scan, index) {
+            let words = spaces(before) + 1;
+            let is_member = scan.byte_after(index + words) == b'=';
+            let weak = among(
+                before,
+                "in|dans|em|en|wait|delay|waiting|until|pause|eta|warten|expected in",
+            );
+            if weak && !is_member && !asks(scan, index) {
                 return None;
             }
-            let words = spaces(before) + 1;
             after(scan, index + words, before.ends_with("after") && before.starts_with("retry"))
         })
         .or_else(|| before_its_end(scan))
@@ -73,22 +84,31 @@ fn in_prose(scan: &Scan) -> Option<u64> {
 
 /// "in 20 seconds" asks only where something was asked for before.
 fn asks(scan: &Scan, index: usize) -> bool {
-    const ASKING: &str =
-        "retry|try|again|wait|please|reessayer|erneut|novamente|nuevo|reset|resets";
+    const ASKING: &str = "retry|try|again|wait|please|reessayer|reessayez|erneut|novamente|nuevo|reset|resets|bitte|veuillez|intente|intentelo|tente|riprova|riprovare|intentarlo|intentar|reintentar|tentar|provare|versuchen|повторите|попробуйте";
     if among(scan.word(index), "wait|waiting") {
         // "waited 30 seconds", "wait timeout of 30 s" tell of the past.
         return !among(scan.word(index + 1), "timeout|time");
     }
-    (1..6).any(|back| index >= back && among(scan.word(index - back), ASKING))
+    let right_before = index > 0
+        && among(
+            scan.word(index - 1),
+            "allowed|available|back|expected|permitted|ready|refill|refills|refresh|refreshes|renews|replenished|resetting|resumes|retrying|slot|unlocked",
+        );
+    right_before
+        || (1..6).any(|back| index >= back && among(scan.word(index - back), ASKING))
+        || (1..12).any(|back| {
+            index >= back
+                && among(scan.word(index - back), "available|slot|slots|cooldown|throttled")
+        })
 }
 
 /// A length of time behind these words, a few fillers left out.
 fn after(scan: &Scan, mut index: usize, may_lack_unit: bool) -> Option<u64> {
-    const FILLERS: &str = "for|at|least|about|approximately|around|another|the|next|after|in|of|is|approx|a|up|to|until|seconds|header|suggested|roughly";
-    // `retry-after-ms: 1500`
-    if scan.word(index) == "ms" && scan.number(index + 1).is_some() {
-        let (thousandths, _) = decimal(scan, index + 1)?;
-        return Some(thousandths.div_ceil(1_000));
+    const FILLERS: &str = "sie|noch|encore|mindestens|environ|etwa|moins|menos|for|at|least|about|approximately|around|another|the|next|after|in|of|is|approx|a|up|to|until|seconds|header|suggested|roughly";
+    // `retry-after-ms: 1500`, `delayMs=250`
+    if let (Some(unit), Some((thousandths, _))) = (unit(scan.word(index)), decimal(scan, index + 1))
+    {
+        return Some(thousandths.saturating_mul(unit).div_ceil(1_000));
     }
     for _ in 0..4 {
         if let Some(time) = duration(scan, index) {
@@ -117,7 +137,9 @@ fn before_its_end(scan: &Scan) -> Option<u64> {
     (0..scan.tokens.len()).find_map(|index| {
         let after_number = index > 0 && scan.number(index - 1).is_some();
         let time = (!after_number).then(|| duration_and_end(scan, index)).flatten()?;
-        let said = among(scan.word(time.1), "remaining|left")
+        let said = among(scan.word(time.1), "remaining|left|cooldown")
+            || (scan.word(time.1) == "until"
+                && among(scan.word(time.1 + 1), "reset|the|next|retry|retrying|you|quota|limit"))
             || (scan.word(time.1) == "before"
                 && among(scan.word(time.1 + 1), "retrying|trying|retry|next|the|another|sending"));
         said.then_some(time.0)
@@ -144,6 +166,9 @@ fn duration(scan: &Scan, index: usize) -> Option<u64> {
 /// "30 seconds", "1m30s", "2 minutes and 5 seconds", "one minute", "27.5s", in
 /// milliseconds, and where it ends.
 fn duration_and_end(scan: &Scan, index: usize) -> Option<(u64, usize)> {
+    if let Some(clock) = of_clock(scan, index) {
+        return Some(clock);
+    }
     let mut total: Option<u64> = None;
     let mut index = index;
     loop {
@@ -158,6 +183,21 @@ fn duration_and_end(scan: &Scan, index: usize) -> Option<(u64, usize)> {
         index = next + 1;
     }
     total.map(|time| (time, index))
+}
+
+/// "00:01:30.5", as .NET and intervals of databases have it.
+fn of_clock(scan: &Scan, index: usize) -> Option<(u64, usize)> {
+    let (hours, minutes) = (scan.number(index)?, scan.number(index + 1)?);
+    let colons = [index, index + 1]
+        .into_iter()
+        .all(|at| scan.byte_after(at) == b':' && scan.byte_after_next(at).is_ascii_digit());
+    // Not the end of a date.
+    if !colons || minutes > 59 || scan.byte_before(index).is_ascii_alphanumeric() {
+        return None;
+    }
+    let (seconds, next) = decimal(scan, index + 2)?;
+    let whole = hours.saturating_mul(60).saturating_add(minutes).saturating_mul(60_000);
+    Some((whole.saturating_add(seconds), next))
 }
 
 /// A number with or without a fraction, in thousandths, and the token behind it.

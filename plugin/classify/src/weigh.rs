@@ -2,26 +2,12 @@
 
 use crate::{
     Class, Words,
-    list::{among, holds, words},
-    rules::{EMPTY, MOST_WORDS, Mark, SCRIPTS, STEMS, hash, mark_of},
+    list::{among, holds, spaces, words},
+    rules::{self, EMPTY, MOST_WORDS, Mark, Marks, PAIRS, SCRIPTS, STEMS, hash},
     scan::{GAP, Scan},
-    status::status,
+    status::{Status, status},
     wait::wait,
 };
-
-/// Which marks a text bears.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Marks(u16);
-
-impl Marks {
-    pub(crate) fn add(&mut self, mark: Mark) {
-        self.0 |= 1 << mark as u16;
-    }
-
-    pub(crate) fn has(self, mark: Mark) -> bool {
-        self.0 & (1 << mark as u16) != 0
-    }
-}
 
 /// The marks that begin at a word.
 pub(crate) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
@@ -39,10 +25,9 @@ pub(crate) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
             sum = hash(sum, b' ');
         }
         sum = word.bytes().fold(sum, hash);
-        if let Some(mark) = mark_of(sum)
-            && !excepted(scan, index, more + 1)
-        {
-            marks.add(mark);
+        let found = rules::marks_of(sum);
+        if found.0 != 0 && !excepted(scan, index, more + 1) {
+            marks.0 |= found.0;
         }
     }
     for (stem, mark) in STEMS {
@@ -52,27 +37,59 @@ pub(crate) fn marks_at(scan: &Scan, index: usize, marks: &mut Marks) {
     }
 }
 
-/// Phrases of one to three words that do not say here what they say elsewhere.
+/// The hash of a whole phrase.
+#[cfg(test)]
+pub(crate) fn hash_of(phrase: &str) -> u64 {
+    phrase.bytes().fold(EMPTY, hash)
+}
+
+/// Phrases that do not say behind or before some words what they say elsewhere:
+/// the phrase, the words before it, and the words behind it.
+static EXCEPTIONS: [(&str, &str, &str); 24] = [
+    ("invalid", "", "status|response|server|reply|or"),
+    ("unknown", "", "error|host|exception|reason|failure|issue|problem|status|server"),
+    ("expired", "timeout|lease|lock|time|deadline|execution", ""),
+    ("mismatch", "length", ""),
+    ("exceeds", "", "rate"),
+    (
+        "billing",
+        "upstream|service|backend|dependency",
+        "service|api|system|server|backend|endpoint|gateway",
+    ),
+    ("wrong", "went", ""),
+    ("read only", "", "mode"),
+    ("not found", "", "or"),
+    ("too large", "", "data"),
+    ("no such", "", "host"),
+    ("requests per", "", "day|month|week|year"),
+    ("not permitted", "request|call", ""),
+    ("not find", "", "available|any|healthy|free|enough"),
+    ("already closed", "connection|socket|stream|transport|channel|session|was|is", ""),
+    ("a day", "in|for|within|least|about", ""),
+    ("a month", "in|for|within|least|about", ""),
+    ("is required", "second|seconds|minute|minutes|wait", ""),
+    ("are required", "second|seconds|minute|minutes|wait", ""),
+    ("cannot be", "", "reached"),
+    ("can not be", "", "reached"),
+    ("run out of", "", "available|connections|workers|brokers|time|hosts|sockets|threads|nodes"),
+    ("is closed", "connection|socket|stream|transport|topology|session|channel", ""),
+    ("has been closed", "connection|socket|stream|browser|transport|session", ""),
+];
+
+#[inline(never)]
 fn excepted(scan: &Scan, index: usize, words: usize) -> bool {
-    let next = |list: &'static str| among(scan.word(index + words), list);
-    let last = |list: &'static str| index > 0 && among(scan.word(index - 1), list);
-    let is = |phrase: &str| scan.stands(index, phrase);
-    match words {
-        1 if is("invalid") => next("status|response|server|reply|or"),
-        1 if is("unknown") => {
-            next("error|host|exception|reason|failure|issue|problem|status|server")
-        }
-        1 if is("expired") => last("timeout|lease|lock|time|deadline|execution"),
-        1 if is("exceeds") => next("rate"),
-        1 if is("null") || is("undefined") => last("of") && next(""),
-        2 if is("a day") || is("a month") => last("in|for|within|least|about"),
-        2 if is("is required") || is("are required") => last("second|seconds|minute|minutes|wait"),
-        2 if is("cannot be") => next("reached"),
-        3 if is("can not be") => next("reached"),
-        2 if is("is closed") => last("connection|socket|stream|transport|topology|session|channel"),
-        3 if is("has been closed") => last("connection|socket|stream|browser|transport|session"),
-        _ => false,
+    let next = scan.word(index + words);
+    let last = if index > 0 { scan.word(index - 1) } else { "" };
+    if last == "of" && next.is_empty() {
+        // "properties of undefined" and "of null" are marks of their own.
+        return words == 1 && among(scan.word(index), "null|undefined");
     }
+    EXCEPTIONS.iter().any(|(phrase, before, behind)| {
+        spaces(phrase) + 1 == words
+            && scan.stands(index, phrase)
+            && ((!last.is_empty() && among(last, before))
+                || (!next.is_empty() && among(next, behind)))
+    })
 }
 
 /// "No pipeline was found": what was found, and a few words in between.
@@ -99,10 +116,41 @@ fn explicit(scan: &Scan, marks: &mut Marks) {
     }
 }
 
+/// For how many words on the first words of [`PAIRS`] still count.
+#[derive(Default)]
+struct Sentence([u32; 8]);
+
+impl Sentence {
+    /// Goes on by the word at this place, which bears these marks.
+    fn go_on(&mut self, scan: &Scan, index: usize, here: Marks, marks: &mut Marks) {
+        for (&(first, second, within, together), left) in PAIRS.iter().zip(&mut self.0) {
+            if here.has(second) && *left > 0 {
+                marks.add(together);
+            }
+            *left = if here.has(first) { within } else { left.saturating_sub(1) };
+        }
+        let ends = match scan.byte_after(index) {
+            b'.' => !scan.byte_after_next(index).is_ascii_alphanumeric(),
+            after => matches!(after, b';' | b'\n' | b'?' | b'|'),
+        };
+        if ends {
+            *self = Self::default();
+        }
+    }
+}
+
 fn marks_of(scan: &Scan) -> Marks {
     let mut marks = Marks::default();
+    let mut sentence = Sentence::default();
     for index in 0..scan.tokens.len() {
-        marks_at(scan, index, &mut marks);
+        let mut here = Marks::default();
+        marks_at(scan, index, &mut here);
+        sentence.go_on(scan, index, here, &mut marks);
+        marks.0 |= here.0;
+        // "Still building", "still downloading".
+        if scan.word(index) == "still" && scan.word(index + 1).ends_with("ing") {
+            marks.add(Mark::Paired);
+        }
         if no_such_thing(scan, index) {
             marks.add(Mark::Permanent);
         }
@@ -152,13 +200,15 @@ pub(crate) fn weigh(scan: &Scan) -> Words {
     };
     // Who names a time for the next attempt expects one.
     let class = class.or(wait.map(|_| Class::Throttled));
-    Words { class, status, strong, wait_ms: wait }
+    Words { class, status: status.map(|status| status.number), strong, wait_ms: wait }
 }
 
 /// Explicit words, spent quotas, permanent marks, a status, throttling,
 /// transient families, and last what might be meant.
-fn class(marks: Marks, status: Option<u16>) -> (Option<Class>, bool) {
+fn class(marks: Marks, status: Option<Status>) -> (Option<Class>, bool) {
     let has = |mark| marks.has(mark);
+    let named = status.is_some_and(|status| status.named);
+    let status = status.map(|status| status.number);
     let throttled = has(Mark::Throttled) || status == Some(429);
     if has(Mark::Never) {
         return (Some(Class::Permanent), true);
@@ -173,6 +223,10 @@ fn class(marks: Marks, status: Option<u16>) -> (Option<Class>, bool) {
         let class = if throttled { Class::Throttled } else { Class::Transient };
         return (Some(class), true);
     }
+    // What a proxy or a cluster says of itself, whatever it says is missing.
+    if named && matches!(status, Some(502..=504 | 520..=525 | 529)) && !throttled {
+        return (Some(Class::Transient), true);
+    }
     if has(Mark::Permanent) {
         return (Some(Class::Permanent), true);
     }
@@ -186,6 +240,8 @@ fn class(marks: Marks, status: Option<u16>) -> (Option<Class>, bool) {
         }
         Some(500) if !fault => return (Some(Class::Transient), true),
         _ if has(Mark::Transient) => return (Some(Class::Transient), true),
+        None if has(Mark::Paired) && !fault => return (Some(Class::Transient), true),
+        Some(500..) if has(Mark::Paired) => return (Some(Class::Transient), true),
         // A conflict that says so itself.
         Some(409) if has(Mark::Wanting) => return (Some(Class::Transient), false),
         Some(_) => return (Some(Class::Permanent), true),

@@ -136,8 +136,10 @@ impl<C: Content> Reader<'_, C> {
         }
         let words = &answer.words;
         let throttled = words.strong && words.class == Some(Class::Throttled);
-        // -32600 is what some servers make of a 429 behind them.
-        if blames_the_request(code) && !(throttled && code == -32_600) {
+        // -32600 is what some servers make of a 429 behind them, and -32029 what others
+        // made up for it: in the range that MCP keeps for itself, but not yet given a meaning.
+        let ambiguous = matches!(code, -32_600 | -32_099..=-32_043 | -32_041..=-32_023);
+        if blames_the_request(code) && !(throttled && ambiguous) {
             return Detection::Permanent(Permanent::RpcCode);
         }
         let typed =
