@@ -8,7 +8,7 @@ use rand_pcg::Pcg32;
 use crate::{
     config::{self, Accepted, Affinity, Config, Issue, Policy, Retries},
     context::Context,
-    decide::{Invocation, Rules, decide, retries},
+    decide::{Invocation, MostRetries, Rules, decide, promised},
     detect::{Content, Outcome, detect},
     state::{Kind, State},
     stats::{Decisions, Metric},
@@ -89,12 +89,14 @@ impl RetryPlugin {
     }
 
     /// The most retries that a call gets.
-    pub fn retries(&mut self, kind: Kind, target: &str, gateway: &impl Context) -> Retries {
-        match kind {
-            Kind::Tool => Retries(retries(self.config.policies.of(target), gateway)),
-            Kind::Resource if self.config.retry_resources => Retries(retries(self.base(), gateway)),
-            Kind::Resource => Retries(0),
-        }
+    pub fn retries(&mut self, kind: Kind, target: &str, gateway: &impl Context) -> MostRetries {
+        let Config { policies, trusted, retry_resources, .. } = &mut self.config;
+        let policy = match kind {
+            Kind::Tool => policies.of(target),
+            Kind::Resource if *retry_resources => policies.base(),
+            Kind::Resource => return MostRetries::NONE,
+        };
+        promised(kind, &Rules { policy, trusted }, gateway)
     }
 
     /// The call is over without a further verdict.

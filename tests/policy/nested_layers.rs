@@ -16,11 +16,14 @@ use super::{around, first, told};
 use crate::plugin_under_test::{FAILED, start};
 
 fn outer(attempt: u32, most: u32) -> CallContext {
-    CallContext { outer: Some(OuterAttempts { attempt, most }), ..CallContext::default() }
+    CallContext {
+        outer: Some(OuterAttempts { attempt, most, most_not_executed: most }),
+        ..CallContext::default()
+    }
 }
 
 fn retries(plugin: &Plugin, context: CallContext) -> u32 {
-    plugin.retries(Hook::ToolPostInvoke, "t", &Arc::new(context)).expect("a number")
+    plugin.retries(Hook::ToolPostInvoke, "t", &Arc::new(context)).expect("a number").maybe_executed
 }
 
 #[test]

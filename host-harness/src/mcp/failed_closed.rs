@@ -1,11 +1,15 @@
 //! What the client gets of a call whose plugin failed, where such calls are to fail.
 
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 
 use crate::{
     mcp::{
         front::ToClient,
+        own_error::{self, Account, Ended},
         reply::AttemptReply,
         wire::{Id, Message},
     },
@@ -39,14 +43,23 @@ struct Original<'a> {
     result: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a RawValue>,
+    /// What became of the call.
+    #[serde(flatten)]
+    account: Value,
 }
 
 /// An error that names the plugin's failure and carries the upstream's own
 /// `result` or `error` in its `data`.
-pub(super) fn response(reply: AttemptReply, id: &Id, failure: &HookFailure) -> ToClient {
-    let original = reply.into_message(id);
-    let data =
-        Original { name: NAME, result: original.get("result"), error: original.get("error") };
+pub(super) fn response(
+    reply: AttemptReply,
+    id: &Id,
+    failure: &HookFailure,
+    account: &Account,
+) -> ToClient {
+    let original = reply.into_response(id, account).message;
+    let account = own_error::data(Ended::PluginFailed, account, None, Map::new());
+    let (result, error) = (original.get("result"), original.get("error"));
+    let data = Original { name: NAME, result, error, account };
     let message = format!("the gateway's plugin failed and the call with it: {failure}");
     let error = Failure { code: PLUGIN_FAILED, message, data };
     let response = Response { jsonrpc: "2.0", id: id.raw(), error };

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    contract::{Class, Invocation, Outcome, Reason, Verdict},
+    contract::{Class, Invocation, MostRetries, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Gateway, Hook, Limits, RetryHook, SystemClock, Unobserved},
     mcp::{Ended, RelayOptions, relay},
     sandbox::HookFailure,
@@ -43,8 +43,8 @@ impl RetryHook for OnceMore {
         })
     }
 
-    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
-        Ok(1)
+    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<MostRetries, HookFailure> {
+        Ok(MostRetries { maybe_executed: 1, not_executed: 1 })
     }
 
     fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {}

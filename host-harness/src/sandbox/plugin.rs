@@ -24,7 +24,8 @@ use super::{
 };
 use crate::{
     contract::{
-        Affinity, Configured, Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict,
+        Affinity, Configured, Invocation, Issue, Manifest, Metric, MostRetries, Outcome,
+        RetryPolicy, Verdict,
     },
     gateway::{Background, CallContext, Decision, Hook, Judged, RetryHook},
 };
@@ -299,7 +300,7 @@ impl RetryHook for Plugin {
         hook: Hook,
         target: &str,
         context: &Arc<CallContext>,
-    ) -> Result<u32, HookFailure> {
+    ) -> Result<MostRetries, HookFailure> {
         let epoch = match self.retries.find(hook, target, context) {
             Ok(retries) => return Ok(retries),
             Err(epoch) => epoch,
@@ -314,12 +315,12 @@ impl RetryHook for Plugin {
         hook: Hook,
         target: &'a str,
         context: &'a Arc<CallContext>,
-    ) -> Decision<'a, Result<u32, HookFailure>> {
+    ) -> Decision<'a, Result<MostRetries, HookFailure>> {
         let epoch = match self.retries.find(hook, target, context) {
             Ok(retries) => return Decision::Made(Ok(retries)),
             Err(epoch) => epoch,
         };
-        let keep = move |answer: Result<u32, HookFailure>| {
+        let keep = move |answer: Result<MostRetries, HookFailure>| {
             answer.inspect(|retries| self.retries.keep(epoch, hook, target, context, *retries))
         };
         let slot = self.slot(target, context);
