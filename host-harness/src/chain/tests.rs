@@ -123,7 +123,7 @@ fn a_plugin_is_asked_only_for_its_hooks_and_where_a_condition_holds() {
         let context = Arc::default();
         assert_eq!(
             chain.retries(Hook::ResourcePostFetch, "u:1", &context).expect("none"),
-            NO_RETRIES
+            super::NO_RETRIES
         );
     }
 }

@@ -1,5 +1,7 @@
 //! What the client gets at the end of a call that may have been repeated.
 
+use std::{ops::Range, time::Duration};
+
 use serde::Serialize;
 use serde_json::{
     Map, Value, json,
@@ -15,6 +17,7 @@ use crate::{
         large::work_on,
         members::Members,
         own_error::{Account, Ended, Executed, data},
+        raw_json::{members, place},
         relay::RelayOptions,
         reply::{AttemptReply, NO_ANSWER},
         wire::{Id, Message},
@@ -183,8 +186,8 @@ fn superseded(
     ToClient { message, about: Some(id.clone()), status: None }
 }
 
-/// The same response with something more in its result. What is no object, or
-/// has a `_meta` that is none, stays as it is.
+/// The same response with something more in its result; every byte that came
+/// stays. What is no object, or has a `_meta` that is none, stays as it is.
 fn annotated(
     response: Message,
     note: Option<Box<RawValue>>,
@@ -192,28 +195,36 @@ fn annotated(
     repeated: bool,
 ) -> Message {
     let changed = || {
-        let mut result = Members::parse(response.get("result")?).ok()?;
-        let mut changes = false;
-        if let Some(note) = note {
-            let mut meta = match result.get("_meta") {
-                Some(meta) => Members::parse(meta).ok()?,
-                None => Members::default(),
-            };
-            // A gateway behind this one says more of a call that was made once here.
-            if repeated || meta.get(META).is_none() {
-                meta.set(META, note);
-                result.set("_meta", to_raw_value(&meta).ok()?);
-                changes = true;
+        let result = response.get("result")?.get();
+        let (mut meta, mut content, mut is_empty) = (None, None, true);
+        members(result, |name, value| {
+            is_empty = false;
+            match name {
+                "_meta" => meta = Some(value),
+                "content" => content = Some(value),
+                _ => {}
             }
+        });
+        // Where something is cut out, and what comes in its place.
+        let mut edits = Vec::new();
+        if let Some(note) = note {
+            edits.extend(with_note(result, meta, is_empty, note, repeated));
         }
-        if let Some(text) = text
-            && let Some(content) =
-                result.get("content").and_then(|content| with_text(content, &text))
-        {
-            result.set("content", content);
-            changes = true;
+        if let (Some(text), Some(content)) = (text, content) {
+            edits.extend(with_text(result, content, &text));
         }
-        changes.then(|| to_raw_value(&result).ok()).flatten()
+        edits.sort_by_key(|(place, _)| place.start);
+        let (last, _) = edits.last()?;
+        let more: usize = edits.iter().map(|(_, text)| text.len()).sum();
+        let (end, mut at) = (&result[last.end..], 0);
+        let mut whole = String::with_capacity(result.len() + more);
+        for (place, text) in &edits {
+            whole.push_str(&result[at..place.start]);
+            whole.push_str(text);
+            at = place.end;
+        }
+        whole.push_str(end);
+        RawValue::from_string(whole).ok()
     };
     match changed() {
         Some(result) => response.with_member("result", result),
@@ -221,14 +232,88 @@ fn annotated(
     }
 }
 
-/// The same array with a text item at its end.
-fn with_text(content: &RawValue, text: &str) -> Option<Box<RawValue>> {
-    let items = content.get().strip_prefix('[')?.strip_suffix(']')?;
-    let comma = if items.trim().is_empty() { "" } else { "," };
-    let item = json!({ "type": "text", "text": text });
-    RawValue::from_string(format!("[{items}{comma}{item}]")).ok()
+type Edit = (Range<usize>, String);
+
+fn with_note(
+    result: &str,
+    meta: Option<&str>,
+    is_empty: bool,
+    note: Box<RawValue>,
+    repeated: bool,
+) -> Option<Edit> {
+    let Some(meta) = meta else {
+        let end = result.strip_suffix('}')?.len();
+        let comma = if is_empty { "" } else { "," };
+        return Some((end..end, format!(r#"{comma}"_meta":{{"{META}":{note}}}"#)));
+    };
+    let mut members = Members::parse(serde_json::from_str(meta).ok()?).ok()?;
+    // A gateway behind this one says more of a call that was made once here.
+    if !repeated && members.get(META).is_some() {
+        return None;
+    }
+    members.set(META, note);
+    Some((place(result, meta), serde_json::to_string(&members).ok()?))
 }
 
-fn millis(time: std::time::Duration) -> u64 {
+/// A text item at the end of an array.
+fn with_text(result: &str, content: &str, text: &str) -> Option<Edit> {
+    let items = content.strip_prefix('[')?.strip_suffix(']')?;
+    let end = place(result, content).end - 1;
+    let comma = if items.trim().is_empty() { "" } else { "," };
+    let item = json!({ "type": "text", "text": text });
+    Some((end..end, format!("{comma}{item}")))
+}
+
+fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn annotated(result: &str, text: Option<&str>, repeated: bool) -> String {
+        let response = Message::written(&format!(r#"{{"id":1,"result":{result}}}"#));
+        let note = RawValue::from_string("7".to_owned()).expect("JSON");
+        let text = text.map(ToOwned::to_owned);
+        let changed = super::annotated(response, Some(note), text, repeated);
+        changed.get("result").expect("a result").get().to_owned()
+    }
+
+    #[test]
+    fn what_is_said_of_a_call_changes_no_other_byte_of_its_result() {
+        let meta = r#""retry-with-backoff/outcome":7"#;
+        for (before, after) in [
+            (r#"{}"#, format!(r#"{{"_meta":{{{meta}}}}}"#)),
+            (r#"{ "a" : 1e2 }"#, format!(r#"{{ "a" : 1e2 ,"_meta":{{{meta}}}}}"#)),
+            (
+                r#"{"a":1,"a":2,"_meta":{"k":1.0},"z":[]}"#,
+                format!(r#"{{"a":1,"a":2,"_meta":{{"k":1.0,{meta}}},"z":[]}}"#),
+            ),
+            (
+                r#"{"_meta":{"retry-with-backoff/outcome":{}}}"#,
+                format!(r#"{{"_meta":{{{meta}}}}}"#),
+            ),
+        ] {
+            assert_eq!(annotated(before, None, true), after);
+        }
+        for untouched in [r#"{"_meta":3}"#, "[]", "null", r#""text""#] {
+            assert_eq!(annotated(untouched, None, true), untouched);
+        }
+        let by_another = r#"{"_meta":{"retry-with-backoff/outcome":{"attempts":4}}}"#;
+        assert_eq!(annotated(by_another, None, false), by_another);
+    }
+
+    #[test]
+    fn a_text_comes_after_those_of_the_server() {
+        let item = r#"{"text":"no more","type":"text"}"#;
+        let meta = r#""_meta":{"retry-with-backoff/outcome":7}"#;
+        for (content, expected) in [("[]", format!("[{item}]")), ("[ 1 ]", format!("[ 1 ,{item}]"))]
+        {
+            let said = annotated(&format!(r#"{{"content":{content}}}"#), Some("no more"), true);
+            assert_eq!(said, format!(r#"{{"content":{expected},{meta}}}"#));
+        }
+        let said = annotated(r#"{"content":{}}"#, Some("no more"), true);
+        assert_eq!(said, format!(r#"{{"content":{{}},{meta}}}"#));
+    }
 }

@@ -71,13 +71,14 @@ pub(super) fn response(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mcp::reply::Answer, sandbox::Violation};
+    use crate::{contract::TransportFailure, mcp::reply::Answer, sandbox::Violation};
 
     fn told(upstream: &str) -> String {
         let raw: &RawValue = serde_json::from_str(upstream).expect("JSON");
         let reply = AttemptReply::of(Answer::Response(Message::parse(raw).expect("a message")));
+        let account = Account::of_one(TransportFailure::AfterDispatch);
         let failure = HookFailure::Rejected(Violation::RetryOfSuccess);
-        let response = response(reply, &Id::text("mine"), &failure);
+        let response = response(reply, &Id::text("mine"), &failure, &account);
         serde_json::to_string(&response.message).expect("JSON")
     }
 
@@ -89,14 +90,14 @@ mod tests {
             line.starts_with(r#"{"jsonrpc":"2.0","id":"mine","error":{"code":-32603,"#),
             "{line}"
         );
-        let data = r#""data":{"name":"plugin_failed","result":{"n":1.000000000000000000001,"z":1,"a":2}}}}"#;
+        let data = r#""data":{"name":"plugin_failed","result":{"n":1.000000000000000000001,"z":1,"a":2},"retry-with-backoff":{"outcome":"plugin-failed","executed":"unknown","attempts":1,"reason":"not-judged"}}}}"#;
         assert!(line.ends_with(data), "{line}");
     }
 
     #[test]
     fn the_error_carries_the_upstreams_error_as_well() {
         let line = told(r#"{"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"no"}}"#);
-        let data = r#""data":{"name":"plugin_failed","error":{"code":-1,"message":"no"}}}}"#;
-        assert!(line.ends_with(data), "{line}");
+        let data = r#""data":{"name":"plugin_failed","error":{"code":-1,"message":"no"},"retry-with-backoff":{"#;
+        assert!(line.contains(data), "{line}");
     }
 }

@@ -140,6 +140,29 @@ pub(super) struct Original {
 /// Anybody may write such an error. It says no more than its writer could bring
 /// about otherwise: by closing the connection, or by an HTTP status.
 pub(super) fn read(error: &str) -> Option<Original> {
+    let said = said(error)?;
+    let lost = Outcome::TransportFailed(TransportFailure::AfterDispatch);
+    let surely_not = said.executed == Executed::No;
+    let outcome = match (said.outcome, said.status) {
+        (Ended::TimedOut, None) => Outcome::TimedOut,
+        (Ended::NotSent, None) if surely_not => {
+            Outcome::TransportFailed(TransportFailure::BeforeDispatch)
+        }
+        // An attempt before it may have been executed.
+        (Ended::NotSent, None) | (Ended::Http, Some(425 | 429)) if !surely_not => lost,
+        (Ended::Lost, None) => lost,
+        (Ended::Http, Some(status @ 300..=599)) => {
+            Outcome::HttpError(HttpError { status, pushback_ms: said.retry_after_ms })
+        }
+        _ => return None,
+    };
+    let body = said.body.filter(|body| body.len() <= MOST_BODY_BYTES).map(Into::into);
+    let body = body.filter(|_| matches!(outcome, Outcome::HttpError(_)));
+    Some(Original { outcome, body })
+}
+
+/// What an error says in the form of [`data`].
+fn said(error: &str) -> Option<Said> {
     #[derive(Deserialize)]
     struct Error<'a> {
         code: i64,
@@ -159,35 +182,34 @@ pub(super) fn read(error: &str) -> Option<Original> {
     if ![NO_ANSWER, TIMED_OUT].contains(&code) {
         return None;
     }
-    let Data { said } = serde_json::from_str(data.get()).ok()?;
-    let lost = Outcome::TransportFailed(TransportFailure::AfterDispatch);
-    let surely_not = said.executed == Executed::No;
-    let outcome = match (said.outcome, said.status) {
-        (Ended::TimedOut, None) => Outcome::TimedOut,
-        (Ended::NotSent, None) if surely_not => {
-            Outcome::TransportFailed(TransportFailure::BeforeDispatch)
-        }
-        // An attempt before it may have been executed.
-        (Ended::NotSent | Ended::Lost, None) | (Ended::Http, Some(425 | 429)) if !surely_not => {
-            lost
-        }
-        (Ended::Lost, None) => lost,
-        (Ended::Http, Some(status @ 300..=599)) => {
-            Outcome::HttpError(HttpError { status, pushback_ms: said.retry_after_ms })
-        }
-        _ => return None,
-    };
-    let body = said.body.filter(|body| body.len() <= MOST_BODY_BYTES).map(Into::into);
-    let body = body.filter(|_| matches!(outcome, Outcome::HttpError(_)));
-    Some(Original { outcome, body })
+    Some(serde_json::from_str::<Data>(data.get()).ok()?.said)
 }
 
-/// The error of the gateway behind this one, as this one passes it on after
-/// several attempts: it counts them all. Every other error stays as it came.
+/// The same error, which says that the answer was more than the gateway reads.
+/// What became of the call is [said later](passed_on).
+pub(super) fn too_large(error: Message) -> Message {
+    let marked = || {
+        let mut value: Value = serde_json::from_str(error.get("error")?.get()).ok()?;
+        let more = value.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
+        let account = Account { attempts: 0, ..Account::of_one(TransportFailure::AfterDispatch) };
+        value["data"] = data(Ended::TooLarge, &account, None, more);
+        serde_json::value::to_raw_value(&value).ok()
+    };
+    match marked() {
+        Some(value) => error.with_member("error", value),
+        None => error,
+    }
+}
+
+/// The error of a gateway, as this one passes it on after several attempts, or
+/// if nobody has counted them yet. Every other error stays as it came.
 pub(super) fn passed_on(response: Message, account: &Account) -> Message {
     let counted = || {
         let error = response.get("error")?.get();
-        read(error)?;
+        let said = said(error)?;
+        if account.attempts <= 1 && said.attempts > 0 {
+            return None;
+        }
         let mut error: Value = serde_json::from_str(error).ok()?;
         let said = error.get_mut("data")?.get_mut(MEMBER)?;
         said["attempts"] = json!(account.attempts);
@@ -197,9 +219,6 @@ pub(super) fn passed_on(response: Message, account: &Account) -> Message {
         }
         serde_json::value::to_raw_value(&error).ok()
     };
-    if account.attempts <= 1 {
-        return response;
-    }
     match counted() {
         Some(error) => response.with_member("error", error),
         None => response,

@@ -14,7 +14,9 @@ use crate::{
     mcp::{
         facts::{ErrorContent, HttpContent, ResultContent},
         front::{HttpStatus, ToClient},
-        own_error::{Account, Ended, Http, MOST_BODY_BYTES, Original, data, passed_on, read},
+        own_error::{
+            Account, Ended, Http, MOST_BODY_BYTES, Original, data, passed_on, read, too_large,
+        },
         wire::{Id, Message, TooMuch},
     },
 };
@@ -76,7 +78,7 @@ impl Answer {
     /// In place of one that is too much: an error, which a plugin may judge as one of the server's.
     #[must_use]
     pub(super) fn too_much(too_much: &TooMuch, id: &Id) -> Self {
-        Self::Response(too_much.error(id, NO_ANSWER, "the upstream server's answer"))
+        Self::Response(too_large(too_much.error(id, NO_ANSWER, "the upstream server's answer")))
     }
 }
 
