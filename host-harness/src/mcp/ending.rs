@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_text_comes_after_those_of_the_server() {
-        let item = r#"{"text":"no more","type":"text"}"#;
+        let item = r#"{"type":"text","text":"no more"}"#;
         let meta = r#""_meta":{"retry-with-backoff/outcome":7}"#;
         for (content, expected) in [("[]", format!("[{item}]")), ("[ 1 ]", format!("[ 1 ,{item}]"))]
         {

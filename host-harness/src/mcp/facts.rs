@@ -183,16 +183,17 @@ fn integer(json: &str) -> Option<i64> {
 
 /// The start of a JSON value; of a text the text itself.
 fn excerpt_of_raw(json: &str, most: usize) -> Option<String> {
-    if json.starts_with('"') {
-        return excerpt_of_texts(text(json).as_deref().into_iter(), most);
+    let start = |text: &str| {
+        let start = &text[..text.floor_char_boundary(most)];
+        excerpt_of_json(&Value::from(start), most)
+    };
+    if let Some(text) = text(json) {
+        return start(&text);
     }
-    let start = || Some(json[..json.floor_char_boundary(most)].to_owned());
-    if json.len() > MOST_BYTES_WITH_FIELDS {
-        return start();
-    }
-    match serde_json::from_str(json) {
-        Ok(value) => excerpt_of_json(&value, most),
-        Err(_) => start(),
+    let value = (json.len() <= MOST_BYTES_WITH_FIELDS).then(|| serde_json::from_str(json).ok());
+    match value.flatten() {
+        Some(value) => excerpt_of_json(&value, most),
+        None => start(json),
     }
 }
 

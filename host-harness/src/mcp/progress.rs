@@ -56,6 +56,10 @@ impl Progress {
             None => 0.0,
             Some(furthest) => furthest + STEP * furthest.abs().max(1.0),
         };
+        // Nothing is further than an attempt that reported infinity.
+        if !progress.is_finite() {
+            return;
+        }
         heard.furthest = Some(progress);
         let report = serde_json::json!({ "progress": progress, "message": words });
         let report = Message::notification(PROGRESS, &report);

@@ -165,7 +165,11 @@ impl HttpFailure {
         let status = HttpStatus { code, headers: kept.collect() };
         let raw: Option<Box<RawValue>> = serde_json::from_slice(body).ok();
         let message = raw.and_then(|raw| Message::parse(&raw).ok());
-        let response = message.filter(|message| message.get("error").is_some());
+        // Many an API has an `error` in its answers that is none of JSON-RPC.
+        let response = message.filter(|message| {
+            let is_ours = message.get("jsonrpc").is_some() || message.error_code().is_some();
+            is_ours && message.get("error").is_some()
+        });
         let body = (!body.is_empty()).then(|| String::from_utf8_lossy(body).into());
         Self { status, pushback_ms, response, body }
     }
