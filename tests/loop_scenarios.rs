@@ -159,7 +159,7 @@ impl Scene {
 
 fn answered(finished: Finished<Answer>) -> (Answer, u32, Stop) {
     match finished {
-        Finished::Answered { reply, attempts, stop } => (reply, attempts.number(), stop),
+        Finished::Answered { reply, attempts, stop, .. } => (reply, attempts.number(), stop),
         Finished::Cancelled { .. } => panic!("nobody cancelled"),
     }
 }
