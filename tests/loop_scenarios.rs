@@ -15,7 +15,9 @@ use std::{
 
 use futures::executor::block_on;
 use host_harness::{
-    contract::{Class, Invocation, Outcome, Reason, Structured, TransportFailure, Verdict},
+    contract::{
+        Class, Invocation, MostRetries, Outcome, Reason, Structured, TransportFailure, Verdict,
+    },
     gateway::{
         Attempt, Background, CallContext, Clock, Content, Finished, Gateway, Hook, Limits,
         LogicalCall, Observer, Reply, RetryHook, Sleep, Step, Stop, Unobserved,
@@ -104,8 +106,8 @@ impl RetryHook for Scripted {
         })
     }
 
-    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
-        Ok(3)
+    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<MostRetries, HookFailure> {
+        Ok(MostRetries { maybe_executed: 3, not_executed: 3 })
     }
 
     fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {
@@ -160,7 +162,7 @@ impl Scene {
 
 fn answered(finished: Finished<Answer>) -> (Answer, u32, Stop) {
     match finished {
-        Finished::Answered { reply, attempts, stop } => (reply, attempts.number(), stop),
+        Finished::Answered { reply, attempts, stop, .. } => (reply, attempts.number(), stop),
         Finished::Cancelled { .. } => panic!("nobody cancelled"),
     }
 }

@@ -10,7 +10,7 @@ use host_harness::{
     bundled,
     contract::{Invocation, Issue, Known, Outcome, Returned, Structured, Verdict},
     gateway::{Background, Content, Hook, RetryHook},
-    mcp::{ResultContent, outcome_of_result},
+    mcp::ResultContent,
     sandbox::{Component, Entropy, Options, Plugin, StartError},
 };
 use serde_json::Value;
@@ -75,9 +75,11 @@ pub fn invocation<'a>(target: &'a str, request_id: &'a str) -> Invocation<'a> {
 
 /// Judges a result (any JSON) as one attempt of (target, request id).
 pub fn judge(plugin: &Plugin, target: &str, request_id: &str, result: &Value) -> Verdict {
-    let content: Arc<dyn Content> = Arc::new(ResultContent::new(Arc::new(result.clone())));
+    let content = Arc::new(ResultContent::of(result));
+    let outcome = content.outcome();
+    let content: Arc<dyn Content> = content;
     let background = Background { content: Some(content), ..Background::none() };
-    judge_with(plugin, invocation(target, request_id), &outcome_of_result(result), background)
+    judge_with(plugin, invocation(target, request_id), &outcome, background)
 }
 
 /// Judges an outcome that has no body.

@@ -15,7 +15,7 @@ use host_harness::{
     bundled,
     contract::{Invocation, Outcome},
     gateway::{Background, Content, Hook, RetryHook},
-    mcp::{ResultContent, outcome_of_result},
+    mcp::ResultContent,
     sandbox::{Component, Entropy, Options, Plugin},
 };
 use retry_with_backoff::{
@@ -126,18 +126,19 @@ fn result_size(criterion: &mut Criterion) {
         let plugin = sandboxed(&CONFIG.replace("CHECK", &check_text.to_string()));
         for kib in [1, 64, 1023] {
             let text = json!({ "note": "x".repeat(kib << 10) }).to_string();
-            let result = Arc::new(json!({ "content": [{ "type": "text", "text": text }] }));
+            let result = json!({ "content": [{ "type": "text", "text": text }] });
+            let result = Arc::new(ResultContent::of(&result));
             let mut now = 0;
             let mode = if check_text { "texts read" } else { "texts not read" };
             group.bench_function(format!("{mode}/{kib} KiB"), |bencher| {
                 bencher.iter(|| {
                     now += 1;
-                    let content: Arc<dyn Content> = Arc::new(ResultContent::new(result.clone()));
+                    let content: Arc<dyn Content> = result.clone();
                     let background = Background { content: Some(content), ..Background::none() };
                     plugin.judge(
                         Hook::ToolPostInvoke,
                         invocation(now),
-                        &outcome_of_result(&result),
+                        &result.outcome(),
                         background,
                     )
                 });

@@ -19,7 +19,7 @@ use std::{
 use axum::{body::Bytes, http::header, routing::post};
 use host_harness::{
     bundled,
-    contract::{Invocation, Outcome, Verdict},
+    contract::{Invocation, MostRetries, Outcome, Verdict},
     gateway::{Background, CallContext, Gateway, Hook, Limits, RetryHook, SystemClock, Unobserved},
     mcp::{
         HttpUpstream, RelayOptions, Target,
@@ -70,7 +70,7 @@ impl RetryHook for Timed {
         hook: Hook,
         target: &str,
         context: &Arc<CallContext>,
-    ) -> Result<u32, HookFailure> {
+    ) -> Result<MostRetries, HookFailure> {
         let begun = Instant::now();
         let retries = self.plugin.retries(hook, target, context);
         let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);

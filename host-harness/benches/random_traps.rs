@@ -127,7 +127,7 @@ fn calls(gateway: &Gateway, numbers: std::ops::Range<u64>) -> BTreeMap<&'static 
         else {
             panic!("call {number} hangs")
         };
-        let Finished::Answered { reply, attempts, stop } = finished else {
+        let Finished::Answered { reply, attempts, stop, .. } = finished else {
             panic!("call {number} was lost")
         };
         assert_eq!((reply.call, reply.attempt), (number, attempts), "its own last reply");

@@ -23,8 +23,8 @@ pub use bindings::{
         content::{self, Part, Scalar},
         context::{self, OuterAttempts, ToolAnnotations},
         types::{
-            self, Class, HookError, HttpError, Invocation, Known, Outcome, Reason, Returned,
-            Structured, TraceMetadata, TransportFailure, Unfinished, Verdict,
+            self, Class, HookError, HttpError, Invocation, Known, MostRetries, Outcome, Reason,
+            Returned, Structured, TraceMetadata, TransportFailure, Unfinished, Verdict,
         },
     },
 };

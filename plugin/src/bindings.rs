@@ -10,7 +10,7 @@ use crate::{
     budget::{Price, Terms},
     config::{self, Retries},
     context::{Annotations, Context, Known, OuterAttempts},
-    decide,
+    decide::{self, MostRetries},
     detect::{self, Content, Part, Scalar},
     state::Kind,
     verdict,
@@ -93,8 +93,8 @@ impl tool_post_invoke::Guest for Component {
         handle(Kind::Tool, invocation, outcome, with_metadata)
     }
 
-    fn retries(target: String) -> Result<u32, types::HookError> {
-        running(|plugin| plugin.retries(Kind::Tool, &target, &Gateway).0)
+    fn retries(target: String) -> Result<types::MostRetries, types::HookError> {
+        running(|plugin| plugin.retries(Kind::Tool, &target, &Gateway).into())
     }
 
     fn forget(target: String, request_id: String) {
@@ -110,8 +110,8 @@ impl resource_post_fetch::Guest for Component {
         handle(Kind::Resource, invocation, outcome, false)
     }
 
-    fn retries(target: String) -> Result<u32, types::HookError> {
-        running(|plugin| plugin.retries(Kind::Resource, &target, &Gateway).0)
+    fn retries(target: String) -> Result<types::MostRetries, types::HookError> {
+        running(|plugin| plugin.retries(Kind::Resource, &target, &Gateway).into())
     }
 
     fn forget(target: String, request_id: String) {
@@ -251,8 +251,14 @@ impl Context for Gateway {
     }
 
     fn outer(&self) -> Option<OuterAttempts> {
-        let context::OuterAttempts { attempt, most } = context::outer()?;
-        Some(OuterAttempts { attempt, most })
+        let context::OuterAttempts { attempt, most, most_not_executed } = context::outer()?;
+        Some(OuterAttempts { attempt, most, most_not_executed })
+    }
+}
+
+impl From<MostRetries> for types::MostRetries {
+    fn from(MostRetries { maybe_executed, not_executed }: MostRetries) -> Self {
+        Self { maybe_executed, not_executed }
     }
 }
 

@@ -51,8 +51,10 @@ pub struct Annotations {
 pub struct OuterAttempts {
     /// Which attempt of theirs this call is, from 1.
     pub attempt: u32,
-    /// How many they make at the most.
+    /// How many they make at the most, if the upstream may have executed the call.
     pub most: u32,
+    /// How many they make at the most, if it surely executed nothing.
+    pub most_not_executed: u32,
 }
 
 /// A gateway that has nothing to tell beyond the call itself: for those who

@@ -136,7 +136,7 @@ fn refusal(
     if failures > policy.max_retries.0 {
         return Some(Stop::RetriesExhausted);
     }
-    if known.outer && failures > retries(policy, context) {
+    if known.outer && failures > retries(policy, context, failure.not_executed) {
         return Some(Stop::OuterLayerRetries);
     }
     // A read changes nothing.
@@ -159,25 +159,54 @@ fn refusal(
     }
 }
 
-/// The most retries that a call gets: those of the policy, less what layers
-/// before this one make already. If all layers `shrink`, they make together no
-/// more attempts than the one among them that makes the most.
+/// The most retries that a call gets, after failures that were surely not
+/// executed or after others: those of the policy, less what layers before this
+/// one make already. If all layers `shrink`, they make together no more
+/// attempts than the one among them that makes the most.
 #[inline]
-pub fn retries(policy: &Policy, context: &impl Context) -> u32 {
+fn retries(policy: &Policy, context: &impl Context, not_executed: bool) -> u32 {
     let own = policy.max_retries.0;
     let outer = match policy.nested_retries {
         NestedRetries::Ignore => None,
         NestedRetries::Shrink | NestedRetries::StandBack => context.outer(),
     };
-    match outer {
-        None => own,
+    let Some(OuterAttempts { attempt, most, most_not_executed }) = outer else { return own };
+    match if not_executed { most_not_executed } else { most } {
         // It makes one attempt: that is no retrying.
-        Some(OuterAttempts { most: ..=1, .. }) => own,
-        Some(_) if policy.nested_retries == NestedRetries::StandBack => 0,
+        ..=1 => own,
+        _ if policy.nested_retries == NestedRetries::StandBack => 0,
         // The outer layer has attempts left: let it make them.
-        Some(OuterAttempts { attempt, most }) if attempt < most => 0,
-        Some(OuterAttempts { most, .. }) => (own + 1).saturating_sub(most),
+        most if attempt < most => 0,
+        most => (own + 1).saturating_sub(most),
     }
+}
+
+/// What the layers behind this one may rely on: the retries that will be made,
+/// and not those that are only allowed.
+pub(crate) fn promised(kind: Kind, rules: &Rules<'_>, context: &impl Context) -> MostRetries {
+    if rules.policy.shadow {
+        return MostRetries::NONE;
+    }
+    let known = Known { upstream: true, annotations: true, ..Known::default() };
+    let safe = kind == Kind::Resource || replay::forbids(rules, known, context).is_none();
+    MostRetries {
+        maybe_executed: if safe { retries(rules.policy, context, false) } else { 0 },
+        not_executed: retries(rules.policy, context, true),
+    }
+}
+
+/// The most retries that a call may get, by what is known of its failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MostRetries {
+    /// After attempts that may have been executed.
+    pub maybe_executed: u32,
+    /// After attempts that surely were not.
+    pub not_executed: u32,
+}
+
+impl MostRetries {
+    /// No retries at all.
+    pub(crate) const NONE: Self = Self { maybe_executed: 0, not_executed: 0 };
 }
 
 /// What a delay, and the attempt after it, have to fit into.

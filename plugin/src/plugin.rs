@@ -9,7 +9,7 @@ use crate::{
     budget::{Price, Terms},
     config::{self, Accepted, Config, Issue, Policy, Retries},
     context::Context,
-    decide::{Invocation, Rules, decide, retries},
+    decide::{Invocation, MostRetries, Rules, decide, promised},
     detect::{Content, Outcome, detect},
     state::{Kind, State},
     stats::{Decisions, Metric, add},
@@ -104,16 +104,17 @@ impl RetryPlugin {
     }
 
     /// The most retries that a call gets.
-    pub fn retries(&mut self, kind: Kind, target: &str, gateway: &impl Context) -> Retries {
-        match kind {
+    pub fn retries(&mut self, kind: Kind, target: &str, gateway: &impl Context) -> MostRetries {
+        let Config { policies, trusted, retry_resources, .. } = &mut self.config;
+        let policy = match kind {
             Kind::Tool => {
-                let policies = &mut self.config.policies;
                 let upstream = if policies.by_upstream() { gateway.upstream() } else { None };
-                Retries(retries(policies.of(target, upstream.as_deref()), gateway))
+                policies.of(target, upstream.as_deref())
             }
-            Kind::Resource if self.config.retry_resources => Retries(retries(self.base(), gateway)),
-            Kind::Resource => Retries(0),
-        }
+            Kind::Resource if *retry_resources => policies.base(),
+            Kind::Resource => return MostRetries::NONE,
+        };
+        promised(kind, &Rules { policy, trusted }, gateway)
     }
 
     /// The call is over without a further verdict.

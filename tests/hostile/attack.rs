@@ -122,7 +122,7 @@ pub fn run(
         async move { Marked { attempt: attempt.number(), content } }
     }));
     match finished {
-        Finished::Answered { reply, attempts, stop } => {
+        Finished::Answered { reply, attempts, stop, .. } => {
             assert_eq!(reply.attempt, sent.get(), "the last attempt's own result comes back");
             assert_eq!(attempts.number(), sent.get());
             (sent.get(), stop)

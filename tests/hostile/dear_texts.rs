@@ -26,7 +26,7 @@ fn reader() -> Plugin {
 /// Why the plugin decides as it does about a result with so many of this text.
 fn judged(plugin: &Plugin, text: &str, count: usize) -> Reason {
     let texts: Vec<Value> = (0..count).map(|_| json!({ "type": "text", "text": text })).collect();
-    let result = ResultContent::new(Arc::new(json!({ "content": texts })));
+    let result = ResultContent::of(&json!({ "content": texts }));
     let content: Arc<dyn Content> = Arc::new(result);
     let invocation = Invocation {
         target: "search",

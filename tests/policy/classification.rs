@@ -3,7 +3,7 @@
 use host_harness::{
     contract::{HttpError, Outcome, Reason, TransportFailure, Unfinished},
     gateway::Background,
-    mcp::outcome_of_result,
+    mcp::ResultContent,
 };
 use serde_json::json;
 
@@ -102,7 +102,7 @@ fn what_is_not_over_or_was_ended_on_purpose_is_not_retried() {
         json!({ "resultType": "task", "taskId": "1", "status": "working" }),
         json!({ "task": { "taskId": "1", "status": "working" } }),
     ] {
-        assert!(matches!(outcome_of_result(&more), Outcome::Unfinished(_)));
+        assert!(matches!(ResultContent::of(&more).outcome(), Outcome::Unfinished(_)));
         assert_eq!(told(&first(&plugin, result(more))), (Reason::Unfinished, false));
     }
 }

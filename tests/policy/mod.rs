@@ -25,7 +25,7 @@ use std::sync::Arc;
 use host_harness::{
     contract::{Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Content},
-    mcp::{ErrorContent, ResultContent, outcome_of_result},
+    mcp::{ErrorContent, ResultContent},
     sandbox::Plugin,
 };
 use serde_json::Value;
@@ -44,15 +44,14 @@ fn of_upstream(name: &str) -> Background {
 
 /// A result, whatever JSON it is.
 fn result(result: Value) -> (Outcome, Background) {
-    let outcome = outcome_of_result(&result);
-    let content: Arc<dyn Content> = Arc::new(ResultContent::new(Arc::new(result)));
-    (outcome, Background { content: Some(content), ..Background::none() })
+    let content = Arc::new(ResultContent::of(&result));
+    (content.outcome(), Background { content: Some(content), ..Background::none() })
 }
 
 /// A JSON-RPC error: its `error` member.
 fn rpc_error(error: Value) -> (Outcome, Background) {
     let code = error["code"].as_i64().expect("a code");
-    let content: Arc<dyn Content> = Arc::new(ErrorContent(Arc::new(error)));
+    let content: Arc<dyn Content> = Arc::new(ErrorContent::of(&error));
     (Outcome::RpcError(code), Background { content: Some(content), ..Background::none() })
 }
 

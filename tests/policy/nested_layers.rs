@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use host_harness::{
-    contract::{OuterAttempts, Reason},
+    contract::{Outcome, OuterAttempts, Reason, TransportFailure},
     gateway::{CallContext, Gateway, Hook, Limits, RetryHook, SystemClock, Unobserved},
     mcp::{RelayOptions, relay},
     sandbox::Plugin,
@@ -16,11 +16,14 @@ use super::{around, first, told};
 use crate::plugin_under_test::{FAILED, start};
 
 fn outer(attempt: u32, most: u32) -> CallContext {
-    CallContext { outer: Some(OuterAttempts { attempt, most }), ..CallContext::default() }
+    CallContext {
+        outer: Some(OuterAttempts { attempt, most, most_not_executed: most }),
+        ..CallContext::default()
+    }
 }
 
 fn retries(plugin: &Plugin, context: CallContext) -> u32 {
-    plugin.retries(Hook::ToolPostInvoke, "t", &Arc::new(context)).expect("a number")
+    plugin.retries(Hook::ToolPostInvoke, "t", &Arc::new(context)).expect("a number").maybe_executed
 }
 
 #[test]
@@ -49,6 +52,46 @@ fn a_layer_shrinks_stands_back_or_ignores_the_one_before_it() {
             assert_eq!(told(&verdict), (Reason::ToolError, true), "{rule}");
         }
         assert_eq!(retries(&plugin, CallContext::default()), 2, "without a layer before it");
+    }
+}
+
+#[test]
+fn a_layer_promises_only_what_it_will_do() {
+    let promised = |config: Value| {
+        let plugin = start(&config.to_string());
+        let context = Arc::new(CallContext::default());
+        let said = plugin.retries(Hook::ToolPostInvoke, "t", &context).expect("a number");
+        (said.maybe_executed, said.not_executed)
+    };
+    let marked = json!({ "t": { "idempotent": true } });
+    for (config, expected) in [
+        (json!({ "max_retries": 2 }), (2, 2)),
+        (json!({ "max_retries": 2, "shadow": true }), (0, 0)),
+        (json!({ "max_retries": 2, "profile": "safe" }), (0, 2)),
+        (json!({ "max_retries": 2, "profile": "safe", "tool_overrides": marked }), (2, 2)),
+        (json!({ "max_retries": 0, "profile": "safe", "tool_overrides": marked }), (0, 0)),
+    ] {
+        assert_eq!(promised(config.clone()), expected, "{config}");
+    }
+}
+
+#[test]
+fn what_was_surely_not_executed_is_left_to_an_outer_layer_that_repeats_only_that() {
+    let plugin = start(
+        &json!({ "profile": "safe", "max_retries": 2, "tool_overrides": { "t": { "idempotent": true } } })
+            .to_string(),
+    );
+    let only = OuterAttempts { attempt: 1, most: 1, most_not_executed: 3 };
+    let context = CallContext { outer: Some(only), ..CallContext::default() };
+    let said = plugin.retries(Hook::ToolPostInvoke, "t", &Arc::new(context.clone()));
+    let said = said.expect("a number");
+    assert_eq!((said.maybe_executed, said.not_executed), (2, 0));
+    for (failure, retried) in [
+        (Outcome::TransportFailed(TransportFailure::BeforeDispatch), false),
+        (Outcome::TransportFailed(TransportFailure::AfterDispatch), true),
+    ] {
+        let verdict = first(&plugin, (failure, around(context.clone())));
+        assert_eq!(verdict.retry_delay_ms > 0, retried, "{failure:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use host_harness::{
     contract::Invocation,
     gateway::{Background, CallContext, Content, Hook, RetryHook},
-    mcp::{ResultContent, outcome_of_result},
+    mcp::ResultContent,
     sandbox::Plugin,
 };
 use serde_json::json;
@@ -80,14 +80,15 @@ fn sizes(effort: Effort) -> anyhow::Result<Vec<Figure>> {
     // A text is read up to 1 MiB, so the largest is that with all around it.
     for (size, bytes) in [("1 KiB", 1 << 10), ("64 KiB", 64 << 10), ("1 MiB", (1 << 20) - 64)] {
         let text = json!({ "note": "x".repeat(bytes) }).to_string();
-        let result = Arc::new(json!({ "content": [{ "type": "text", "text": text }] }));
+        let result = json!({ "content": [{ "type": "text", "text": text }] });
+        let result = Arc::new(ResultContent::of(&result));
         for check_text in [false, true] {
             let sandboxed = plugin(config(check_text), NonZeroUsize::MIN)?;
             let mode = if check_text { "texts read" } else { "texts not read" };
             figures.push(nanoseconds(format!("sandbox/{size}, {mode}"), effort, |number| {
-                let content: Arc<dyn Content> = Arc::new(ResultContent::new(result.clone()));
+                let content: Arc<dyn Content> = result.clone();
                 let background = Background { content: Some(content), ..Background::none() };
-                let outcome = outcome_of_result(&result);
+                let outcome = result.outcome();
                 let known = background.known(false);
                 let invocation = Invocation { known, ..invocation(REQUEST_ID, 1, number) };
                 let verdict =

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    contract::{HookError, Invocation, Outcome, Reason, Verdict},
+    contract::{HookError, Invocation, MostRetries, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Decision, Hook, Judged, Judgement, RetryHook},
     sandbox::{FailPolicy, HookFailure},
 };
@@ -153,27 +153,35 @@ impl Gathered {
 
 /// The most retries that any plugin says, so far.
 struct Most {
-    retries: Option<u32>,
+    retries: Option<MostRetries>,
     failure: HookFailure,
 }
+
+const NO_RETRIES: MostRetries = MostRetries { maybe_executed: 0, not_executed: 0 };
 
 impl Most {
     const fn nothing() -> Self {
         Self { retries: None, failure: HookFailure::Refused(HookError::Unsupported) }
     }
 
-    fn take(&mut self, answer: Result<u32, HookFailure>) {
+    fn take(&mut self, answer: Result<MostRetries, HookFailure>) {
         match answer {
-            Ok(retries) => self.retries = self.retries.max(Some(retries)),
+            Ok(said) => {
+                let before = self.retries.unwrap_or(NO_RETRIES);
+                self.retries = Some(MostRetries {
+                    maybe_executed: before.maybe_executed.max(said.maybe_executed),
+                    not_executed: before.not_executed.max(said.not_executed),
+                });
+            }
             Err(failed) => self.failure = failed,
         }
     }
 
-    fn end(self) -> Result<u32, HookFailure> {
+    fn end(self) -> Result<MostRetries, HookFailure> {
         match (self.retries, self.failure) {
             (Some(retries), _) => Ok(retries),
             // Nobody has to do with it.
-            (None, HookFailure::Refused(HookError::Unsupported)) => Ok(0),
+            (None, HookFailure::Refused(HookError::Unsupported)) => Ok(NO_RETRIES),
             (None, failure) => Err(failure),
         }
     }
@@ -250,7 +258,7 @@ impl RetryHook for Chain {
         hook: Hook,
         target: &str,
         context: &Arc<CallContext>,
-    ) -> Result<u32, HookFailure> {
+    ) -> Result<MostRetries, HookFailure> {
         let mut most = Most::nothing();
         for member in self.asked(hook, target, context) {
             most.take(member.plugin.retries(hook, target, context));
@@ -263,7 +271,7 @@ impl RetryHook for Chain {
         hook: Hook,
         target: &'a str,
         context: &'a Arc<CallContext>,
-    ) -> Decision<'a, Result<u32, HookFailure>> {
+    ) -> Decision<'a, Result<MostRetries, HookFailure>> {
         let mut most = Most::nothing();
         let mut asked = self.asked(hook, target, context);
         while let Some(member) = asked.next() {

@@ -5,7 +5,7 @@ use std::sync::{
 
 use super::{Chain, Condition, Member};
 use crate::{
-    contract::{Class, HookError, Invocation, Known, Outcome, Reason, Verdict},
+    contract::{Class, HookError, Invocation, Known, MostRetries, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Hook, RetryHook},
     sandbox::{Breakage, HookFailure},
 };
@@ -38,8 +38,9 @@ impl RetryHook for Says {
         })
     }
 
-    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
-        Ok(u32::try_from(self.0.map_or(0, |(delay, _)| delay)).expect("small"))
+    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<MostRetries, HookFailure> {
+        let retries = u32::try_from(self.0.map_or(0, |(delay, _)| delay)).expect("small");
+        Ok(MostRetries { maybe_executed: retries, not_executed: retries })
     }
 
     fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {
@@ -80,7 +81,10 @@ fn the_largest_delay_wins_and_a_broken_plugin_is_left_out() {
     let verdict = judge(&chain, Hook::ToolPostInvoke, "t").expect("a verdict");
     assert_eq!(verdict, (9, Reason::ToolError));
     let context = Arc::default();
-    assert_eq!(chain.retries(Hook::ToolPostInvoke, "t", &context).expect("a number"), 9);
+    assert_eq!(
+        chain.retries(Hook::ToolPostInvoke, "t", &context).expect("a number").not_executed,
+        9
+    );
     let chain = Chain::new(vec![member(&broken, vec![])]);
     let failure = judge(&chain, Hook::ToolPostInvoke, "t").expect_err("nobody else");
     assert!(matches!(failure, HookFailure::Broke(_)));
@@ -139,6 +143,9 @@ fn a_plugin_is_asked_only_for_its_hooks_and_where_a_condition_holds() {
         let nobody = judge(&chain, Hook::ResourcePostFetch, "u:1").expect_err("not its hook");
         assert!(matches!(nobody, HookFailure::Refused(HookError::Unsupported)));
         let context = Arc::default();
-        assert_eq!(chain.retries(Hook::ResourcePostFetch, "u:1", &context).expect("none"), 0);
+        assert_eq!(
+            chain.retries(Hook::ResourcePostFetch, "u:1", &context).expect("none"),
+            super::NO_RETRIES
+        );
     }
 }

@@ -112,6 +112,15 @@ struct Proxy {
     /// Gateways behind this one read it to retry less.
     #[arg(long)]
     no_attempt_marker: bool,
+    /// Leave results as the server wrote them: do not say in the `_meta` of one
+    /// whose call was repeated or failed how many attempts were made, and why
+    /// no more.
+    #[arg(long)]
+    no_outcome_meta: bool,
+    /// Add a text to a failed result whose retries are used up: "tried 3 times
+    /// over 2.4 s; trying again now will not help".
+    #[arg(long)]
+    exhausted_text: bool,
     /// Write a line of JSON for each call that ends: how its attempts went,
     /// never what was asked or answered. `host-harness advise` reads it.
     #[arg(long, value_name = "FILE.jsonl")]

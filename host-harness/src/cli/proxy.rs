@@ -58,6 +58,8 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let relaying = RelayOptions {
         upstream_name: options.name.clone(),
         mark_attempts: !options.no_attempt_marker,
+        outcome_meta: !options.no_outcome_meta,
+        exhausted_text: options.exhausted_text,
         ..RelayOptions::default()
     };
     let target = match options.upstream_url {

@@ -78,6 +78,8 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
             prefixes: upstream.prefixes,
             max_message_bytes: general.limits.of_messages(),
             lists: general.limits.of_lists(),
+            outcome_meta: general.outcome_meta,
+            exhausted_text: general.exhausted_text,
             ..RelayOptions::default()
         };
         let (target, pass_headers) = (upstream.target, upstream.pass_headers);

@@ -27,11 +27,19 @@ pub(super) struct File {
     pub(super) allow_origins: Vec<String>,
     #[serde(default)]
     pub(super) limits: Limits,
+    #[serde(default = "yes")]
+    pub(super) outcome_meta: bool,
+    #[serde(default)]
+    pub(super) exhausted_text: bool,
     pub(super) otlp: Option<Otlp>,
     #[serde(default)]
     pub(super) upstreams: BTreeMap<String, UpstreamEntry>,
     #[serde(default)]
     pub(super) plugins: Vec<RawPlugin>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// What belongs to no upstream and no plugin.
@@ -46,6 +54,10 @@ pub struct General {
     pub allow_origins: Vec<String>,
     /// What the gateway allows at the most.
     pub limits: Limits,
+    /// See [`RelayOptions::outcome_meta`](crate::mcp::RelayOptions::outcome_meta).
+    pub outcome_meta: bool,
+    /// See [`RelayOptions::exhausted_text`](crate::mcp::RelayOptions::exhausted_text).
+    pub exhausted_text: bool,
     /// Whether spans are exported, and where to, if that is not for the
     /// environment to say.
     pub otlp: Option<Option<Endpoint>>,

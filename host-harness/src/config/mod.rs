@@ -123,7 +123,16 @@ impl Config {
         issues.extend(found);
         if issues.is_empty() {
             let file::File { listen, allow_hosts, allow_origins, limits, .. } = file;
-            let general = General { listen, allow_hosts, allow_origins, limits, otlp };
+            let file::File { outcome_meta, exhausted_text, .. } = file;
+            let general = General {
+                listen,
+                allow_hosts,
+                allow_origins,
+                limits,
+                outcome_meta,
+                exhausted_text,
+                otlp,
+            };
             Ok(Self { general, upstreams, plugins })
         } else {
             Err(ConfigError::Issues(issues))

@@ -38,6 +38,26 @@ pub enum Stop {
     Cancelled,
 }
 
+impl Stop {
+    /// The plugin's last verdict, if there was one.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Self::Plugin(verdict)
+            | Self::Ceiling(verdict)
+            | Self::Deadline(verdict)
+            | Self::NoMoreAttempts(verdict)
+            | Self::WaitTooLong(verdict)
+            | Self::BudgetExhausted(verdict) => Some(verdict),
+            Self::NotJudged(_)
+            | Self::PluginFailed(_)
+            | Self::FailedClosed(_)
+            | Self::NoPlugin
+            | Self::Cancelled => None,
+        }
+    }
+}
+
 /// One step in the life of a call.
 #[derive(Debug)]
 pub enum Step<'a> {

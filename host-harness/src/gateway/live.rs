@@ -50,6 +50,11 @@ impl<'a> Live<'a> {
         self.deadline.map(|deadline| deadline.saturating_sub(self.gateway.clock.now()))
     }
 
+    /// Time since the start of the first attempt.
+    pub(super) fn took(&self) -> Duration {
+        self.gateway.clock.now().saturating_sub(self.started)
+    }
+
     /// The shorter of `limit` and the time until the deadline; none if neither is there.
     pub(super) fn at_most(&self, limit: Option<Duration>) -> Option<Duration> {
         [limit, self.time_left()].into_iter().flatten().min()
@@ -151,7 +156,7 @@ impl<'a> Live<'a> {
         if let Some(price) = self.paid.take() {
             self.gateway.budgets.give_back(Account::of(self.call), price, now);
         }
-        let took = now.saturating_sub(self.started);
+        let took = self.took();
         span::call_ended(self.call, self.attempt, stop);
         self.gateway.watch(self.call, &Step::Finished { attempts: self.attempt, stop, took });
         self.ended = true;

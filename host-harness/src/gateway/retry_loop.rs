@@ -5,10 +5,10 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use tracing::Instrument;
 
 use crate::{
-    contract::{Invocation, Outcome, Verdict},
+    contract::{Invocation, MostRetries, Outcome, Verdict},
     gateway::{
         Attempt, Background, BudgetStore, CallContext, Clock, Decision, Hook, Judged, LogicalCall,
-        Observer, Reply, Step, Stop, live::Live, span,
+        Observer, Past, Reply, Step, Stop, live::Live, span,
     },
     sandbox::{FailPolicy, HookFailure},
 };
@@ -41,7 +41,7 @@ pub trait RetryHook: Send + Sync {
         hook: Hook,
         target: &str,
         context: &Arc<CallContext>,
-    ) -> Result<u32, HookFailure>;
+    ) -> Result<MostRetries, HookFailure>;
 
     /// What becomes of a call for which there is no verdict that can be used.
     fn fail_policy(&self) -> FailPolicy {
@@ -73,7 +73,7 @@ pub trait RetryHook: Send + Sync {
         hook: Hook,
         target: &'a str,
         context: &'a Arc<CallContext>,
-    ) -> Decision<'a, Result<u32, HookFailure>> {
+    ) -> Decision<'a, Result<MostRetries, HookFailure>> {
         Decision::Made(self.retries(hook, target, context))
     }
 
@@ -124,6 +124,8 @@ pub enum Finished<R> {
         attempts: Attempt,
         /// Why there was no other.
         stop: Stop,
+        /// What the attempts before it leave behind.
+        past: Past<R>,
     },
     /// The client went away; there is nobody to answer.
     Cancelled {
@@ -168,8 +170,8 @@ impl Gateway {
     pub async fn run_settled<R, F, Fut, S, Settled>(
         &self,
         call: &LogicalCall,
-        mut invoke: F,
-        mut settled: S,
+        invoke: F,
+        settled: S,
     ) -> Finished<R>
     where
         R: Reply,
@@ -178,7 +180,30 @@ impl Gateway {
         S: FnMut() -> Settled,
         Settled: Future<Output = ()>,
     {
+        self.run_between(call, invoke, |_, _| std::future::pending(), settled).await
+    }
+
+    /// As [`run_settled`](Self::run_settled). What `waiting` makes of the
+    /// attempt that failed and of its verdict runs while the gateway waits
+    /// before the next one, and is dropped with the wait.
+    pub async fn run_between<R, F, Fut, W, Waiting, S, Settled>(
+        &self,
+        call: &LogicalCall,
+        mut invoke: F,
+        mut waiting: W,
+        mut settled: S,
+    ) -> Finished<R>
+    where
+        R: Reply,
+        F: FnMut(Attempt) -> Fut,
+        Fut: Future<Output = R>,
+        W: FnMut(Attempt, &Verdict) -> Waiting,
+        Waiting: Future<Output = ()>,
+        S: FnMut() -> Settled,
+        Settled: Future<Output = ()>,
+    {
         let mut live = Live::begin(self, call);
+        let mut past = Past::default();
         let (reply, stop) = loop {
             self.watch(call, &Step::AttemptStarted(live.attempt));
             let sent = self.clock.now();
@@ -198,15 +223,25 @@ impl Gateway {
                 Background { content: reply.content(), context: call.context.clone(), took };
             let verdict = match live.judge(&outcome, background).await {
                 Ok(verdict) => verdict,
-                Err(stop) => break (Some(reply), stop),
+                Err(stop) => {
+                    past.ends(&outcome, stop.verdict());
+                    break (Some(reply), stop);
+                }
             };
+            past.ends(&outcome, Some(&verdict));
             self.watch(call, &Step::Waiting { after: attempt, verdict: &verdict });
+            let slept = self.clock.now();
+            let meanwhile = async {
+                waiting(attempt, &verdict).await;
+                std::future::pending().await
+            };
             tokio::select! {
                 biased;
                 () = call.cancel.cancelled() => break (None, Stop::Cancelled),
                 () = call.no_more_attempts.cancelled() => {
                     break (Some(reply), Stop::NoMoreAttempts(verdict));
                 }
+                () = meanwhile => {}
                 () = self.clock.sleep(Duration::from_millis(verdict.retry_delay_ms)) => {}
             }
             let wait = live.at_most(Some(self.limits.cancel_wait)).unwrap_or_default();
@@ -222,13 +257,16 @@ impl Gateway {
             if live.time_left() == Some(Duration::ZERO) {
                 break (Some(reply), Stop::Deadline(verdict));
             }
+            past.waited = past.waited.saturating_add(self.clock.now().saturating_sub(slept));
+            past.keep(reply, &outcome);
             live.next_attempt();
         };
 
         let attempts = live.attempt;
+        past.took = live.took();
         live.end(&stop);
         match reply {
-            Some(reply) => Finished::Answered { reply, attempts, stop },
+            Some(reply) => Finished::Answered { reply, attempts, stop, past },
             None => Finished::Cancelled { attempts },
         }
     }
@@ -236,11 +274,19 @@ impl Gateway {
     /// The most retries that this call may get, from the plugin and from
     /// [`Limits`]. None if the plugin gives no answer that can be used, there is
     /// none, or the call is not judged.
-    pub async fn retries(&self, call: &LogicalCall) -> Option<u32> {
+    pub async fn retries(&self, call: &LogicalCall) -> Option<MostRetries> {
         let hook = self.hook.as_deref()?;
         let target = call.target.judged().ok()?;
         match hook.decide_retries(call.hook, target, &call.context).wait().await {
-            Ok(retries) => Some(retries.min(self.limits.max_tool_retries)),
+            Ok(MostRetries { maybe_executed, not_executed }) => {
+                let most = self.limits.max_tool_retries;
+                // What continues another call is seldom repeated after it was sent.
+                let maybe_executed = if call.context.continuation { 0 } else { maybe_executed };
+                Some(MostRetries {
+                    maybe_executed: maybe_executed.min(most),
+                    not_executed: not_executed.min(most),
+                })
+            }
             Err(failure) => {
                 tracing::warn!(tool = &*call.shown(), %failure, "the plugin does not say how often it retries");
                 None

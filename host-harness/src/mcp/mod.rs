@@ -23,8 +23,11 @@
 //! * `session`: what happens to each message of one client and one upstream.
 //! * `retried`: a call that may be retried; `call`, what the gateway reads of
 //!   it; `attempt`, one attempt at it; [`reply`], what that brought back.
-//! * `failed_closed`: the error where a call is to fail with its plugin.
-//! * [`facts`]: what a plugin may know of a result.
+//! * `ending`: what the client gets at the end of such a call; `own_error`: the
+//!   errors that the gateway makes itself, written and read back; `failed_closed`:
+//!   the error where a call is to fail with its plugin.
+//! * [`facts`]: what a plugin may know of a result; `raw_json`: JSON that is
+//!   looked through where it stands.
 //! * `catalogue`: what the upstream says of its tools, read as `listing` allows; `attempt_marker`: what
 //!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
@@ -43,6 +46,7 @@ mod call;
 mod catalogue;
 pub mod child;
 mod downstream;
+mod ending;
 pub mod facts;
 mod failed_closed;
 pub mod front;
@@ -59,11 +63,13 @@ mod listing;
 mod live;
 mod members;
 mod outgoing;
+mod own_error;
 mod param_headers;
 mod peer;
 pub mod pending;
 mod process_group;
 mod progress;
+mod raw_json;
 pub mod relay;
 pub mod reply;
 mod retried;
@@ -78,7 +84,7 @@ pub mod upstream;
 pub mod wire;
 
 pub use downstream::Shutdown;
-pub use facts::{ErrorContent, HttpContent, ResultContent, outcome_of_result};
+pub use facts::{ErrorContent, HttpContent, ResultContent};
 pub use failed_closed::PLUGIN_FAILED;
 pub use front::HttpStatus;
 pub use header_names::{header_to_pass, header_to_send};

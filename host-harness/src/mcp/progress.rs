@@ -4,7 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::value::RawValue;
 
-use crate::mcp::wire::{Id, IdKey, Message};
+use crate::mcp::{
+    session::PROGRESS,
+    wire::{Id, IdKey, Message},
+};
 
 /// What the client has heard of a call's progress.
 ///
@@ -28,6 +31,9 @@ struct Heard {
     floor: Option<f64>,
 }
 
+/// How much further each report of the gateway's own is, in parts of the whole.
+const STEP: f64 = 1e-6;
+
 impl Progress {
     /// Nothing was reported yet.
     pub(super) fn new(token: Box<RawValue>) -> Self {
@@ -39,6 +45,25 @@ impl Progress {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.attempt = Some(attempt.key().clone());
         heard.floor = heard.furthest;
+    }
+
+    /// Gives `send` a report of the gateway's own, between two attempts: a
+    /// little further than all reports before it, so that there is room for
+    /// those of the attempts to come.
+    pub(super) fn waits(&self, words: &str, send: impl FnOnce(Message)) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = match heard.furthest {
+            None => 0.0,
+            Some(furthest) => furthest + STEP * furthest.abs().max(1.0),
+        };
+        // Nothing is further than an attempt that reported infinity.
+        if !progress.is_finite() {
+            return;
+        }
+        heard.furthest = Some(progress);
+        let report = serde_json::json!({ "progress": progress, "message": words });
+        let report = Message::notification(PROGRESS, &report);
+        send(report.with_param("progressToken", self.token.clone()));
     }
 
     /// Gives `send` the report as the client may hear it, if it may. No later
@@ -98,6 +123,42 @@ mod tests {
         }
         for value in ["1.5", "1.25", "2"] {
             assert!(told(&second, value), "{value}");
+        }
+    }
+
+    #[test]
+    fn reports_of_the_gateway_grow_and_leave_room_for_those_of_the_attempts() {
+        let progress = Progress::new(serde_json::from_str(r#""mine""#).expect("JSON"));
+        let (first, second) = (Id::text("a"), Id::text("b"));
+        let waits = || {
+            let mut said = None;
+            progress.waits("attempt 1 failed", |message| said = Some(message.text()));
+            let said: serde_json::Value =
+                serde_json::from_str(&said.expect("a report")).expect("JSON");
+            assert_eq!(said["params"]["progressToken"], "mine");
+            said["params"]["progress"].as_f64().expect("a number")
+        };
+        let reports = |attempt: &Id, value: f64| {
+            let text = format!(
+                r#"{{"method":"notifications/progress","params":{{"progressToken":1,"progress":{value}}}}}"#
+            );
+            let mut passed = false;
+            progress.report(attempt, Message::written(&text), |_| passed = true);
+            passed
+        };
+        progress.begin(&first);
+        assert_eq!(waits(), 0.0);
+        assert!(reports(&first, 40.0));
+        let (one, other) = (waits(), waits());
+        assert!(40.0 < one && one < other && other < 40.001, "{one} {other}");
+        progress.begin(&second);
+        assert!(!reports(&second, 40.0), "the client has heard of more");
+        assert!(reports(&second, 41.0));
+        for furthest in [-7.0, 0.0, 1e300] {
+            let progress = Progress::new(serde_json::from_str("1").expect("JSON"));
+            progress.heard.lock().expect("one thread").furthest = Some(furthest);
+            progress.waits("", |_| {});
+            assert!(progress.heard.lock().expect("one thread").furthest > Some(furthest));
         }
     }
 }

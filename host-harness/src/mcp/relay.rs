@@ -59,6 +59,12 @@ pub struct RelayOptions {
     pub max_message_bytes: usize,
     /// How much of the upstream's lists is remembered.
     pub lists: ListLimits,
+    /// Whether the client finds in the `_meta` of a result what the gateway made
+    /// of its call, if that was repeated or has failed; default yes.
+    pub outcome_meta: bool,
+    /// Whether a failed result whose retries are used up says so in a text of
+    /// its own, for models that would call again at once; default no.
+    pub exhausted_text: bool,
 }
 
 impl Default for RelayOptions {
@@ -69,6 +75,8 @@ impl Default for RelayOptions {
             prefixes: Prefixes::default(),
             max_message_bytes: MAX_MESSAGE_BYTES,
             lists: ListLimits::default(),
+            outcome_meta: true,
+            exhausted_text: false,
         }
     }
 }

@@ -6,14 +6,17 @@ use std::{
 };
 
 use http::{HeaderMap, header};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Map, value::RawValue};
 
 use crate::{
-    contract::{HttpError, Outcome, TransportFailure},
-    gateway::{Content, Reply, pushback_ms},
+    contract::{HttpError, Outcome, Part, TransportFailure},
+    gateway::{Content, Reply, excerpt_of_texts, pushback_ms},
     mcp::{
-        facts::{ErrorContent, HttpContent, ResultContent, outcome_of_result},
+        facts::{ErrorContent, HttpContent, ResultContent},
         front::{HttpStatus, ToClient},
+        own_error::{
+            Account, Ended, Http, MOST_BODY_BYTES, Original, data, passed_on, read, too_large,
+        },
         wire::{Id, Message, TooMuch},
     },
 };
@@ -29,23 +32,10 @@ pub const NO_ANSWER: i64 = -32000;
 /// What one attempt brought back.
 #[derive(Debug)]
 pub enum AttemptReply {
-    /// A result.
-    Result {
-        /// The upstream's response, unchanged.
-        response: Message,
-        /// Its `result`, for the plugin. `null` if no [`Value`] can hold it
-        /// (nested more than 128 deep, or a text that is not Unicode).
-        result: Arc<Value>,
-    },
+    /// A result; the upstream's response is kept unchanged in it.
+    Result(Arc<ResultContent>),
     /// A JSON-RPC error.
-    Error {
-        /// The upstream's response, unchanged.
-        response: Message,
-        /// Its `error.code`; [`NO_CODE`] if it is no 64-bit integer.
-        code: i64,
-        /// Its `error`, for the plugin; `null` as with a result.
-        error: Arc<Value>,
-    },
+    Error(RpcFailure),
     /// Nothing in time.
     TimedOut {
         /// How long the attempt was given.
@@ -55,6 +45,15 @@ pub enum AttemptReply {
     Http(HttpFailure),
     /// Nothing, and there never will be.
     Lost(Loss),
+}
+
+/// A JSON-RPC error.
+#[derive(Debug)]
+pub struct RpcFailure {
+    /// What it says; the upstream's response is kept unchanged in it.
+    error: Arc<ErrorContent>,
+    /// What it stands for, if a gateway made it.
+    original: Option<Original>,
 }
 
 /// What the upstream made of a request.
@@ -79,7 +78,7 @@ impl Answer {
     /// In place of one that is too much: an error, which a plugin may judge as one of the server's.
     #[must_use]
     pub(super) fn too_much(too_much: &TooMuch, id: &Id) -> Self {
-        Self::Response(too_much.error(id, NO_ANSWER, "the upstream server's answer"))
+        Self::Response(too_large(too_much.error(id, NO_ANSWER, "the upstream server's answer")))
     }
 }
 
@@ -119,7 +118,7 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// What a plugin is told.
+    /// What it is for a plugin.
     #[must_use]
     pub const fn failure(self) -> TransportFailure {
         match self {
@@ -130,10 +129,20 @@ impl Loss {
         }
     }
 
-    /// What the client is told.
+    /// What the client gets for a request that runs through no plugin.
     #[must_use]
     pub fn into_response(self, id: &Id) -> Message {
-        Message::error(Some(id), NO_ANSWER, &self.to_string(), None)
+        self.accounted_for(id, &Account::of_one(self.failure()))
+    }
+
+    /// What the client gets.
+    fn accounted_for(self, id: &Id, account: &Account) -> Message {
+        let ended = match self.failure() {
+            TransportFailure::BeforeDispatch => Ended::NotSent,
+            TransportFailure::AfterDispatch => Ended::Lost,
+        };
+        let data = data(ended, account, None, Map::new());
+        Message::error(Some(id), NO_ANSWER, &self.to_string(), Some(data))
     }
 }
 
@@ -156,23 +165,48 @@ impl HttpFailure {
         let status = HttpStatus { code, headers: kept.collect() };
         let raw: Option<Box<RawValue>> = serde_json::from_slice(body).ok();
         let message = raw.and_then(|raw| Message::parse(&raw).ok());
-        let response = message.filter(|message| message.get("error").is_some());
+        // Many an API has an `error` in its answers that is none of JSON-RPC.
+        let response = message.filter(|message| {
+            let is_ours = message.get("jsonrpc").is_some() || message.error_code().is_some();
+            is_ours && message.get("error").is_some()
+        });
         let body = (!body.is_empty()).then(|| String::from_utf8_lossy(body).into());
         Self { status, pushback_ms, response, body }
     }
 
-    /// What the client is told: the upstream's own words, if there are any.
+    /// What the client gets for a request that runs through no plugin.
     #[must_use]
     pub(super) fn into_response(self, id: &Id) -> ToClient {
+        let failure = if matches!(self.status.code, 425 | 429) {
+            TransportFailure::BeforeDispatch
+        } else {
+            TransportFailure::AfterDispatch
+        };
+        let account = Account { attempts: 1, ..Account::of_one(failure) };
+        self.accounted_for(id, &account)
+    }
+
+    /// What the client gets: the upstream's own words, if there are any.
+    fn accounted_for(self, id: &Id, account: &Account) -> ToClient {
         let message = match self.response {
-            Some(response) => response.with_id(id),
+            Some(response) => passed_on(response, account).with_id(id),
             None => {
                 let status = self.status.code;
                 let text = format!("the upstream server answered with HTTP status {status}");
-                Message::error(Some(id), NO_ANSWER, &text, Some(json!({ "httpStatus": status })))
+                let body = self.body.as_deref().map(std::iter::once);
+                let body = body.and_then(|body| excerpt_of_texts(body, MOST_BODY_BYTES));
+                let http = Http { status, pushback_ms: self.pushback_ms, body: body.as_deref() };
+                let more = Map::from_iter([("httpStatus".to_owned(), status.into())]);
+                let data = data(Ended::Http, account, Some(http), more);
+                Message::error(Some(id), NO_ANSWER, &text, Some(data))
             }
         };
         ToClient { message, about: Some(id.clone()), status: Some(self.status) }
+    }
+
+    /// What it stands for, if a gateway behind this one made it.
+    fn original(&self) -> Option<Original> {
+        read(self.response.as_ref()?.get("error")?.get())
     }
 }
 
@@ -185,61 +219,98 @@ impl AttemptReply {
             Answer::Http(failure) => return Self::Http(failure),
             Answer::Lost(loss) => return Self::Lost(loss),
         };
-        let parse = |raw: &serde_json::value::RawValue| {
-            serde_json::from_str(raw.get()).unwrap_or(Value::Null)
+        // Some servers write `"error": null` beside their results.
+        let failed = match (response.get("error"), response.get("result")) {
+            (Some(error), Some(_)) => error.get() != "null",
+            (error, _) => error.is_some(),
         };
-        if let Some(error) = response.get("error").map(parse) {
-            let code = error.get("code").and_then(Value::as_i64).unwrap_or(NO_CODE);
-            return Self::Error { response, code, error: Arc::new(error) };
+        if failed {
+            let original = response.get("error").and_then(|error| read(error.get()));
+            return Self::Error(RpcFailure {
+                error: Arc::new(ErrorContent::new(response)),
+                original,
+            });
         }
-        let result = Arc::new(response.get("result").map_or(Value::Null, parse));
-        Self::Result { response, result }
+        Self::Result(Arc::new(ResultContent::new(response)))
     }
 
-    /// The message that the client gets under the id of its request.
+    /// The message that the client gets under the id of its request, of a call
+    /// that was made once.
     #[must_use]
     pub fn into_message(self, id: &Id) -> Message {
-        self.into_response(id).message
+        let account = Account::of_one(TransportFailure::AfterDispatch);
+        self.into_response(id, &account).message
     }
 
     /// What the client gets under the id of its request.
     #[must_use]
-    pub(super) fn into_response(self, id: &Id) -> ToClient {
+    pub(super) fn into_response(self, id: &Id, account: &Account) -> ToClient {
         let message = match self {
-            Self::Result { response, .. } | Self::Error { response, .. } => response.with_id(id),
+            Self::Result(content) => {
+                // The plugin has read it, and nobody else holds it.
+                let response = Arc::try_unwrap(content)
+                    .map_or_else(|shared| shared.response().clone(), ResultContent::into_response);
+                response.with_id(id)
+            }
+            Self::Error(RpcFailure { error, .. }) => {
+                let response = Arc::try_unwrap(error)
+                    .map_or_else(|shared| shared.response().clone(), ErrorContent::into_response);
+                passed_on(response, account).with_id(id)
+            }
             Self::TimedOut { after } => {
-                let data =
-                    json!({ "timeoutMs": u64::try_from(after.as_millis()).unwrap_or(u64::MAX) });
+                let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                let more = Map::from_iter([("timeoutMs".to_owned(), after.into())]);
+                let data = data(Ended::TimedOut, account, None, more);
                 Message::error(Some(id), TIMED_OUT, "Request timed out", Some(data))
             }
-            Self::Lost(loss) => loss.into_response(id),
-            Self::Http(failure) => return failure.into_response(id),
+            Self::Lost(loss) => loss.accounted_for(id, account),
+            Self::Http(failure) => return failure.accounted_for(id, account),
         };
         ToClient { message, about: Some(id.clone()), status: None }
+    }
+
+    /// How much there is to write of it, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Result(content) => content.response().bytes(),
+            _ => 0,
+        }
+    }
+
+    /// At most so many bytes of what it says.
+    pub(super) fn words(&self, most: usize) -> Option<String> {
+        self.content()?.excerpt(Part::Texts, most)
     }
 }
 
 impl Reply for AttemptReply {
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Result { result, .. } => outcome_of_result(result),
-            Self::Error { code, .. } => Outcome::RpcError(*code),
+            Self::Result(content) => content.outcome(),
+            Self::Error(RpcFailure { original: Some(original), .. }) => original.outcome,
+            Self::Error(RpcFailure { error, .. }) => {
+                Outcome::RpcError(error.code().unwrap_or(NO_CODE))
+            }
             Self::TimedOut { .. } => Outcome::TimedOut,
-            Self::Http(failure) => Outcome::HttpError(HttpError {
-                status: failure.status.code,
-                pushback_ms: failure.pushback_ms,
-            }),
+            Self::Http(failure) => match failure.original() {
+                Some(original) => original.outcome,
+                None => Outcome::HttpError(HttpError {
+                    status: failure.status.code,
+                    pushback_ms: failure.pushback_ms,
+                }),
+            },
             Self::Lost(loss) => Outcome::TransportFailed(loss.failure()),
         }
     }
 
     fn content(&self) -> Option<Arc<dyn Content>> {
         match self {
-            Self::Result { result, .. } => Some(Arc::new(ResultContent::new(result.clone()))),
-            Self::Error { error, .. } => Some(Arc::new(ErrorContent(error.clone()))),
-            Self::Http(failure) => {
-                Some(Arc::new(HttpContent(failure.body.clone()?)) as Arc<dyn Content>)
+            Self::Result(content) => Some(content.clone()),
+            Self::Error(RpcFailure { original: Some(original), .. }) => {
+                Some(Arc::new(HttpContent(original.body.clone()?)))
             }
+            Self::Error(RpcFailure { error, .. }) => Some(error.clone()),
+            Self::Http(failure) => Some(Arc::new(HttpContent(failure.body.clone()?))),
             Self::TimedOut { .. } | Self::Lost(_) => None,
         }
     }

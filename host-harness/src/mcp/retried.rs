@@ -1,17 +1,19 @@
 //! A call that may be retried, from the client's request to the response.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
-    gateway::{CallContext, Finished, Home, Hook, LogicalCall, Stop, marker, span},
+    contract::Verdict,
+    gateway::{Attempt, CallContext, Finished, Home, Hook, LogicalCall, marker, span},
     mcp::{
         attempt::{Before, Origin, attempt},
         attempt_marker,
         call::Call,
-        failed_closed,
+        ending::{Ending, Shown},
+        front::ToClient,
         headers::Headers,
         live::Cancel,
         progress::Progress,
@@ -20,6 +22,9 @@ use crate::{
         wire::{Id, Message},
     },
 };
+
+/// How often a client hears that the gateway still waits.
+const REPORTS: Duration = Duration::from_secs(10);
 
 impl Session {
     /// Runs a call through the retry loop, as one of `calls`.
@@ -82,19 +87,44 @@ impl Session {
                 };
                 attempt(&session.upstream, request, origin)
             };
-            let settled = || before.settled();
-            let finished = session.gateway.run_settled(&logical, attempts, settled).await;
-            let response = match finished {
-                Finished::Answered { reply, stop: Stop::FailedClosed(failure), .. } => {
-                    failed_closed::response(reply, &id, &failure)
-                }
-                Finished::Answered { reply, .. } => reply.into_response(&id),
-                Finished::Cancelled { .. } => return,
+            let waiting = |failed: Attempt, verdict: &Verdict| {
+                let wait = Duration::from_millis(verdict.retry_delay_ms);
+                session.report_wait(&id, progress.as_deref(), failed, wait)
             };
+            let settled = || before.settled();
+            let finished = session.gateway.run_between(&logical, attempts, waiting, settled).await;
+            let Finished::Answered { reply, attempts, stop, past } = finished else { return };
+            let (hook, annotations) = (logical.hook, logical.context.annotations);
+            let ending = Ending { hook, annotations, reply, attempts, stop, past };
+            let response = ending.response(&id, Shown::of(&session.options)).await;
             // The client may use the id again once it has the response.
             drop(entered);
             session.tell_client(response).await;
         };
         calls.spawn(work.instrument(span));
+    }
+
+    /// A client that wants to hear of a call's progress hears that the gateway
+    /// waits, and again as long as it does: it would give up otherwise.
+    async fn report_wait(
+        &self,
+        id: &Id,
+        progress: Option<&Progress>,
+        failed: Attempt,
+        mut wait: Duration,
+    ) {
+        let Some(progress) = progress else { return };
+        loop {
+            let seconds = wait.as_secs_f64();
+            let words = format!("attempt {failed} failed; trying again in {seconds:.1} s");
+            let about = || Some(id.clone());
+            let mut said = None;
+            progress.waits(&words, |message| said = Some(message));
+            if let Some(message) = said {
+                self.tell_client(ToClient { message, about: about(), status: None }).await;
+            }
+            self.gateway.clock.sleep(REPORTS).await;
+            wait = wait.saturating_sub(REPORTS);
+        }
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    contract::{Class, Invocation, Outcome, Reason, Verdict},
+    contract::{Class, Invocation, MostRetries, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Gateway, Hook, Limits, RetryHook, SystemClock, Unobserved},
     mcp::{Ended, RelayOptions, relay},
     sandbox::HookFailure,
@@ -36,7 +36,7 @@ impl RetryHook for OnceMore {
             reason,
             failures: 0,
             delay_ceiling_ms: delay,
-            class: Class::Transient,
+            class: if failed { Class::Transient } else { Class::Succeeded },
             not_executed: false,
             tool_budget: 0,
             cost: 0,
@@ -45,8 +45,8 @@ impl RetryHook for OnceMore {
         })
     }
 
-    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
-        Ok(1)
+    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<MostRetries, HookFailure> {
+        Ok(MostRetries { maybe_executed: 1, not_executed: 1 })
     }
 
     fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {}
@@ -178,7 +178,11 @@ async fn a_retried_call_is_one_call_to_the_client_and_new_ids_to_the_upstream() 
     let second = session.upstream.hear_attempt().await;
     assert_ne!(first, second);
     session.upstream.say(&format!(r#"{{"u":1,"result":{{"b":1.0,"a":[]}},"id":{second}}}"#)).await;
-    assert_eq!(session.client.hear().await, r#"{"u":1,"result":{"b":1.0,"a":[]},"id":7}"#);
+    let answer = session.client.hear().await;
+    let meta = r#""_meta":{"retry-with-backoff/outcome":{"attempts":2,"reason":"succeeded","executed":"yes","waited_ms":"#;
+    let (before, waited) = answer.split_once(meta).expect("what became of the call");
+    assert_eq!(before, r#"{"u":1,"result":{"b":1.0,"a":[],"#);
+    assert_eq!(waited.trim_start_matches(|digit: char| digit.is_ascii_digit()), r#"}}},"id":7}"#);
     session.assert_quiet().await;
 }
 
@@ -229,7 +233,7 @@ async fn an_attempt_that_times_out_is_cancelled_upstream_and_the_last_one_is_an_
     }
     assert_eq!(
         session.client.hear().await,
-        r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32001,"message":"Request timed out","data":{"timeoutMs":5}}}"#
+        r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32001,"message":"Request timed out","data":{"timeoutMs":5,"retry-with-backoff":{"outcome":"timed-out","executed":"unknown","attempts":2,"reason":"succeeded"}}}}"#
     );
     session.assert_quiet().await;
 }
@@ -244,8 +248,10 @@ async fn when_the_upstream_goes_every_request_gets_an_error() {
     drop(session.upstream);
     let mut errors = [session.client.hear().await, session.client.hear().await];
     errors.sort();
-    let lost = r#""error":{"code":-32000,"message":"the upstream server closed the connection"}}"#;
-    assert_eq!(errors, ["\"p\"", "7"].map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},{lost}"#)));
+    let lost = r#""error":{"code":-32000,"message":"the upstream server closed the connection","data":{"retry-with-backoff":{"outcome":"lost","executed":"unknown","attempts":1,"reason":"#;
+    let expected = [("\"p\"", "not-judged"), ("7", "no-more-attempts")]
+        .map(|(id, reason)| format!(r#"{{"jsonrpc":"2.0","id":{id},{lost}"{reason}"}}}}}}}}"#));
+    assert_eq!(errors, expected);
     assert_eq!(session.relay.await.expect("no panic"), Ended::ByUpstream);
 }
 
@@ -301,6 +307,8 @@ async fn progress_of_several_attempts_reaches_the_client_as_that_of_one_call() {
     session.upstream.say(&failed).await;
     let request = session.upstream.hear().await;
     let second = id_of(&request);
+    let waits = session.client.hear().await;
+    assert!(waits.contains(r#""progress":2.000002,"message":"attempt 1 failed"#), "{waits}");
     assert_eq!(
         request,
         READ.replace(":9,", &format!(":{second},")).replace(":3}", &format!(":{second}}}"))
@@ -311,7 +319,8 @@ async fn progress_of_several_attempts_reaches_the_client_as_that_of_one_call() {
     }
     assert_eq!(session.client.hear().await, progress("3", 3));
     session.upstream.say(&format!(r#"{{"jsonrpc":"2.0","id":{second},"result":{{}}}}"#)).await;
-    assert_eq!(session.client.hear().await, r#"{"jsonrpc":"2.0","id":9,"result":{}}"#);
+    let answer = session.client.hear().await;
+    assert!(answer.starts_with(r#"{"jsonrpc":"2.0","id":9,"result":{"_meta":{"#), "{answer}");
     session.upstream.say(&progress(&second, 4)).await;
     session.assert_quiet().await;
 }

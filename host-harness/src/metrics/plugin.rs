@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{FailureLabels, Metrics, PluginLabels};
 use crate::{
-    contract::{Invocation, Outcome, Verdict},
+    contract::{Invocation, MostRetries, Outcome, Verdict},
     gateway::{Background, CallContext, Decision, Hook, Judged, RetryHook, label},
     sandbox::{FailPolicy, HookFailure},
 };
@@ -68,7 +68,7 @@ impl RetryHook for Measured {
         hook: Hook,
         target: &str,
         context: &Arc<CallContext>,
-    ) -> Result<u32, HookFailure> {
+    ) -> Result<MostRetries, HookFailure> {
         self.plugin.retries(hook, target, context)
     }
 
@@ -77,7 +77,7 @@ impl RetryHook for Measured {
         hook: Hook,
         target: &'a str,
         context: &'a Arc<CallContext>,
-    ) -> Decision<'a, Result<u32, HookFailure>> {
+    ) -> Decision<'a, Result<MostRetries, HookFailure>> {
         self.plugin.decide_retries(hook, target, context)
     }
 

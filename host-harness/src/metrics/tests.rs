@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Measured, Metrics};
 use crate::{
-    contract::{Class, Invocation, Known, Outcome, Reason, TransportFailure, Verdict},
+    contract::{Class, Invocation, Known, MostRetries, Outcome, Reason, TransportFailure, Verdict},
     gateway::{
         Attempt, Background, CallContext, Hook, LogicalCall, Observer, RetryHook, Step, Stop,
     },
@@ -97,8 +97,13 @@ fn a_plugins_time_and_its_failures_are_counted_by_kind() {
         ) -> Result<Verdict, HookFailure> {
             Err(HookFailure::Broke(Breakage::Trapped("on purpose".to_owned())))
         }
-        fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
-            Ok(0)
+        fn retries(
+            &self,
+            _: Hook,
+            _: &str,
+            _: &Arc<CallContext>,
+        ) -> Result<MostRetries, HookFailure> {
+            Ok(MostRetries { maybe_executed: 0, not_executed: 0 })
         }
         fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {}
     }

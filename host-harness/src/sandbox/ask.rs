@@ -4,7 +4,7 @@ use wasmtime::Result;
 
 use super::instance::Instance;
 use crate::{
-    contract::{HookError, Invocation, Outcome, Verdict},
+    contract::{HookError, Invocation, MostRetries, Outcome, Verdict},
     gateway::{Background, Hook},
 };
 
@@ -43,7 +43,7 @@ impl Instance {
         hook: Hook,
         target: &str,
         background: Background,
-    ) -> Result<Answer<u32>> {
+    ) -> Result<Answer<MostRetries>> {
         self.store.data_mut().background = Some(background);
         let (store, exports) = (&mut self.store, &self.exports);
         let answer = match hook {

@@ -21,7 +21,9 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    contract::{Configured, Invocation, Issue, Manifest, Metric, Outcome, RetryPolicy, Verdict},
+    contract::{
+        Configured, Invocation, Issue, Manifest, Metric, MostRetries, Outcome, RetryPolicy, Verdict,
+    },
     gateway::{Background, CallContext, Decision, Hook, Judged, RetryHook},
 };
 
@@ -281,7 +283,7 @@ impl RetryHook for Plugin {
         hook: Hook,
         target: &str,
         context: &Arc<CallContext>,
-    ) -> Result<u32, HookFailure> {
+    ) -> Result<MostRetries, HookFailure> {
         let epoch = match self.retries.find(hook, target, context) {
             Ok(retries) => return Ok(retries),
             Err(epoch) => epoch,
@@ -296,12 +298,12 @@ impl RetryHook for Plugin {
         hook: Hook,
         target: &'a str,
         context: &'a Arc<CallContext>,
-    ) -> Decision<'a, Result<u32, HookFailure>> {
+    ) -> Decision<'a, Result<MostRetries, HookFailure>> {
         let epoch = match self.retries.find(hook, target, context) {
             Ok(retries) => return Decision::Made(Ok(retries)),
             Err(epoch) => epoch,
         };
-        let keep = move |answer: Result<u32, HookFailure>| {
+        let keep = move |answer: Result<MostRetries, HookFailure>| {
             answer.inspect(|retries| self.retries.keep(epoch, hook, target, context, *retries))
         };
         let slot = self.slot(context);

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    contract::{Class, Invocation, Outcome, Reason, Verdict},
+    contract::{Class, Invocation, MostRetries, Outcome, Reason, Verdict},
     gateway::{Background, CallContext, Hook, RetryHook},
     sandbox::HookFailure,
     simulate::{
@@ -90,8 +90,9 @@ impl RetryHook for Model {
         })
     }
 
-    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<u32, HookFailure> {
-        Ok(u32::try_from(self.terms.max_retries.0).unwrap_or(u32::MAX))
+    fn retries(&self, _: Hook, _: &str, _: &Arc<CallContext>) -> Result<MostRetries, HookFailure> {
+        let retries = u32::try_from(self.terms.max_retries.0).unwrap_or(u32::MAX);
+        Ok(MostRetries { maybe_executed: retries, not_executed: retries })
     }
 
     fn forget(&self, _: Hook, _: &str, _: &str, _: &CallContext) {}

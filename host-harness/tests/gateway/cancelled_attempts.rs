@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
-    http_server::{Asked, HttpServer, call, initialize, json_body, manners, result, stream},
+    http_server::{
+        Asked, HttpServer, as_written, call, initialize, json_body, manners, result, stream,
+    },
     line_client::{LineClient, PATIENCE},
     plugin::gateway,
 };
@@ -67,7 +69,7 @@ async fn the_next_attempt_waits_until_a_slow_server_has_taken_the_cancellation()
     }
     assert_eq!(server.asked_for(is_call).len(), 1);
     takes.send(true).expect("the server lives");
-    assert_eq!(client.hear().await["result"], json!({ "after": true }));
+    assert_eq!(as_written(&client.hear().await), json!({ "after": true }));
     let calls = server.asked_for(is_call);
     assert_eq!(calls.len(), 2);
     assert_eq!(notice.body["params"]["requestId"], calls[0].body["id"]);
@@ -81,7 +83,7 @@ async fn a_server_that_never_answers_a_cancellation_holds_nothing_up() {
     let brief = limits(Duration::from_millis(20));
     let mut client = LineClient::of_url(gateway("{}", brief), &server.url());
     client.ask(initialize()).await;
-    assert_eq!(client.ask(call(1)).await["result"], json!({ "after": false }));
+    assert_eq!(as_written(&client.ask(call(1)).await), json!({ "after": false }));
     let methods: Vec<_> = server
         .asked_for(|asked| is_call(asked) || is_notice(asked))
         .iter()

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     http_client::{Front, HttpClient},
     http_server::{
-        Asked, HttpServer, call, initialize, json_body, manners, result, status, stream,
+        Asked, HttpServer, as_written, call, initialize, json_body, manners, result, status, stream,
     },
     line_client::LineClient,
     plugin::gateway,
@@ -59,7 +59,9 @@ async fn a_server_of_2025_sees_what_its_client_said_and_two_names_of_the_gateway
     client.ask(initialize()).await;
     let mut asked = call(7);
     asked["params"]["_meta"] = json!({ "progressToken": 3, "mine": { "x": 1 } });
-    client.ask(asked.clone()).await;
+    let report = client.ask(asked.clone()).await;
+    assert_eq!(report["method"], "notifications/progress", "the gateway waits: {report}");
+    client.hear().await;
     client.leave().await;
     let calls = server.asked_for(is_call);
     assert_eq!(calls.len(), 2);
@@ -89,7 +91,7 @@ async fn a_client_of_both_eras_finds_a_server_of_2025_behind_a_url() {
     let probe = client.ask(modern(1, "server/discover", json!({}))).await;
     assert_eq!((&probe["id"], &probe["error"]["code"]), (&json!(1), &json!(-32000)));
     client.ask(initialize()).await;
-    assert_eq!(client.ask(call(2)).await["result"], json!({ "content": [] }));
+    assert_eq!(as_written(&client.ask(call(2)).await), json!({ "content": [] }));
     client.leave().await;
     // On HTTP: the same as a status.
     let upstream = HttpUpstream::new(&server.url(), Default::default()).expect("a good URL");
@@ -100,7 +102,7 @@ async fn a_client_of_both_eras_finds_a_server_of_2025_behind_a_url() {
     assert_eq!(heard.status, StatusCode::BAD_REQUEST);
     assert_eq!(heard.next().await.expect("a body")["error"]["code"], -32000);
     client.initialize().await;
-    assert_eq!(client.ask(call(2)).await["result"], json!({ "content": [] }));
+    assert_eq!(as_written(&client.ask(call(2)).await), json!({ "content": [] }));
     front.ended().await;
 }
 

@@ -167,6 +167,18 @@ pub fn once_released(event: &Value, released: &watch::Receiver<bool>) -> Respons
         .expect("a response")
 }
 
+/// The result of an answer without what the gateway says of its call.
+pub fn as_written(answer: &Value) -> Value {
+    let mut result = answer["result"].clone();
+    if let Some(meta) = result.get_mut("_meta").and_then(Value::as_object_mut) {
+        meta.remove("retry-with-backoff/outcome");
+        if meta.is_empty() {
+            result.as_object_mut().expect("it has members").remove("_meta");
+        }
+    }
+    result
+}
+
 /// The result of a request.
 pub fn result(asked: &Asked, result: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": asked.body["id"], "result": result })

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::{
     http_server::{
-        Asked, HttpServer, call, initialize, initialized, json_body, manners, result, status,
-        stream,
+        Asked, HttpServer, as_written, call, initialize, initialized, json_body, manners, result,
+        status, stream,
     },
     line_client::LineClient,
     plugin::gateway,
@@ -103,7 +103,7 @@ async fn an_expired_session_is_renewed_and_only_then_the_call_is_made_again() {
     let mut client = LineClient::of_url(gateway("{}", Limits::default()), &server.url());
     client.ask(initialize()).await;
     client.say(initialized()).await;
-    assert_eq!(client.ask(call(1)).await["result"], json!({}));
+    assert_eq!(as_written(&client.ask(call(1)).await), json!({}));
     let methods: Vec<_> = server
         .asked_for(|asked| asked.method == "POST")
         .iter()

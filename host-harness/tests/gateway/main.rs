@@ -13,6 +13,7 @@ mod connections;
 mod crashes;
 #[cfg(unix)]
 mod deaf_servers;
+mod endings;
 mod eras;
 #[cfg(unix)]
 mod export;
@@ -20,6 +21,7 @@ mod export;
 mod failing_collectors;
 mod frames;
 mod front_guards;
+mod gateways_in_a_row;
 mod half_frames;
 #[cfg(unix)]
 mod hostile_plugin;

@@ -116,6 +116,16 @@ impl Message {
         Self { members, kind: Kind::Response { id: id.cloned() }, params: None }
     }
 
+    /// A response with this `error`, whatever it holds.
+    #[must_use]
+    pub fn failed(id: &Id, error: &(impl Serialize + ?Sized)) -> Self {
+        let mut members = Members::default();
+        members.set("jsonrpc", raw("2.0"));
+        members.set("id", id.raw().to_owned());
+        members.set("error", raw(error));
+        Self { members, kind: Kind::Response { id: Some(id.clone()) }, params: None }
+    }
+
     /// A response with a result.
     #[must_use]
     pub fn result(id: &Id, result: &(impl Serialize + ?Sized)) -> Self {

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::{Violation, text};
 use crate::{
-    contract::{Metric, RetryPolicy},
+    contract::{Metric, MostRetries, RetryPolicy},
     sandbox::Limits,
 };
 
@@ -16,7 +16,11 @@ const MOST_METRICS: usize = 64;
 const MOST_METRIC_NAME_BYTES: usize = 128;
 
 /// Checks the answer to `retries`.
-pub(in crate::sandbox) fn retries(retries: u32, most: u32) -> Result<(), Violation> {
+pub(in crate::sandbox) fn most_retries(retries: MostRetries, most: u32) -> Result<(), Violation> {
+    self::retries(retries.maybe_executed.max(retries.not_executed), most)
+}
+
+fn retries(retries: u32, most: u32) -> Result<(), Violation> {
     if retries > most { Err(Violation::TooManyRetries { retries, most }) } else { Ok(()) }
 }
 

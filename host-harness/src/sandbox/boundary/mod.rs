@@ -9,7 +9,7 @@ mod violation;
 pub use manifest::Expected;
 pub use violation::Violation;
 
-pub(super) use lifecycle::{metrics, policy, retries, schema};
+pub(super) use lifecycle::{metrics, most_retries, policy, schema};
 pub(super) use manifest::check as manifest;
 pub(super) use text::{clean, issues};
 pub(super) use verdict::{Judged, check as verdict};

@@ -113,7 +113,8 @@ pub(super) fn announces_no_more(subject: &Subject<'_>) -> Checked {
             let answer =
                 trial.ask(|instance| instance.retries(hook, "search", Background::none()))?;
             if let Ok(retries) = answer {
-                boundary::retries(retries, ceiling).map_err(|violation| violation.to_string())?;
+                boundary::most_retries(retries, ceiling)
+                    .map_err(|violation| violation.to_string())?;
             }
             expect_a_judge(answer)?;
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    contract::ToolAnnotations,
+    contract::{MostRetries, ToolAnnotations},
     gateway::{CallContext, Hook},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Remembered(RwLock<Answers>);
 #[derive(Debug, Default)]
 struct Answers {
     /// By the hash of their question, so that nothing is copied to look one up.
-    known: HashMap<u64, (Question, u32)>,
+    known: HashMap<u64, (Question, MostRetries)>,
     epoch: u64,
 }
 
@@ -48,7 +48,7 @@ impl Remembered {
         hook: Hook,
         target: &str,
         context: &CallContext,
-    ) -> Result<u32, Epoch> {
+    ) -> Result<MostRetries, Epoch> {
         let answers = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let known = answers.known.get(&hash(hook, target, context));
         match known.filter(|(question, _)| question.is(hook, target, context)) {
@@ -64,7 +64,7 @@ impl Remembered {
         hook: Hook,
         target: &str,
         context: &CallContext,
-        retries: u32,
+        retries: MostRetries,
     ) {
         if context.outer.is_some() {
             return;

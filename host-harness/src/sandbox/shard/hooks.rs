@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Shard;
 use crate::{
-    contract::{Invocation, Known, Outcome, RetryPolicy},
+    contract::{Invocation, Known, MostRetries, Outcome, RetryPolicy},
     gateway::{Background, CallContext, Hook, Judgement},
     sandbox::{
         FailPolicy,
@@ -75,13 +75,13 @@ impl Shard {
         hook: Hook,
         target: &str,
         context: &Arc<CallContext>,
-    ) -> Result<u32, HookFailure> {
+    ) -> Result<MostRetries, HookFailure> {
         let background = Background { context: context.clone(), ..Background::none() };
         let answer = self.call(self.options.limits.hook_result_bytes, |instance| {
             instance.retries(hook, target, background)
         })?;
         let retries = answer.map_err(HookFailure::Refused)?;
-        let check = boundary::retries(retries, self.options.max_tool_retries);
+        let check = boundary::most_retries(retries, self.options.max_tool_retries);
         self.checked(retries, check)
     }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Upstreams, call_of, echo, list, request, server, silent, tools, url};
 use crate::{
-    http_server::{Asked, json_body, result, stream},
+    http_server::{Asked, as_written, json_body, result, stream},
     plugin::plugin,
 };
 
@@ -55,10 +55,10 @@ async fn each_upstream_has_its_own_retries_and_the_plugin_sees_it_under_its_own_
     let mut client = upstreams.client().await;
     client.ask(list("tools/list")).await;
     let answer = client.ask(call_of(7, "t")).await;
-    assert_eq!(answer["result"], json!({ "isError": false, "attempt": 3 }));
+    assert_eq!(as_written(&answer), json!({ "isError": false, "attempt": 3 }));
     assert_eq!(answer["id"], 7);
     let answer = client.ask(call_of(8, "b_t")).await;
-    assert_eq!(answer["result"], json!({ "isError": true, "attempt": 4 }));
+    assert_eq!(as_written(&answer), json!({ "isError": true, "attempt": 4 }));
     client.leave().await;
     assert_eq!((first.asked_for(is_call).len(), second.asked_for(is_call).len()), (3, 4));
     let attempts = seen.0.lock().expect("no panic").clone();
