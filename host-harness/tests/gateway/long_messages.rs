@@ -25,9 +25,9 @@ async fn one_call_too_long(mut client: LineClient, limit: usize) {
     client.ask(initialize()).await;
     let answer = client.ask(call(1)).await;
     let message = format!("the upstream server's answer is longer than {limit} bytes");
-    let call = json!({ "outcome": "too-large", "executed": "unknown", "attempts": 1,
+    let said = json!({ "outcome": "too-large", "executed": "unknown", "attempts": 1,
                        "reason": "rpc-code-not-retryable" });
-    let data = json!({ "maxBytes": limit, "retry-with-backoff": call });
+    let data = json!({ "maxBytes": limit, "retry-with-backoff": said });
     let error = json!({ "code": -32000, "message": message, "data": data });
     assert_eq!(answer, json!({ "jsonrpc": "2.0", "id": 1, "error": error }));
     let answer = client.ask(call(2)).await;
