@@ -159,6 +159,8 @@ pub struct Verdict {
     pub ceiling_ms: u64,
     pub class: u8,
     pub not_executed: bool,
+    pub tool_budget: u16,
+    pub cost: u32,
     /// `retry-count` and `retry-delay-ms` of the metadata.
     pub metadata: Option<(u32, u64)>,
 }
@@ -179,6 +181,8 @@ impl Verdict {
             ceiling_ms: delay_ms,
             class: TRANSIENT,
             not_executed: false,
+            tool_budget: 0,
+            cost: 0,
             metadata: None,
         }
     }
@@ -192,6 +196,8 @@ impl Verdict {
         bytes[24..32].copy_from_slice(&self.ceiling_ms.to_le_bytes());
         bytes[32] = self.class;
         bytes[33] = u8::from(self.not_executed);
+        bytes[34..36].copy_from_slice(&self.tool_budget.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.cost.to_le_bytes());
         if let Some((count, delay_ms)) = self.metadata {
             bytes[56] = 1;
             bytes[64..68].copy_from_slice(&count.to_le_bytes());

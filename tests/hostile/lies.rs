@@ -122,6 +122,14 @@ fn metadata_that_nobody_asked_for_are_refused() {
 }
 
 #[test]
+fn a_price_goes_with_a_budget_that_was_named_and_with_a_retry() {
+    let unknown = Verdict { tool_budget: 1, ..Verdict::retry(5) };
+    assert_eq!(lie(&unknown), Violation::UnknownBudget { number: 1, named: 0 });
+    let nowhere = Verdict { cost: 7, ..Verdict::retry(5) };
+    assert_eq!(lie(&nowhere), Violation::CostWithoutBudget { cost: 7 });
+}
+
+#[test]
 fn a_retry_of_a_call_that_by_its_own_count_did_not_fail_is_refused() {
     let verdict = Verdict { failures: 0, reason: TOOL_ERROR, ..Verdict::retry(5) };
     assert_eq!(lie(&verdict), Violation::RetryWithoutFailure);
