@@ -1,12 +1,14 @@
 //! One call from its first attempt to its end, whichever way it ends.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tracing::Instrument;
 
 use crate::{
     contract::{Invocation, Outcome, Reason, Verdict},
-    gateway::{Attempt, Background, Decision, Gateway, LogicalCall, Step, Stop, span},
+    gateway::{
+        Attempt, Background, CallContext, Decision, Gateway, LogicalCall, Step, Stop, hints, span,
+    },
     sandbox::{FailPolicy, HookFailure},
 };
 
@@ -15,6 +17,8 @@ use crate::{
 pub(super) struct Live<'a> {
     gateway: &'a Gateway,
     pub(super) call: &'a LogicalCall,
+    /// That of the call, and the annotations that have come since it began.
+    pub(super) context: Arc<CallContext>,
     /// The one counter of attempts, for every path that an attempt can take.
     pub(super) attempt: Attempt,
     started: Duration,
@@ -31,6 +35,7 @@ impl<'a> Live<'a> {
         Self {
             gateway,
             call,
+            context: call.context.clone(),
             attempt: Attempt::FIRST,
             started,
             deadline,
@@ -47,6 +52,31 @@ impl<'a> Live<'a> {
     /// The shorter of `limit` and the time until the deadline; none if neither is there.
     pub(super) fn at_most(&self, limit: Option<Duration>) -> Option<Duration> {
         [limit, self.time_left()].into_iter().flatten().min()
+    }
+
+    /// Annotations that came while the attempt was made. The first failure of a
+    /// call waits for them, so that it is judged by what the upstream says; it
+    /// does not wait for long, for the upstream may be what fails.
+    pub(super) async fn hear_hints(&mut self, outcome: &Outcome) {
+        let Some(coming) = &self.call.hints else { return };
+        if self.context.annotations.is_some() {
+            return;
+        }
+        let fine = matches!(outcome, Outcome::Returned(facts) if !facts.is_error);
+        if !fine && self.attempt == Attempt::FIRST {
+            let wait = self.at_most(Some(hints::PATIENCE)).unwrap_or_default();
+            tokio::select! {
+                biased;
+                () = coming.answered() => {}
+                () = self.call.cancel.cancelled() => {}
+                () = self.call.no_more_attempts.cancelled() => {}
+                () = async { self.gateway.clock.sleep(wait).await } => {}
+            }
+        }
+        if let Some(annotations) = coming.now() {
+            let annotations = Some(annotations);
+            self.context = Arc::new(CallContext { annotations, ..(*self.context).clone() });
+        }
     }
 
     /// Asks the plugin about the attempt that has just ended. Ok is a verdict
@@ -111,7 +141,7 @@ impl<'a> Live<'a> {
                 self.call.hook,
                 &self.call.target,
                 &self.call.request_id,
-                &self.call.context,
+                &self.context,
             );
         }
         let took = self.gateway.clock.now().saturating_sub(self.started);

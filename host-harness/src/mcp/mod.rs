@@ -25,7 +25,8 @@
 //!   it; `attempt`, one attempt at it; [`reply`], what that brought back.
 //! * `failed_closed`: the error where a call is to fail with its plugin.
 //! * [`facts`]: what a plugin may know of a result.
-//! * `catalogue`: what the upstream says of its tools, read as `listing` allows; `attempt_marker`: what
+//! * `catalogue`: what the upstream says of its tools, read as `listing` allows; `unasked`: the list
+//!   of them where no client asks for it; `attempt_marker`: what
 //!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * `server_requests`: what servers ask a client.
@@ -73,10 +74,12 @@ mod session;
 mod task;
 pub mod too_long;
 mod trace_context;
+mod unasked;
 mod unique;
 pub mod upstream;
 pub mod wire;
 
+pub use catalogue::Listed;
 pub use downstream::Shutdown;
 pub use facts::{ErrorContent, HttpContent, ResultContent, outcome_of_result};
 pub use failed_closed::PLUGIN_FAILED;
