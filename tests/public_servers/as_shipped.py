@@ -62,7 +62,7 @@ class Site(http.server.BaseHTTPRequestHandler):
 class Proxied:
     """A server behind the proxy, and a client that only calls."""
 
-    def __init__(self, proxy, command, list_first=False):
+    def __init__(self, proxy, command):
         self.trace = tempfile.NamedTemporaryFile(suffix=".jsonl")
         self.process = subprocess.Popen(
             [proxy, "proxy", "--trace", self.trace.name, "--", *command],

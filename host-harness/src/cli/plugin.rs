@@ -3,7 +3,7 @@
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::{Context, anyhow};
@@ -31,6 +31,8 @@ pub(super) struct Source {
     pub(super) loader: Loader,
     /// How it is run, but for its configuration.
     pub(super) options: Options,
+    /// As it was loaded at the start.
+    pub(super) loaded: OnceLock<Component>,
 }
 
 impl Source {
@@ -38,7 +40,7 @@ impl Source {
     pub(super) fn start(&self, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
         let options = Options { config: self.json()?, max_tool_retries, ..self.options.clone() };
         let component = self.component()?;
-        let plugin = Plugin::start(&component, options).map_err(|error| self.complaint(error))?;
+        let plugin = Plugin::start(component, options).map_err(|error| self.complaint(error))?;
         self.tell(plugin.notices());
         Ok(Arc::new(plugin))
     }
@@ -52,15 +54,19 @@ impl Source {
             shards: NonZeroUsize::MIN,
             ..self.options.clone()
         };
-        let plugin = Plugin::start(&self.component()?, options);
+        let plugin = Plugin::start(self.component()?, options);
         Ok(Arc::new(plugin.map_err(|error| self.complaint(error))?))
     }
 
-    fn component(&self) -> anyhow::Result<Component> {
-        match &self.file {
-            Some(file) => Ok(self.loader.file(file)?),
-            None => Ok(self.loader.bytes(bundled::NAME, bundled::COMPONENT)?),
+    fn component(&self) -> anyhow::Result<&Component> {
+        if let Some(component) = self.loaded.get() {
+            return Ok(component);
         }
+        let component = match &self.file {
+            Some(file) => self.loader.file(file)?,
+            None => self.loader.bytes(bundled::NAME, bundled::COMPONENT)?,
+        };
+        Ok(self.loaded.get_or_init(|| component))
     }
 
     /// Reads the configuration, and the component if its file has changed, and

@@ -1,6 +1,10 @@
 //! `host-harness proxy`: the gateway in front of a server.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::bail;
 use host_harness::{
@@ -43,6 +47,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
         changes: options.changes,
         loader: options.sandbox.loader()?,
         options: options.sandbox.options(),
+        loaded: OnceLock::new(),
     };
     let triggers = Triggers::new(options.sandbox.watch.then(|| source.files()));
     let plugin =
@@ -112,11 +117,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
 
 /// What is to be said when the server has listed its tools. What of the
 /// configuration can have no effect whatever it lists is said at once.
-fn startup(
-    upstream: explain::Upstream,
-    source: &Source,
-    ceiling: u32,
-) -> anyhow::Result<Startup> {
+fn startup(upstream: explain::Upstream, source: &Source, ceiling: u32) -> anyhow::Result<Startup> {
     let mut patterns = Patterns::new([upstream.name.clone()]);
     if source.file.is_none() {
         for warning in patterns.configuration(&source.place(), &source.json()?) {

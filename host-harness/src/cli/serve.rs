@@ -6,7 +6,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::{Context, anyhow, bail};
@@ -67,11 +67,21 @@ impl Planned {
 
 /// Starts the plugins once more, each in one instance that serves no calls.
 fn aside(file: &Path, plugins: &[PluginEntry], max_tool_retries: u32) -> Arc<explain::Start> {
-    let (file, plugins) = (file.to_owned(), plugins.to_vec());
+    let plugins: Vec<_> =
+        plugins.iter().map(|entry| (entry.clone(), OnceLock::<Component>::new())).collect();
+    let file = file.to_owned();
     Arc::new(move || {
-        let members = plugins.iter().map(|entry| {
+        let members = plugins.iter().map(|(entry, loaded)| {
+            let component = match loaded.get() {
+                Some(component) => component,
+                None => {
+                    let component = load(&file, entry)?;
+                    loaded.get_or_init(|| component)
+                }
+            };
             let options = Options { shards: NonZeroUsize::MIN, ..options(entry, max_tool_retries) };
-            let plugin = load(&file, entry, options)?;
+            let plugin = Plugin::start(component, options);
+            let plugin = plugin.map_err(|error| refused(&file, entry, error))?;
             Ok(member(entry, Arc::new(plugin)))
         });
         let members = members.collect::<anyhow::Result<_>>()?;
@@ -127,11 +137,8 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
         metrics.watch(&entry.name, plugin.clone());
     }
     let members = plugins.iter().zip(&running).map(|(entry, plugin)| {
-        let measured = Measured {
-            name: entry.name.clone(),
-            plugin: plugin.clone(),
-            metrics: metrics.clone(),
-        };
+        let measured =
+            Measured { name: entry.name.clone(), plugin: plugin.clone(), metrics: metrics.clone() };
         member(entry, Arc::new(measured))
     });
     let chain = Chain::new(members.collect());
@@ -194,7 +201,8 @@ fn read(file: &Path) -> anyhow::Result<Config> {
 }
 
 fn start(file: &Path, entry: &PluginEntry, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
-    let plugin = load(file, entry, options(entry, max_tool_retries))?;
+    let plugin = Plugin::start(&load(file, entry)?, options(entry, max_tool_retries))
+        .map_err(|error| refused(file, entry, error))?;
     tell(file, entry, plugin.notices());
     Ok(Arc::new(plugin))
 }
@@ -209,14 +217,13 @@ fn options(entry: &PluginEntry, max_tool_retries: u32) -> Options {
     }
 }
 
-fn load(file: &Path, entry: &PluginEntry, options: Options) -> anyhow::Result<Plugin> {
+fn load(file: &Path, entry: &PluginEntry) -> anyhow::Result<Component> {
     let place = || format!("{}: {}", file.display(), entry.path);
     let component = match &entry.code {
         Code::Bundled => Component::from_bytes(bundled::NAME, bundled::COMPONENT),
         Code::File(path) => Component::from_file(path),
     };
-    let component = component.with_context(|| format!("{}.kind", place()))?;
-    Plugin::start(&component, options).map_err(|error| refused(file, entry, error))
+    component.with_context(|| format!("{}.kind", place()))
 }
 
 /// Puts the plugins' configurations into force again. What else the file says

@@ -42,8 +42,7 @@ impl Patterns {
     /// Returns what can be said before any tool is known.
     pub(super) fn configuration(&mut self, place: &str, json: &str) -> Vec<String> {
         let Ok(config) = serde_json::from_str::<Value>(json) else { return Vec::new() };
-        for pattern in config["tool_overrides"].as_object().into_iter().flat_map(|all| all.keys())
-        {
+        for pattern in config["tool_overrides"].as_object().into_iter().flat_map(|all| all.keys()) {
             let place = format!("{place}: tool_overrides[\"{}\"]", pattern.escape_debug());
             self.tools.push(OfTool { place, pattern: pattern.clone() });
         }

@@ -87,7 +87,9 @@ pub(super) fn check(
         }
     };
     match target {
-        Some(target) if issues.is_empty() => Ok(Upstream { target, pass_headers, trusted, prefixes }),
+        Some(target) if issues.is_empty() => {
+            Ok(Upstream { target, pass_headers, trusted, prefixes })
+        }
         _ => Err(issues),
     }
 }

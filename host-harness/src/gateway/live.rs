@@ -137,12 +137,7 @@ impl<'a> Live<'a> {
 
     fn release(&mut self, stop: &Stop) {
         if let (Some(hook), true) = (self.gateway.hook.as_deref(), self.held) {
-            hook.forget(
-                self.call.hook,
-                &self.call.target,
-                &self.call.request_id,
-                &self.context,
-            );
+            hook.forget(self.call.hook, &self.call.target, &self.call.request_id, &self.context);
         }
         let took = self.gateway.clock.now().saturating_sub(self.started);
         span::call_ended(self.call, self.attempt, stop);

@@ -34,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Session {
     /// What the upstream may still say of a tool of which nothing is known: asks
     /// for the list of tools on behalf of the client that makes this call, before
-    /// the call itself is sent. None if the list is known already, or if the
-    /// upstream did not give it a moment ago.
+    /// the call itself is sent. None if the list is known already, if the upstream
+    /// did not give it a moment ago, or if nobody would believe it.
     pub(super) async fn hints_to_come(
         self: &Arc<Self>,
         tool: &Target,
@@ -43,6 +43,12 @@ impl Session {
         headers: &Headers,
     ) -> Option<Hints> {
         self.gateway.hook.as_ref()?;
+        // Hints that nobody can believe are not worth a request.
+        match self.options.trusted {
+            Some(false) => return None,
+            None if self.options.upstream_name.is_none() => return None,
+            _ => {}
+        }
         let answered = match self.catalogue.asking()? {
             Asking::Begun(answered) => answered,
             Asking::Begin(answered) => {
@@ -97,8 +103,7 @@ impl Session {
                 progress: None,
                 before: &Before::default(),
             };
-            let AttemptReply::Result { response, .. } =
-                attempt(&self.upstream, page, origin).await
+            let AttemptReply::Result { response, .. } = attempt(&self.upstream, page, origin).await
             else {
                 return None;
             };

@@ -48,3 +48,4 @@ mod slow_readers;
 mod slow_writers;
 #[cfg(unix)]
 mod traced;
+mod unasked_lists;

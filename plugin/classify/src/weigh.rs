@@ -69,6 +69,8 @@ fn excepted(scan: &Scan, index: usize, words: usize) -> bool {
         2 if is("is required") || is("are required") => last("second|seconds|minute|minutes|wait"),
         2 if is("cannot be") => next("reached"),
         3 if is("can not be") => next("reached"),
+        // "Error executing tool fetch: Failed to fetch https://...".
+        2 if is("fetch failed") => next("to"),
         2 if is("is closed") => last("connection|socket|stream|transport|topology|session|channel"),
         3 if is("has been closed") => last("connection|socket|stream|browser|transport|session"),
         _ => false,

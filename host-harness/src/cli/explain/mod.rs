@@ -11,7 +11,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::{anyhow, bail};
@@ -90,13 +90,12 @@ pub(super) async fn run(options: Explain) -> anyhow::Result<ExitCode> {
         changes: options.changes,
         loader: Loader::default(),
         options: Options::default(),
+        loaded: OnceLock::new(),
     };
     // A wrong configuration is found before a server is started.
     source.start_aside(ceiling)?;
-    let upstream = Upstream {
-        name: options.name,
-        trusted: options.trust.of(options.upstream_url.is_none()),
-    };
+    let upstream =
+        Upstream { name: options.name, trusted: options.trust.of(options.upstream_url.is_none()) };
     let target = match &options.upstream_url {
         Some(url) => {
             let headers =

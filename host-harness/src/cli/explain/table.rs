@@ -39,7 +39,7 @@ pub(super) fn as_text(
         }
         writeln!(out, "{hints:HINTS$} {retried:RETRIED$} {}", name_of(one.key))?;
     }
-    writeln!(out, "\n{}.", summary(tools))?;
+    writeln!(out, "\n{}.", summary(tools).replace(", ", ",\n"))?;
     let keys: BTreeSet<_> = tools.iter().map(|one| one.key).collect();
     for key in keys {
         writeln!(out, "  {:<14} {}", name_of(key), how(key, upstream))?;

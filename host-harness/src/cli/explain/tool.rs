@@ -162,7 +162,8 @@ pub(in crate::cli) fn summary(tools: &[Explained]) -> String {
     let (any, some, none) =
         (count(Retried::AnyTransient), count(Retried::NotExecuted), count(Retried::Never));
     let all = tools.len();
-    let (noun, verb) = (if all == 1 { "tool" } else { "tools" }, if any == 1 { "is" } else { "are" });
+    let (noun, verb) =
+        (if all == 1 { "tool" } else { "tools" }, if any == 1 { "is" } else { "are" });
     let mut text = format!("{any} of {all} {noun} {verb} retried after any transient failure");
     if some > 0 {
         text += &format!(", {some} only when the call was surely not executed");
