@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{
-    json,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{json, value::to_raw_value};
 use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 
@@ -107,9 +104,8 @@ impl Session {
             else {
                 return None;
             };
-            let result = response.get("result")?;
-            self.learn_tools(result);
-            let Some(cursor) = next_cursor(result) else { return Some(()) };
+            let response = self.learnt(response).await;
+            let Some(cursor) = next_cursor(response.get("result")?) else { return Some(()) };
             // A cursor that was there before would lead round in circles.
             if !cursors.insert(cursor.get().to_owned()) {
                 return None;
@@ -117,13 +113,5 @@ impl Session {
             page = question.clone().with_param("cursor", cursor.to_owned());
         }
         None
-    }
-
-    /// Picks up a page of the upstream's list of tools.
-    pub(super) fn learn_tools(&self, result: &RawValue) {
-        let last = self.catalogue.learn(result);
-        if let (true, Some(listener)) = (last, &self.options.listed) {
-            listener.listed(&|| self.catalogue.tools());
-        }
     }
 }
