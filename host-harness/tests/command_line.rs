@@ -100,7 +100,7 @@ fn the_demo_goes_as_it_should() {
     let output = run(&["demo"]);
     let stdout = String::from_utf8(output.stdout).expect("text");
     assert!(output.status.success(), "{stdout}");
-    assert!(stdout.contains("8 of 8 calls went as they should"), "{stdout}");
+    assert!(stdout.contains("9 of 9 calls went as they should"), "{stdout}");
 }
 
 #[test]
@@ -197,6 +197,89 @@ fn a_pipe_that_nobody_writes_to_is_no_configuration_and_nobody_waits_for_it() {
     ] {
         assert_eq!(complaint(arguments), format!("error: {place}: cannot be read: {problem}"));
     }
+}
+
+#[test]
+fn a_configuration_on_the_command_line_is_refused_as_one_in_a_file_is() {
+    for (options, told) in [
+        (&["--config", "{\"max_retries\": }"][..], "--config:1:17: expected value"),
+        (
+            &["--config", r#"{"maxRetries": 1}"#],
+            "--config: maxRetries: unknown key; did you mean `max_retries`?",
+        ),
+        (
+            &["--config", r#"{"tool_overrides":{"a":{"idempotent":false}}}"#, "--idempotent", "a"],
+            "--idempotent a: tool_overrides[\"a\"].idempotent is false; leave out one of the two \
+             (--config)",
+        ),
+        (
+            &["--no-plugin", "--idempotent", "a"],
+            "with `--no-plugin` nothing is retried: leave out `--profile` and `--idempotent`",
+        ),
+    ] {
+        let arguments = [&["proxy"], options, &["--", "true"]].concat();
+        assert_eq!(complaint(&arguments), format!("error: {told}"));
+    }
+    let told = complaint(&["proxy", "--profile", "save", "--", "true"]);
+    assert!(told.contains("profile: must be one of") && told.contains("\"safe\""), "{told}");
+}
+
+/// What `explain` says of the flaky server, as JSON, by tool.
+fn explained(options: &[&str]) -> Value {
+    let arguments = [&["explain", "--json"], options, &["--", PROGRAM, "flaky-server"]].concat();
+    let output = run(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn of_tool(explained: &Value, tool: &str) -> (String, String, String) {
+    let tools = explained["tools"].as_array().expect("tools");
+    let one = tools.iter().find(|one| one["tool"] == tool).expect("it is listed");
+    let text = |key: &str| one[key].as_str().expect("a text").to_owned();
+    (text("retried"), text("reason"), text("key"))
+}
+
+#[test]
+fn explain_says_of_each_tool_what_is_retried_and_what_changes_that() {
+    let row = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+    let shipped = explained(&[]);
+    assert_eq!(of_tool(&shipped, "flaky"), row("any_transient", "transport_failed", "idempotent"));
+    assert_eq!(of_tool(&shipped, "send"), row("not_executed", "hints_silent", "idempotent"));
+    assert_eq!(shipped["summary"], json!({ "any_transient": 1, "not_executed": 3, "never": 0 }));
+
+    let distrusted = explained(&["--distrust", "--idempotent", "e*"]);
+    assert_eq!(of_tool(&distrusted, "flaky"), row("not_executed", "hints_not_trusted", "trust"));
+    assert_eq!(of_tool(&distrusted, "echo").0, "any_transient");
+
+    let config = r#"{"profile": "safe", "tool_overrides": {"send": {"max_retries": 0},
+        "echo": {"replay_safety": "never"}, "flaky": {"shadow": true}}}"#;
+    let configured = explained(&["--config", config]);
+    assert_eq!(of_tool(&configured, "send").0, "never");
+    assert_eq!(of_tool(&configured, "send").2, "max_retries");
+    assert_eq!(of_tool(&configured, "echo").2, "replay_safety");
+    assert_eq!(explained(&["--max-tool-retries", "0"])["summary"]["never"], 4);
+    assert_eq!(explained(&["--profile", "compatible"])["summary"]["any_transient"], 4);
+}
+
+#[test]
+fn explain_goes_through_all_servers_of_a_gateway_and_names_one_that_does_not_answer() {
+    let yaml = format!(
+        "upstreams:\n  a: {{ command: [{PROGRAM:?}, flaky-server], trust: false }}\n  b: {{ command: \
+         [{PROGRAM:?}, flaky-server] }}\n  c: {{ command: [\"false\"] }}\nplugins:\n  - {{ name: r, \
+         kind: retry-with-backoff, config: {{ profile: safe }}, conditions: [{{ tools: [flaky, \
+         send] }}] }}\n"
+    );
+    let path = file("explained.yaml", yaml);
+    let path = path.to_str().expect("a plain path");
+    let output = run(&["explain", "--json", path]);
+    assert_eq!(output.status.code(), Some(1));
+    let all: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(of_tool(&all[0], "flaky").2, "trust");
+    assert_eq!(of_tool(&all[1], "flaky").0, "any_transient");
+    assert_eq!(of_tool(&all[1], "echo").2, "conditions");
+    assert!(all[2]["error"].is_string(), "{all:#}");
+    let text = String::from_utf8(run(&["explain", path]).stdout).expect("text");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
 #[test]

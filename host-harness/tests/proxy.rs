@@ -98,25 +98,72 @@ fn file(name: &str, content: &str) -> PathBuf {
 const RECOVERED: &str = "flaky recovered after 2 attempt(s)";
 const FAILED: &str = "flaky transient failure (attempt 1/1)";
 
+/// Calls a tool that fails once in this way; the text of the answer.
+fn once(session: &mut Session, tool: &str) -> String {
+    let arguments =
+        json!({ "key": format!("{tool}{}", session.calls), "fail_times": 1, "mode": "isError" });
+    let answer = session.ask("tools/call", json!({ "name": tool, "arguments": arguments }));
+    answer["result"]["content"][0]["text"].as_str().expect("a text").to_owned()
+}
+
 #[test]
-fn without_a_configuration_nothing_is_replayed_that_may_have_been_done() {
+fn as_shipped_a_tool_is_repeated_that_says_it_may_be_though_nobody_has_asked_for_the_list() {
     let mut session = Session::begin(&[]);
-    session.ask("tools/list", json!({}));
-    assert_eq!(session.flaky(), FAILED, "its annotations are nobody's that is trusted");
+    assert_eq!(session.flaky(), RECOVERED, "it is said to be idempotent");
+    assert_eq!(once(&mut session, "send"), FAILED, "it says nothing");
+    let told = session.await_log("retried after");
+    let line = told.last().expect("a line");
+    assert!(
+        line.contains(
+            "1 of 4 tools is retried after any transient failure, 3 only when the call was \
+             surely not executed: see `host-harness explain`"
+        ),
+        "{line}"
+    );
     session.end();
 }
 
 #[test]
-fn the_annotations_of_a_trusted_server_count_once_they_were_listed() {
-    let config = file(
-        "trusted.json",
-        r#"{"profile": "safe", "trusted_upstreams": ["fl*"], "backoff_base_ms": 1}"#,
-    );
-    let mut session =
-        Session::begin(&["--config", config.to_str().expect("a plain path"), "--name", "flaky"]);
-    assert_eq!(session.flaky(), FAILED, "nothing is known of the tool");
+fn a_command_that_is_distrusted_is_believed_by_no_configuration() {
+    let config = r#"{"profile": "safe", "trusted_upstreams": ["fl*"], "backoff_base_ms": 1}"#;
+    let mut session = Session::begin(&["--distrust", "--config", config, "--name", "flaky"]);
     session.ask("tools/list", json!({}));
-    assert_eq!(session.flaky(), RECOVERED, "it is said to be idempotent");
+    assert_eq!(session.flaky(), FAILED);
+    session.end();
+}
+
+#[test]
+fn a_tool_that_the_command_line_marks_is_repeated_whatever_its_server_says() {
+    let mut session = Session::begin(&["--distrust", "--idempotent", "se?d", "--idempotent", "x"]);
+    assert_eq!(once(&mut session, "send"), RECOVERED);
+    assert_eq!(session.flaky(), FAILED, "it is not marked");
+    session.end();
+}
+
+#[test]
+fn a_profile_and_a_configuration_may_stand_on_the_command_line() {
+    let quick = r#"{"backoff_base_ms": 1, "tool_overrides": {"flaky": {"max_retries": 0}}}"#;
+    let mut session = Session::begin(&["--profile", "compatible", "--config", quick]);
+    assert_eq!(once(&mut session, "send"), RECOVERED, "as the original does");
+    assert_eq!(session.flaky(), FAILED);
+    session.end();
+}
+
+#[test]
+fn names_in_the_configuration_that_no_tool_has_are_named_when_the_tools_are_known() {
+    let config = r#"{"tool_overrides": {"flakey": {}, "s*": {}, "drop_*": {}}}"#;
+    let mut session = Session::begin(&["--config", config]);
+    session.ask("tools/list", json!({}));
+    let told = session.await_log("drop_*");
+    let told = told.join("\n");
+    assert!(
+        told.contains(
+            "--config: tool_overrides[\"flakey\"]: has no effect: no tool is called `flakey`; \
+             did you mean `flaky`?"
+        ),
+        "{told}"
+    );
+    assert!(!told.contains("`s*`"), "{told}");
     session.end();
 }
 

@@ -270,6 +270,11 @@ impl From<types::Known> for Known {
             outer: known.contains(types::Known::OUTER),
             fields: known.contains(types::Known::FIELDS),
             continuation: known.contains(types::Known::CONTINUATION),
+            trusted: if known.contains(types::Known::DISTRUSTED) {
+                Some(false)
+            } else {
+                known.contains(types::Known::TRUSTED).then_some(true)
+            },
         }
     }
 }

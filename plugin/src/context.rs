@@ -21,6 +21,9 @@ pub struct Known {
     pub fields: bool,
     /// Whether the call continues one that asked for input.
     pub continuation: bool,
+    /// Whether the operator trusts the annotations; none if he leaves that to
+    /// the configuration.
+    pub trusted: Option<bool>,
 }
 
 /// The gateway's side of the `context` interface.

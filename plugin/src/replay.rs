@@ -33,8 +33,11 @@ pub(crate) fn forbids(rules: &Rules<'_>, known: Known, context: &impl Context) -
     }
     let hints = if known.annotations { context.annotations() } else { None };
     let Some(hints) = hints else { return Some(Unsafe::NotSeen) };
-    let upstream = if known.upstream { context.upstream() } else { None };
-    if !rules.trusted.contains(upstream.as_deref()) {
+    let trusted = known.trusted.unwrap_or_else(|| {
+        let upstream = if known.upstream { context.upstream() } else { None };
+        rules.trusted.contains(upstream.as_deref())
+    });
+    if !trusted {
         return Some(Unsafe::NotTrusted);
     }
     speak(hints)

@@ -11,13 +11,13 @@ use host_harness::sandbox::{
     conformance::{self, Check},
 };
 
-use crate::cli::plugin::{component, read_json};
+use crate::cli::{config_source::ConfigSource, plugin::component};
 
-pub(super) fn run(file: Option<&Path>, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(super) fn run(file: Option<&Path>, config: Option<&ConfigSource>) -> anyhow::Result<ExitCode> {
     let (place, component) = component(file)?;
     let mut options = Options::default();
     if let Some(config) = config {
-        options.config = read_json(config)?;
+        options.config = config.json()?;
     }
     let checks = conformance::run(&component, &options);
     let mut out = io::stdout().lock();

@@ -12,7 +12,7 @@ use clap::Args;
 use host_harness::judge::{self, Judged, Recorded, Share, Table};
 use serde_json::{Map, Value, json};
 
-use crate::cli::{plugin, words};
+use crate::cli::{config_source::ConfigSource, plugin, words};
 
 #[derive(Debug, Args)]
 pub(super) struct Judge {
@@ -20,10 +20,10 @@ pub(super) struct Judge {
     /// also of kind `error` and `http`; with `class` and `pushback_ms` if they are known.
     #[arg(value_name = "FILE.jsonl")]
     file: PathBuf,
-    /// The plugin's configuration; its profile `safe`, with the annotations of
+    /// The plugin's configuration, in a file or itself; its profile `safe`, with the annotations of
     /// the file believed, if not given.
     #[arg(long, value_name = "FILE.json")]
-    config: Option<PathBuf>,
+    config: Option<ConfigSource>,
     /// Take every tool for one that is safe to call twice, so that the kind of
     /// the failure alone decides.
     #[arg(long)]
@@ -39,7 +39,7 @@ pub(super) fn run(options: Judge) -> anyhow::Result<ExitCode> {
         fs::read_to_string(&options.file).with_context(|| format!("{name}: cannot be read"))?;
     let lines = judge::parse(&name, &text).map_err(|problem| anyhow!(problem))?;
     let mut config = match &options.config {
-        Some(path) => serde_json::from_str(&plugin::read_json(path)?)?,
+        Some(config) => serde_json::from_str(&config.json()?)?,
         None => json!({ "profile": "safe", "trusted_upstreams": [judge::UPSTREAM] }),
     };
     if options.all_safe

@@ -4,6 +4,8 @@ mod advise;
 mod bench;
 mod call_log;
 mod check;
+mod config_source;
+mod explain;
 mod exporting;
 mod inspect;
 mod judge;
@@ -16,6 +18,7 @@ mod serve;
 mod serving;
 mod signals;
 mod simulate;
+mod unmatched;
 mod upstream;
 mod watchers;
 pub mod words;
@@ -53,6 +56,9 @@ enum Command {
         #[command(flatten)]
         exporting: exporting::Exporting,
     },
+    /// List the tools of a server, and say of each after which failures it would
+    /// be retried, and what changes that.
+    Explain(Box<explain::Explain>),
     /// Print the JSON Schema of the plugin's configuration.
     Schema {
         /// A component; the bundled retry-with-backoff if not given.
@@ -80,9 +86,10 @@ enum Command {
         /// A component; the bundled retry-with-backoff if not given.
         #[arg(value_name = "FILE.wasm")]
         plugin: Option<PathBuf>,
-        /// A configuration that the component accepts; its defaults if not given.
+        /// A configuration that the component accepts, in a file or itself; its
+        /// defaults if not given.
         #[arg(long, value_name = "FILE.json")]
-        config: Option<PathBuf>,
+        config: Option<config_source::ConfigSource>,
     },
     /// Run calls against a bundled server that fails on purpose, and show what happens.
     Demo {
@@ -100,10 +107,15 @@ struct Proxy {
     /// The plugin, a component; the bundled retry-with-backoff if not given.
     #[arg(long, value_name = "FILE.wasm", conflicts_with = "no_plugin")]
     plugin: Option<PathBuf>,
-    /// The plugin's configuration. Both are read again on SIGHUP. If not given, the
-    /// bundled plugin runs with its profile `safe`, another one with its defaults.
+    /// The plugin's configuration: a file, or the JSON itself (`{"max_retries": 1}`).
+    /// Files are read again on SIGHUP. If not given, the bundled plugin runs with
+    /// its profile `safe`, another one with its defaults.
     #[arg(long, value_name = "FILE.json", conflicts_with = "no_plugin")]
-    config: Option<PathBuf>,
+    config: Option<config_source::ConfigSource>,
+    #[command(flatten)]
+    changes: config_source::ConfigOptions,
+    #[command(flatten)]
+    trust: Trust,
     /// What to call the server: `trusted_upstreams` of the configuration names
     /// it so, and all its tools share one retry budget.
     #[arg(long, value_name = "NAME")]
@@ -159,6 +171,33 @@ struct Proxy {
     exporting: exporting::Exporting,
     #[command(flatten)]
     sandbox: sandbox_options::SandboxOptions,
+}
+
+/// Whether what the server says of its tools (MCP tool annotations) is believed.
+#[derive(Debug, Args)]
+struct Trust {
+    /// Believe what a server behind a URL says of its tools, such as that one
+    /// only reads: then any transient failure of those is retried. A command's
+    /// is believed without it: whoever starts a program trusts it already.
+    #[arg(long, conflicts_with = "distrust")]
+    trust: bool,
+    /// Do not believe it, whatever else is configured: retry only what was
+    /// surely not executed, and tools that `--idempotent` or `tool_overrides` name.
+    #[arg(long)]
+    distrust: bool,
+}
+
+impl Trust {
+    /// None: the plugin's `trusted_upstreams` decides.
+    const fn of(&self, is_command: bool) -> Option<bool> {
+        if self.distrust {
+            Some(false)
+        } else if self.trust || is_command {
+            Some(true)
+        } else {
+            None
+        }
+    }
 }
 
 /// How clients reach the gateway.
@@ -232,6 +271,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         match arguments.command {
             Command::Proxy(options) => proxy::run(*options).await,
             Command::Serve { file, exporting } => serve::run(file, exporting).await,
+            Command::Explain(options) => explain::run(*options).await,
             Command::Schema { plugin } => {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
@@ -242,7 +282,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Command::Bench(options) => bench::run(options),
             Command::Demo { html } => crate::demo::run(html.as_deref()).await,
             Command::Inspect { plugin } => inspect::run(plugin.as_deref()),
-            Command::Check { plugin, config } => check::run(plugin.as_deref(), config.as_deref()),
+            Command::Check { plugin, config } => check::run(plugin.as_deref(), config.as_ref()),
             Command::FlakyServer => crate::demo::flaky_server::run().await,
         }
     });

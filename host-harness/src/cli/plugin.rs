@@ -3,48 +3,70 @@
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::{Context, anyhow};
 use host_harness::{
     bundled,
-    config::MAX_CONFIG_BYTES,
     contract::{Issue, Manifest},
     gateway::RetryHook,
-    regular_file,
     sandbox::{Component, Entropy, Loader, Options, Plugin, StartError},
 };
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
-/// What the bundled plugin works by if the operator gives no configuration.
-const RECOMMENDED: &str = r#"{"profile": "safe"}"#;
+use crate::cli::config_source::{self, ConfigOptions, ConfigSource, RECOMMENDED};
 
 /// Where an operator's plugin and its configuration come from.
+#[derive(Clone)]
 pub(super) struct Source {
     /// A component; the bundled one if none.
     pub(super) file: Option<PathBuf>,
-    /// A file of JSON; if none, the safe profile of the bundled plugin, or the
+    /// Its configuration; if none, the safe profile of the bundled plugin, or the
     /// defaults of another.
-    pub(super) config: Option<PathBuf>,
+    pub(super) config: Option<ConfigSource>,
+    /// What the command line says beside it.
+    pub(super) changes: ConfigOptions,
     /// How it is loaded.
     pub(super) loader: Loader,
     /// How it is run, but for its configuration.
     pub(super) options: Options,
+    /// As it was loaded at the start.
+    pub(super) loaded: OnceLock<Component>,
 }
 
 impl Source {
     /// Starts the plugin.
     pub(super) fn start(&self, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
+        let options = Options { config: self.json()?, max_tool_retries, ..self.options.clone() };
+        let component = self.component()?;
+        let plugin = Plugin::start(component, options).map_err(|error| self.complaint(error))?;
+        self.tell(plugin.notices());
+        Ok(Arc::new(plugin))
+    }
+
+    /// The same plugin once more, in one instance that serves no calls: for
+    /// questions that are to leave no trace in the budgets and counters of the first.
+    pub(super) fn start_aside(&self, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
+        let options = Options {
+            config: self.json()?,
+            max_tool_retries,
+            shards: NonZeroUsize::MIN,
+            ..self.options.clone()
+        };
+        let plugin = Plugin::start(self.component()?, options);
+        Ok(Arc::new(plugin.map_err(|error| self.complaint(error))?))
+    }
+
+    fn component(&self) -> anyhow::Result<&Component> {
+        if let Some(component) = self.loaded.get() {
+            return Ok(component);
+        }
         let component = match &self.file {
             Some(file) => self.loader.file(file)?,
             None => self.loader.bytes(bundled::NAME, bundled::COMPONENT)?,
         };
-        let options = Options { config: self.json()?, max_tool_retries, ..self.options.clone() };
-        let plugin = Plugin::start(&component, options).map_err(|error| self.complaint(error))?;
-        self.tell(plugin.notices());
-        Ok(Arc::new(plugin))
+        Ok(self.loaded.get_or_init(|| component))
     }
 
     /// Reads the configuration, and the component if its file has changed, and
@@ -77,21 +99,24 @@ impl Source {
     /// All files that it may read.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let signature = self.file.as_deref().map(Loader::signature_beside);
-        [&self.file, &signature, &self.config].into_iter().flatten().cloned().collect()
+        let config = self.config.as_ref().and_then(ConfigSource::file);
+        let files = [self.file.as_deref(), signature.as_deref(), config];
+        files.into_iter().flatten().map(Path::to_path_buf).collect()
     }
 
-    fn json(&self) -> anyhow::Result<String> {
-        match (&self.config, &self.file) {
-            (Some(path), _) => read_json(path),
-            (None, Some(_)) => Ok(Options::default().config),
-            (None, None) => Ok(RECOMMENDED.to_owned()),
-        }
+    /// The configuration that is to be in force.
+    pub(super) fn json(&self) -> anyhow::Result<String> {
+        let text = match (&self.config, &self.file) {
+            (Some(config), _) => config.json()?,
+            (None, Some(_)) => Options::default().config,
+            (None, None) => RECOMMENDED.to_owned(),
+        };
+        self.changes.applied(&self.place(), text)
     }
 
     /// What its configuration is called in messages.
-    fn place(&self) -> String {
-        let file = self.config.as_deref().or(self.file.as_deref());
-        file.map_or_else(|| bundled::NAME.to_owned(), |path| path.display().to_string())
+    pub(super) fn place(&self) -> String {
+        config_source::place(self.config.as_ref(), self.file.as_deref())
     }
 
     fn tell(&self, notices: &[Issue]) {
@@ -165,21 +190,6 @@ pub fn seeded(
 
 /// Any number would do; this one shows a good spread of delays.
 const SEED: u64 = 7;
-
-/// The text of a file that holds JSON. What the JSON means is the plugin's to check.
-pub(super) fn read_json(path: &Path) -> anyhow::Result<String> {
-    let place = path.display();
-    let text = regular_file::text(path, MAX_CONFIG_BYTES)
-        .with_context(|| format!("{place}: cannot be read"))?;
-    if let Err(error) = serde_json::from_str::<IgnoredAny>(&text) {
-        let (line, column) = (error.line(), error.column());
-        let problem = error.to_string();
-        // serde_json says the place again, in other words.
-        let problem = problem.rsplit_once(" at line ").map_or(&*problem, |(problem, _)| problem);
-        return Err(anyhow!("{place}:{line}:{column}: {problem}"));
-    }
-    Ok(text)
-}
 
 /// Every problem on a line of its own, each with the file that it is in.
 pub(super) fn complaint(place: &str, error: StartError) -> anyhow::Error {

@@ -1,11 +1,16 @@
 //! `host-harness proxy`: the gateway in front of a server.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use anyhow::bail;
 use host_harness::{
     gateway::{Gateway, RetryHook, SystemClock},
     mcp::{
-        HttpUpstream, RelayOptions, Shutdown, Target,
+        HttpUpstream, Listed, RelayOptions, Shutdown, Target,
         front::http::{Admission, FrontLimits, Service},
     },
     metrics::{Measured, Metrics},
@@ -14,10 +19,13 @@ use host_harness::{
 use crate::cli::{
     Proxy,
     call_log::CallLog,
+    explain::{self, Startup},
     exporting,
     plugin::Source,
     reload::{self, Triggers},
-    serving, signals, upstream,
+    serving, signals,
+    unmatched::Patterns,
+    upstream,
     watchers::Watchers,
 };
 
@@ -30,11 +38,16 @@ pub(super) async fn run(options: Proxy) -> anyhow::Result<ExitCode> {
 }
 
 async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode> {
+    if options.no_plugin && options.changes.are_any() {
+        bail!("with `--no-plugin` nothing is retried: leave out `--profile` and `--idempotent`");
+    }
     let source = Source {
         file: options.plugin,
         config: options.config,
+        changes: options.changes,
         loader: options.sandbox.loader()?,
         options: options.sandbox.options(),
+        loaded: OnceLock::new(),
     };
     let triggers = Triggers::new(options.sandbox.watch.then(|| source.files()));
     let plugin =
@@ -55,8 +68,15 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
         observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
         clock,
     });
+    let trusted = options.trust.of(options.upstream_url.is_none());
+    let listed = plugin.is_some().then(|| {
+        let upstream = explain::Upstream { name: options.name.clone(), trusted };
+        startup(upstream, &source, gateway.limits.max_tool_retries)
+    });
     let relaying = RelayOptions {
         upstream_name: options.name.clone(),
+        trusted,
+        listed: listed.transpose()?.map(|startup| Arc::new(startup) as Arc<dyn Listed>),
         mark_attempts: !options.no_attempt_marker,
         outcome_meta: !options.no_outcome_meta,
         exhausted_text: options.exhausted_text,
@@ -96,4 +116,21 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
         reloads.abort();
     }
     result
+}
+
+/// What is to be said when the server has listed its tools. What of the
+/// configuration can have no effect whatever it lists is said at once.
+fn startup(upstream: explain::Upstream, source: &Source, ceiling: u32) -> anyhow::Result<Startup> {
+    let mut patterns = Patterns::new([upstream.name.clone()]);
+    if source.file.is_none() {
+        for warning in patterns.configuration(&source.place(), &source.json()?) {
+            // Whoever is trusted needs no name to be.
+            if upstream.trusted.is_none() {
+                tracing::warn!("{warning}");
+            }
+        }
+    }
+    let source = source.clone();
+    let start = move || Ok(source.start_aside(ceiling)? as Arc<dyn RetryHook>);
+    Ok(Startup::new(upstream, Arc::new(start), ceiling, Arc::new(patterns)))
 }

@@ -3,20 +3,21 @@
 use std::{
     collections::BTreeMap,
     env,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::{Context, anyhow, bail};
 use host_harness::{
     bundled,
     chain::{Chain, Member},
-    config::{Code, Config, ConfigError, PluginEntry},
+    config::{Code, Config, ConfigError, PluginEntry, Upstream},
     contract::Issue,
     gateway::{Gateway, RetryHook, SystemClock},
     mcp::{
-        RelayOptions, Shutdown,
+        Listed, RelayOptions, Shutdown, Target,
         front::http::{Admission, Service},
     },
     metrics::{Measured, Metrics},
@@ -25,11 +26,94 @@ use host_harness::{
 
 use crate::cli::{
     call_log::CallLog,
+    explain::{self, Startup},
     exporting::{self, Exporting},
     reload::{self, Triggers},
     serving, signals,
+    unmatched::Patterns,
     watchers::Watchers,
 };
+
+/// A gateway as its file plans it, before anything of it runs.
+pub(super) struct Planned {
+    file: PathBuf,
+    config: Config,
+}
+
+impl Planned {
+    /// Reads the file.
+    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
+        Ok(Self { file: file.to_owned(), config: read(file)? })
+    }
+
+    /// Retries of one call at the most.
+    pub(super) fn max_tool_retries(&self) -> u32 {
+        self.config.general.limits.of_calls().max_tool_retries
+    }
+
+    /// Its servers, and where they are.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = (explain::Upstream, Target)> {
+        self.config.upstreams.iter().map(|(name, upstream)| {
+            let named = explain::Upstream { name: Some(name.clone()), trusted: upstream.trusted };
+            (named, upstream.target.clone())
+        })
+    }
+
+    /// Starts its plugins once more, for questions that are to leave no trace.
+    pub(super) fn start_aside(&self) -> Arc<explain::Start> {
+        aside(&self.file, &self.config.plugins, self.max_tool_retries())
+    }
+}
+
+/// Starts the plugins once more, each in one instance that serves no calls.
+fn aside(file: &Path, plugins: &[PluginEntry], max_tool_retries: u32) -> Arc<explain::Start> {
+    let plugins: Vec<_> =
+        plugins.iter().map(|entry| (entry.clone(), OnceLock::<Component>::new())).collect();
+    let file = file.to_owned();
+    Arc::new(move || {
+        let members = plugins.iter().map(|(entry, loaded)| {
+            let component = match loaded.get() {
+                Some(component) => component,
+                None => {
+                    let component = load(&file, entry)?;
+                    loaded.get_or_init(|| component)
+                }
+            };
+            let options = Options { shards: NonZeroUsize::MIN, ..options(entry, max_tool_retries) };
+            let plugin = Plugin::start(component, options);
+            let plugin = plugin.map_err(|error| refused(&file, entry, error))?;
+            Ok(member(entry, Arc::new(plugin)))
+        });
+        let members = members.collect::<anyhow::Result<_>>()?;
+        Ok(Arc::new(Chain::new(members)) as Arc<dyn RetryHook>)
+    })
+}
+
+fn member(entry: &PluginEntry, plugin: Arc<dyn RetryHook>) -> Member {
+    let (name, hooks) = (entry.name.clone(), entry.hooks.clone());
+    Member { name, hooks, conditions: entry.conditions.clone(), plugin }
+}
+
+/// Names in the file that nothing has. What can be said at once is said.
+fn patterns(
+    file: &Path,
+    upstreams: &BTreeMap<String, Upstream>,
+    plugins: &[PluginEntry],
+) -> Arc<Patterns> {
+    let mut patterns = Patterns::new(upstreams.keys().cloned().map(Some));
+    for entry in plugins {
+        let place = format!("{}: {}", file.display(), entry.path);
+        let mut warnings = patterns.conditions(&place, &entry.conditions);
+        if entry.code == Code::Bundled {
+            let found = patterns.configuration(&format!("{place}.config"), &entry.config);
+            warnings.extend(found);
+        }
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+    Arc::new(patterns)
+}
 
 pub(super) async fn run(file: PathBuf, exporting: Exporting) -> anyhow::Result<ExitCode> {
     let config = read(&file)?;
@@ -52,15 +136,10 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
     for (entry, plugin) in plugins.iter().zip(&running) {
         metrics.watch(&entry.name, plugin.clone());
     }
-    let members = plugins.iter().zip(&running).map(|(entry, plugin)| Member {
-        name: entry.name.clone(),
-        hooks: entry.hooks.clone(),
-        conditions: entry.conditions.clone(),
-        plugin: Arc::new(Measured {
-            name: entry.name.clone(),
-            plugin: plugin.clone(),
-            metrics: metrics.clone(),
-        }),
+    let members = plugins.iter().zip(&running).map(|(entry, plugin)| {
+        let measured =
+            Measured { name: entry.name.clone(), plugin: plugin.clone(), metrics: metrics.clone() };
+        member(entry, Arc::new(measured))
     });
     let chain = Chain::new(members.collect());
     let clock = Arc::new(SystemClock::new());
@@ -72,9 +151,17 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
         observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
         clock,
     });
+    let patterns = patterns(&file, &upstreams, &plugins);
+    let ceiling = limits.max_tool_retries;
+    let start_aside = aside(&file, &plugins, ceiling);
     let services = upstreams.into_iter().map(|(name, upstream)| {
+        let explained = explain::Upstream { name: Some(name.clone()), trusted: upstream.trusted };
+        let startup = Startup::new(explained, start_aside.clone(), ceiling, patterns.clone());
+        let listed = (!plugins.is_empty()).then(|| Arc::new(startup) as Arc<dyn Listed>);
         let relaying = RelayOptions {
             upstream_name: Some(name.clone()),
+            trusted: upstream.trusted,
+            listed,
             prefixes: upstream.prefixes,
             max_message_bytes: general.limits.of_messages(),
             lists: general.limits.of_lists(),
@@ -117,22 +204,29 @@ fn read(file: &Path) -> anyhow::Result<Config> {
 }
 
 fn start(file: &Path, entry: &PluginEntry, max_tool_retries: u32) -> anyhow::Result<Arc<Plugin>> {
-    let place = || format!("{}: {}", file.display(), entry.path);
-    let component = match &entry.code {
-        Code::Bundled => Component::from_bytes(bundled::NAME, bundled::COMPONENT),
-        Code::File(path) => Component::from_file(path),
-    };
-    let component = component.with_context(|| format!("{}.kind", place()))?;
-    let options = Options {
+    let plugin = Plugin::start(&load(file, entry)?, options(entry, max_tool_retries))
+        .map_err(|error| refused(file, entry, error))?;
+    tell(file, entry, plugin.notices());
+    Ok(Arc::new(plugin))
+}
+
+fn options(entry: &PluginEntry, max_tool_retries: u32) -> Options {
+    Options {
         config: entry.config.clone(),
         max_tool_retries,
         fail_policy: entry.on_error.fail_policy(),
         replacement: entry.on_error.replacement(),
         ..Options::default()
+    }
+}
+
+fn load(file: &Path, entry: &PluginEntry) -> anyhow::Result<Component> {
+    let place = || format!("{}: {}", file.display(), entry.path);
+    let component = match &entry.code {
+        Code::Bundled => Component::from_bytes(bundled::NAME, bundled::COMPONENT),
+        Code::File(path) => Component::from_file(path),
     };
-    let plugin = Plugin::start(&component, options).map_err(|error| refused(file, entry, error))?;
-    tell(file, entry, plugin.notices());
-    Ok(Arc::new(plugin))
+    component.with_context(|| format!("{}.kind", place()))
 }
 
 /// Puts the plugins' configurations into force again. What else the file says

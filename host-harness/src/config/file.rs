@@ -172,6 +172,7 @@ pub(super) struct UpstreamEntry {
     pub(super) pass_headers: Vec<String>,
     #[serde(default)]
     pub(super) command: Vec<String>,
+    pub(super) trust: Option<bool>,
     pub(super) tool_prefix: Option<String>,
     pub(super) prompt_prefix: Option<String>,
 }

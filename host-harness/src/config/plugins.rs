@@ -11,7 +11,7 @@ use super::{
 use crate::{chain::Condition, contract::Issue, gateway::Hook};
 
 /// A plugin that is to judge calls.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PluginEntry {
     /// Where the file names it, such as `plugins[0]`.
     pub path: String,

@@ -22,6 +22,10 @@ pub struct Upstream {
     pub target: Target,
     /// Headers of a client's request that it is to see as well.
     pub pass_headers: Vec<HeaderName>,
+    /// Whether what it says of its tools is believed; none if the plugins'
+    /// `trusted_upstreams` decide. A command's is unless the file says otherwise:
+    /// whoever starts a program trusts it already.
+    pub trusted: Option<bool>,
     /// What the client finds before its names where it is joined with others.
     pub prefixes: Prefixes,
 }
@@ -61,6 +65,7 @@ pub(super) fn check(
         }
     }
     let prefixes = Prefixes { tools: entry.tool_prefix, prompts: entry.prompt_prefix };
+    let trusted = entry.trust.or((!entry.command.is_empty()).then_some(true));
     let target = match (entry.url, entry.command) {
         (Some(url), command) if command.is_empty() => match HttpUpstream::new(&url, headers) {
             Ok(upstream) => Some(Target::Url(upstream)),
@@ -82,7 +87,9 @@ pub(super) fn check(
         }
     };
     match target {
-        Some(target) if issues.is_empty() => Ok(Upstream { target, pass_headers, prefixes }),
+        Some(target) if issues.is_empty() => {
+            Ok(Upstream { target, pass_headers, trusted, prefixes })
+        }
         _ => Err(issues),
     }
 }

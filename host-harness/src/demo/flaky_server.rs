@@ -23,6 +23,9 @@ use serde_json::{Value, json};
 pub const FLAKY: &str = "flaky";
 /// The same tool under a name that the demo configures to be retried after a long wait.
 pub const FLAKY_PATIENT: &str = "flaky_patient";
+/// The same tool under the name of one that should not be called twice for one
+/// call, and that does not say whether it may be.
+pub const SEND: &str = "send";
 /// The tool that never fails.
 pub const ECHO: &str = "echo";
 
@@ -117,6 +120,7 @@ impl ServerHandler for FlakyServer {
             Tool::new(FLAKY, flaky, flaky_schema())
                 .with_annotations(ToolAnnotations::new().idempotent(true)),
             Tool::new(FLAKY_PATIENT, flaky, flaky_schema()),
+            Tool::new(SEND, "Would send a message, and fails as `flaky` does.", flaky_schema()),
             Tool::new(ECHO, "Gives `text` back.", object(json!({ "text": { "type": "string" } }))),
         ];
         Ok(ListToolsResult::with_all_items(tools))
@@ -129,7 +133,7 @@ impl ServerHandler for FlakyServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let result = match &*request.name {
-            FLAKY | FLAKY_PATIENT => {
+            FLAKY | FLAKY_PATIENT | SEND => {
                 let arguments = serde_json::from_value(arguments)
                     .map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
                 self.flaky(arguments, &context).await?

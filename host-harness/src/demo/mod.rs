@@ -69,7 +69,9 @@ pub async fn run(html: Option<&Path>) -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("cannot find our own program")?;
     let (server, upstream) = Server::start(program.as_os_str(), &[OsString::from("flaky-server")])?;
     let (ours, theirs) = duplex(64 * 1024);
-    let (options, stop) = (RelayOptions::default(), CancellationToken::new());
+    // The server is a command, and believed as the proxy believes one.
+    let options = RelayOptions { trusted: Some(true), ..RelayOptions::default() };
+    let stop = CancellationToken::new();
     let relay = tokio::spawn(mcp::relay(gateway, options, split(theirs), upstream, stop));
     let client = ().serve(ours).await.context("no MCP session with the flaky server")?;
 

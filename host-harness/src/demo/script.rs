@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::demo::flaky_server::{ECHO, FLAKY, FLAKY_PATIENT};
+use crate::demo::flaky_server::{ECHO, FLAKY, FLAKY_PATIENT, SEND};
 
 /// How a call ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum End {
     Exhausted,
     /// It failed in a way that no retry mends.
     NotRetryable,
+    /// It may have been done, and nobody says that twice is safe.
+    NotReplayed,
     /// The next wait would not have ended in time.
     OutOfTime,
 }
@@ -31,14 +33,14 @@ pub struct Scene {
     pub text: &'static str,
 }
 
-/// The plugin's configuration: waits short enough to watch.
+/// The plugin's configuration: that of the proxy, with waits short enough to watch.
 pub fn plugin_config() -> Value {
     json!({
-        "max_retries": 2,
+        "profile": "safe",
         "backoff_base_ms": 40,
         "max_backoff_ms": 500,
         "tool_overrides": {
-            FLAKY_PATIENT: { "backoff_base_ms": 60_000, "max_backoff_ms": 60_000, "jitter": false },
+            FLAKY_PATIENT: { "idempotent": true, "backoff_base_ms": 60_000, "max_backoff_ms": 60_000, "jitter": false },
         },
     })
 }
@@ -103,9 +105,9 @@ pub fn scenes() -> Vec<Scene> {
             "fails more often than it is retried",
             "isError",
             9,
-            3,
+            4,
             End::Exhausted,
-            "flaky transient failure (attempt 3/9)",
+            "flaky transient failure (attempt 4/9)",
         ),
         flaky(
             "status 404: no retry can mend it",
@@ -115,6 +117,14 @@ pub fn scenes() -> Vec<Scene> {
             End::NotRetryable,
             "flaky transient failure (attempt 1/9)",
         ),
+        Scene {
+            title: "a tool that may have sent its message, and says nothing of twice",
+            tool: SEND,
+            arguments: json!({ "key": "sent", "fail_times": 1, "mode": "status-503" }),
+            attempts: 1,
+            end: End::NotReplayed,
+            text: "flaky transient failure (attempt 1/1)",
+        },
         Scene {
             title: "a wait longer than the call's deadline",
             tool: FLAKY_PATIENT,

@@ -63,6 +63,7 @@ fn end(stop: &Stop, retries: u32) -> Option<End> {
             Reason::RetriesExhausted => Some(End::Exhausted),
             Reason::StatusNotRetryable | Reason::RpcCodeNotRetryable => Some(End::NotRetryable),
             Reason::DeadlineTooClose => Some(End::OutOfTime),
+            Reason::HintsSilent => Some(End::NotReplayed),
             _ => None,
         },
         Stop::NoMoreAttempts(_)
@@ -136,6 +137,7 @@ impl Timeline {
                     Some(End::Recovered) => ("recovered", true),
                     Some(End::Exhausted) => ("exhausted", false),
                     Some(End::NotRetryable) => ("not retryable", false),
+                    Some(End::NotReplayed) => ("not repeated", false),
                     Some(End::OutOfTime) => ("out of time", false),
                     None => ("broken", false),
                 };

@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::{Home, Target, excerpt_of_texts};
+use super::{Hints, Home, Target, excerpt_of_texts};
 use crate::contract::{Known, Outcome, OuterAttempts, Part, Scalar, ToolAnnotations};
 
 /// Which hook of the contract judges a call.
@@ -30,6 +30,9 @@ pub struct LogicalCall {
     pub traced: bool,
     /// What the plugin may ask about it.
     pub context: Arc<CallContext>,
+    /// Annotations that the context lacks but that may still come; none if
+    /// nobody has asked for them.
+    pub hints: Option<Hints>,
     /// Ends the call, in the middle of an attempt or of a wait: nobody wants its reply.
     pub cancel: CancellationToken,
     /// Ends the call with the reply of its last attempt, at once if it waits:
@@ -51,6 +54,7 @@ impl LogicalCall {
             request_id: request_id.into(),
             traced: false,
             context: Arc::default(),
+            hints: None,
             cancel: CancellationToken::new(),
             no_more_attempts: CancellationToken::new(),
             span: Span::none(),
@@ -128,6 +132,8 @@ pub struct CallContext {
     pub annotations: Option<ToolAnnotations>,
     /// What layers before this gateway do about the same call.
     pub outer: Option<OuterAttempts>,
+    /// Whether the operator trusts the annotations; none if he leaves that to the plugins.
+    pub trusted: Option<bool>,
     /// Whether the call continues one that asked for input.
     pub continuation: bool,
     /// Where plugins remember the call.
@@ -149,7 +155,8 @@ impl Background {
     /// What there is for a plugin to ask.
     #[must_use]
     pub fn known(&self, traced: bool) -> Known {
-        let CallContext { upstream, annotations, outer, continuation, home: _ } = &*self.context;
+        let CallContext { upstream, annotations, outer, trusted, continuation, home: _ } =
+            &*self.context;
         let fields = self.content.as_ref().is_some_and(|content| content.has_fields());
         let mut known = Known::default();
         for (flag, is_known) in [
@@ -159,6 +166,8 @@ impl Background {
             (Known::OUTER, outer.is_some()),
             (Known::FIELDS, fields),
             (Known::CONTINUATION, *continuation),
+            (Known::TRUSTED, *trusted == Some(true)),
+            (Known::DISTRUSTED, *trusted == Some(false)),
         ] {
             if is_known {
                 known |= flag;

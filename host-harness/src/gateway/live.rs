@@ -1,14 +1,14 @@
 //! One call from its first attempt to its end, whichever way it ends.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tracing::Instrument;
 
 use crate::{
     contract::{Class, Invocation, Outcome, Reason, Verdict},
     gateway::{
-        Account, Attempt, Background, Decision, Gateway, Judgement, LogicalCall, Price, Step, Stop,
-        span,
+        Account, Attempt, Background, CallContext, Decision, Gateway, Judgement, LogicalCall,
+        Price, Step, Stop, hints, span,
     },
     sandbox::{FailPolicy, HookFailure},
 };
@@ -18,6 +18,8 @@ use crate::{
 pub(super) struct Live<'a> {
     gateway: &'a Gateway,
     pub(super) call: &'a LogicalCall,
+    /// That of the call, and the annotations that have come since it began.
+    pub(super) context: Arc<CallContext>,
     /// The one counter of attempts, for every path that an attempt can take.
     pub(super) attempt: Attempt,
     started: Duration,
@@ -36,6 +38,7 @@ impl<'a> Live<'a> {
         Self {
             gateway,
             call,
+            context: call.context.clone(),
             attempt: Attempt::FIRST,
             started,
             deadline,
@@ -64,6 +67,31 @@ impl<'a> Live<'a> {
     pub(super) fn next_attempt(&mut self) {
         self.paid = None;
         self.attempt = self.attempt.next();
+    }
+
+    /// Annotations that came while the attempt was made. The first failure of a
+    /// call waits for them, so that it is judged by what the upstream says; it
+    /// does not wait for long, for the upstream may be what fails.
+    pub(super) async fn hear_hints(&mut self, outcome: &Outcome) {
+        let Some(coming) = &self.call.hints else { return };
+        if self.context.annotations.is_some() {
+            return;
+        }
+        let fine = matches!(outcome, Outcome::Returned(facts) if !facts.is_error);
+        if !fine && self.attempt == Attempt::FIRST {
+            let wait = self.at_most(Some(hints::PATIENCE)).unwrap_or_default();
+            tokio::select! {
+                biased;
+                () = coming.answered() => {}
+                () = self.call.cancel.cancelled() => {}
+                () = self.call.no_more_attempts.cancelled() => {}
+                () = async { self.gateway.clock.sleep(wait).await } => {}
+            }
+        }
+        if let Some(annotations) = coming.now() {
+            let annotations = Some(annotations);
+            self.context = Arc::new(CallContext { annotations, ..(*self.context).clone() });
+        }
     }
 
     /// Asks the plugin about the attempt that has just ended. Ok is a verdict
@@ -145,12 +173,7 @@ impl<'a> Live<'a> {
 
     fn release(&mut self, stop: &Stop) {
         if let (Some(hook), true) = (self.gateway.hook.as_deref(), self.held) {
-            hook.forget(
-                self.call.hook,
-                &self.call.target,
-                &self.call.request_id,
-                &self.call.context,
-            );
+            hook.forget(self.call.hook, &self.call.target, &self.call.request_id, &self.context);
         }
         let now = self.gateway.clock.now();
         if let Some(price) = self.paid.take() {

@@ -219,8 +219,9 @@ impl Gateway {
             drop(span);
             self.watch(call, &Step::AttemptEnded { attempt, outcome: &outcome, took });
 
+            live.hear_hints(&outcome).await;
             let background =
-                Background { content: reply.content(), context: call.context.clone(), took };
+                Background { content: reply.content(), context: live.context.clone(), took };
             let verdict = match live.judge(&outcome, background).await {
                 Ok(verdict) => verdict,
                 Err(stop) => {

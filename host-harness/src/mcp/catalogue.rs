@@ -2,10 +2,14 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use serde_json::{Value, value::RawValue};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     contract::ToolAnnotations,
@@ -14,6 +18,25 @@ use crate::{
         param_headers::ParamHeaders,
     },
 };
+
+/// A list of tools that failed is asked for again after so long at the earliest.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Hears what a server lists.
+pub trait Listed: fmt::Debug + Send + Sync {
+    /// A list of tools has passed to its end, page by page. Must not take long:
+    /// the server's next message waits for it.
+    fn listed(&self, tools: &dyn Fn() -> Vec<(String, ToolAnnotations)>);
+}
+
+/// A list of tools that the gateway asks for itself.
+#[derive(Debug)]
+pub(super) enum Asking {
+    /// It is to be asked for now; the token is to be cancelled at the end.
+    Begin(CancellationToken),
+    /// It is on its way.
+    Begun(CancellationToken),
+}
 
 /// What is known of the upstream's tools.
 #[derive(Debug)]
@@ -30,6 +53,10 @@ struct Inner {
     left: Allowance,
     /// That something is beyond the limits was said.
     warned: bool,
+    /// A list has passed to its end.
+    complete: bool,
+    /// When the gateway itself asked last, and what ends with the answer.
+    asked: Option<(Instant, CancellationToken)>,
 }
 
 #[derive(Debug)]
@@ -43,15 +70,24 @@ struct Known {
 impl Catalogue {
     /// Of this upstream, with at most so many tools.
     pub(super) fn new(upstream: Option<String>, limits: ListLimits) -> Self {
-        let inner = Inner { tools: HashMap::new(), left: limits.into(), warned: false };
+        let inner = Inner {
+            tools: HashMap::new(),
+            left: limits.into(),
+            warned: false,
+            complete: false,
+            asked: None,
+        };
         Self { upstream, limits, inner: Mutex::new(inner) }
     }
 
     /// Picks up the result of a `tools/list`, which may be one page of several.
     /// What is beyond the limits, or has a longer name than is called, is not remembered.
-    pub(super) fn learn(&self, result: &RawValue) {
-        let Some(tools) = listing::member(result, "tools") else { return };
+    /// True if it is the last page.
+    pub(super) fn learn(&self, result: &RawValue) -> bool {
+        let Some(tools) = listing::member(result, "tools") else { return false };
+        let last = next_cursor(result).is_none();
         let mut inner = self.inner();
+        inner.complete |= last;
         let learnt = listing::each_entry(tools, |tool| inner.learn(tool));
         if let (Some(Err(Beyond(key))), false) = (learnt, inner.warned) {
             inner.warned = true;
@@ -61,6 +97,35 @@ impl Catalogue {
                  see `{key}`"
             );
         }
+        last
+    }
+
+    /// Whether the gateway is to ask for the list, since no client has; none if
+    /// that would bring nothing new.
+    pub(super) fn asking(&self) -> Option<Asking> {
+        let mut inner = self.inner();
+        if inner.complete {
+            return None;
+        }
+        match &inner.asked {
+            Some((_, answered)) if !answered.is_cancelled() => {
+                return Some(Asking::Begun(answered.clone()));
+            }
+            Some((at, _)) if at.elapsed() < AGAIN => return None,
+            _ => {}
+        }
+        let answered = CancellationToken::new();
+        inner.asked = Some((Instant::now(), answered.clone()));
+        Some(Asking::Begin(answered))
+    }
+
+    /// All tools that are known, by name.
+    pub(super) fn tools(&self) -> Vec<(String, ToolAnnotations)> {
+        let inner = self.inner();
+        let tools = inner.tools.iter().map(|(name, known)| (name.clone(), known.annotations));
+        let mut tools: Vec<_> = tools.collect();
+        tools.sort_by(|(one, _), (other, _)| one.cmp(other));
+        tools
     }
 
     /// The upstream says that its tools have changed: nothing that was known need be true.
@@ -68,6 +133,8 @@ impl Catalogue {
         let mut inner = self.inner();
         inner.tools = HashMap::new();
         inner.left = self.limits.into();
+        inner.complete = false;
+        inner.asked = None;
     }
 
     /// What is known of a tool.
@@ -104,6 +171,11 @@ impl Inner {
         self.tools.insert(name, Known { annotations: annotations(&tool), params, bytes });
         Ok(())
     }
+}
+
+/// Where the next page begins; none after the last.
+pub(super) fn next_cursor(page: &RawValue) -> Option<&RawValue> {
+    listing::member(page, "nextCursor").filter(|cursor| cursor.get() != "null")
 }
 
 fn annotations(tool: &Value) -> ToolAnnotations {

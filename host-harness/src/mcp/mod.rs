@@ -28,7 +28,8 @@
 //!   the error where a call is to fail with its plugin.
 //! * [`facts`]: what a plugin may know of a result; `raw_json`: JSON that is
 //!   looked through where it stands.
-//! * `catalogue`: what the upstream says of its tools, read as `listing` allows; `attempt_marker`: what
+//! * `catalogue`: what the upstream says of its tools, read as `listing` allows; `unasked`: the list
+//!   of them where no client asks for it; `attempt_marker`: what
 //!   gateways in a row tell each other; `progress`: what several attempts report.
 //! * [`pending`]: who waits for which response of the upstream.
 //! * `server_requests`: what servers ask a client.
@@ -79,10 +80,12 @@ mod session;
 mod task;
 pub mod too_long;
 mod trace_context;
+mod unasked;
 mod unique;
 pub mod upstream;
 pub mod wire;
 
+pub use catalogue::Listed;
 pub use downstream::Shutdown;
 pub use facts::{ErrorContent, HttpContent, ResultContent};
 pub use failed_closed::PLUGIN_FAILED;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     gateway::Gateway,
     mcp::{
+        catalogue::Listed,
         child::StartError,
         downstream::{Downstream, Shutdown},
         headers::Headers,
@@ -48,6 +49,11 @@ pub enum Ended {
 pub struct RelayOptions {
     /// The operator's name for the upstream, for budgets and trust; default none.
     pub upstream_name: Option<String>,
+    /// Whether the operator trusts what the upstream says of its tools; default
+    /// none, which leaves that to the plugins.
+    pub trusted: Option<bool>,
+    /// Hears what tools the upstream lists; default nobody.
+    pub listed: Option<Arc<dyn Listed>>,
     /// Whether a call that may be retried tells the upstream so, in its
     /// `_meta`, so that a gateway behind this one retries less; default yes.
     pub mark_attempts: bool,
@@ -71,6 +77,8 @@ impl Default for RelayOptions {
     fn default() -> Self {
         Self {
             upstream_name: None,
+            trusted: None,
+            listed: None,
             mark_attempts: true,
             prefixes: Prefixes::default(),
             max_message_bytes: MAX_MESSAGE_BYTES,

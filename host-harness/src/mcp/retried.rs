@@ -44,12 +44,20 @@ impl Session {
         let called = span.clone();
         let work = async move {
             let outer = attempt_marker::read(&call.meta);
+            let annotations = match call.hook {
+                Hook::ToolPostInvoke => session.catalogue.of(&call.target),
+                Hook::ResourcePostFetch => None,
+            };
+            let hints = match (call.hook, annotations) {
+                (Hook::ToolPostInvoke, None) => {
+                    session.hints_to_come(&call.target, &request, &headers).await
+                }
+                _ => None,
+            };
             let context = CallContext {
                 upstream: session.options.upstream_name.clone(),
-                annotations: match call.hook {
-                    Hook::ToolPostInvoke => session.catalogue.of(&call.target),
-                    Hook::ResourcePostFetch => None,
-                },
+                annotations,
+                trusted: session.options.trusted,
                 outer,
                 continuation: call.continuation,
                 home: Home::default(),
@@ -60,6 +68,7 @@ impl Session {
                 target: call.target,
                 request_id: session.upstream.pending.unique("call"),
                 context: Arc::new(context),
+                hints,
                 cancel: cancel.token,
                 no_more_attempts: session.no_more_attempts.clone(),
                 span: called,

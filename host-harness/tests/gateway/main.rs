@@ -50,3 +50,4 @@ mod slow_readers;
 mod slow_writers;
 #[cfg(unix)]
 mod traced;
+mod unasked_lists;

@@ -20,7 +20,7 @@ pub(super) fn covers(pattern: &str, tool: &str, full: &str) -> bool {
 
 /// Whether `name` as a whole fits `pattern`. Takes time in the product of
 /// their lengths at the worst: one star is tried again, never two.
-pub(super) fn fits(pattern: &str, name: &str) -> bool {
+pub fn fits(pattern: &str, name: &str) -> bool {
     let (mut rest_of_pattern, mut rest) = (pattern.chars(), name.chars());
     // After the last star: the pattern behind it, and where its run ends so far.
     let mut retry = None;

@@ -19,12 +19,14 @@ mod suggest;
 mod values;
 
 pub use codes::Codes;
+pub use glob::fits as fits_pattern;
 pub use issue::Issue;
 pub use overrides::Overrides;
 pub use parse::{Accepted, parse};
 pub use policy::{NestedRetries, Policy, Profile, Pushback, ReplaySafety, Retries, TextCheck};
 pub use schema::schema;
 pub use signals::{Expected, Means, OwnSignal, Pattern};
+pub use suggest::closest as closest_name;
 
 use alloc::{string::String, vec::Vec};
 

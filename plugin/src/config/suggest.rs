@@ -7,7 +7,7 @@ const MOST_ERRORS: usize = 2;
 
 /// The known key that `unknown` most likely stands for: the same but for case,
 /// underscores and spaces, or at most two typing errors away.
-pub(super) fn closest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn closest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     let unknown = fold(unknown);
     let near = known.iter().filter_map(|key| {
         let known = fold(key);

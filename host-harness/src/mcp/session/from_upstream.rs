@@ -73,15 +73,17 @@ impl Session {
     }
 
     /// The same list of tools, after what it says was picked up.
-    async fn learnt(&self, list: Message) -> Message {
+    pub(in crate::mcp) async fn learnt(&self, list: Message) -> Message {
         let catalogue = self.catalogue.clone();
-        work_on(list.bytes(), move || {
-            if let Some(result) = list.get("result") {
-                catalogue.learn(result);
-            }
-            list
+        let (list, is_last) = work_on(list.bytes(), move || {
+            let is_last = list.get("result").is_some_and(|result| catalogue.learn(result));
+            (list, is_last)
         })
-        .await
+        .await;
+        if let (true, Some(listener)) = (is_last, &self.options.listed) {
+            listener.listed(&|| self.catalogue.tools());
+        }
+        list
     }
 
     /// There will be no response to this request.

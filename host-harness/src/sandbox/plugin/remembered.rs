@@ -22,6 +22,7 @@ struct Question {
     target: String,
     upstream: Option<String>,
     annotations: Option<ToolAnnotations>,
+    trusted: Option<bool>,
 }
 
 /// The answers under the configuration in force.
@@ -81,6 +82,7 @@ impl Remembered {
             target: target.to_owned(),
             upstream: context.upstream.clone(),
             annotations: context.annotations,
+            trusted: context.trusted,
         };
         answers.known.insert(hash(hook, target, context), (question, retries));
     }
@@ -100,6 +102,7 @@ impl Question {
             && self.target == target
             && self.upstream == context.upstream
             && self.annotations == context.annotations
+            && self.trusted == context.trusted
     }
 }
 

@@ -42,7 +42,7 @@ plugins:
     file(name, &text)
 }
 
-const ALL: [&str; 4] = ["child_flaky", "child_flaky_patient", "child_echo", "find"];
+const ALL: [&str; 5] = ["child_flaky", "child_flaky_patient", "child_send", "child_echo", "find"];
 
 fn child_flaky() -> Value {
     let mut call = flaky(2);
@@ -74,7 +74,7 @@ async fn a_child_and_a_url_are_one_server_over_http_and_each_at_its_own_path_as_
     let hello = one.initialize().await;
     assert_eq!(hello["result"]["serverInfo"]["name"], "flaky-server");
     let listed = one.ask(list("tools/list")).await;
-    assert_eq!(names(&listed, "tools", "name"), ["flaky", "flaky_patient", "echo"]);
+    assert_eq!(names(&listed, "tools", "name"), ["flaky", "flaky_patient", "send", "echo"]);
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_client_that_says_everything_at_once_is_answered_and_the_operator_is_t
     let (said, log) = at_once(&file, &[initialize(), initialized(), list("tools/list")]).await;
     assert_eq!(said.len(), 2, "{said:?}");
     assert_eq!((&said[0]["id"], &said[1]["id"]), (&json!(0), &json!(5)));
-    assert_eq!(names(&said[1], "tools", "name"), ["flaky", "flaky_patient", "echo"]);
+    assert_eq!(names(&said[1], "tools", "name"), ["flaky", "flaky_patient", "send", "echo"]);
     for told in [
         r#"left out upstream="none" error=cannot start the server `/nowhere/to/be/found`"#,
         "`echo` is in the tools of both `one` and `two`: that of `two` is left out; \
@@ -166,7 +166,7 @@ async fn without_a_session_they_are_one_server_on_lines_as_well() {
         "io.modelcontextprotocol/clientCapabilities": {} } });
     let listed = super::request(1, "tools/list", meta);
     let (said, _) = at_once(&file("joined-twins-2026.yaml", TWINS), &[listed]).await;
-    assert_eq!(names(&said[0], "tools", "name"), ["flaky", "flaky_patient", "echo"]);
+    assert_eq!(names(&said[0], "tools", "name"), ["flaky", "flaky_patient", "send", "echo"]);
     assert_eq!(said[0]["result"]["resultType"], "complete");
 }
 
