@@ -27,8 +27,13 @@ impl<R> Default for Past<R> {
 impl<R> Past<R> {
     /// An attempt has ended, and the plugin has judged it if it could.
     pub(super) fn ends(&mut self, outcome: &Outcome, verdict: Option<&Verdict>) {
-        let not_sent = *outcome == Outcome::TransportFailed(TransportFailure::BeforeDispatch);
-        self.not_executed &= not_sent || verdict.is_some_and(|verdict| verdict.not_executed);
+        // Whatever the plugin makes of them: these say so by themselves.
+        let by_form = match outcome {
+            Outcome::TransportFailed(TransportFailure::BeforeDispatch) => true,
+            Outcome::HttpError(error) => matches!(error.status, 425 | 429),
+            _ => false,
+        };
+        self.not_executed &= by_form || verdict.is_some_and(|verdict| verdict.not_executed);
     }
 
     /// Another attempt follows the one with this reply.

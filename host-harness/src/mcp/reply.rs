@@ -310,7 +310,10 @@ impl Reply for AttemptReply {
                 Some(Arc::new(HttpContent(original.body.clone()?)))
             }
             Self::Error(RpcFailure { error, .. }) => Some(error.clone()),
-            Self::Http(failure) => Some(Arc::new(HttpContent(failure.body.clone()?))),
+            Self::Http(failure) => {
+                let original = failure.original().and_then(|original| original.body);
+                Some(Arc::new(HttpContent(original.or_else(|| failure.body.clone())?)))
+            }
             Self::TimedOut { .. } | Self::Lost(_) => None,
         }
     }
