@@ -37,7 +37,7 @@ pub fn bytes(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 /// The same of a file of text.
 ///
 /// # Errors
-/// As [`bytes`], or it is not UTF-8.
+/// As [`bytes()`], or it is not UTF-8.
 pub fn text(path: &Path, most: usize) -> io::Result<String> {
     String::from_utf8(bytes(path, most)?).map_err(|error| {
         let told = format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to());

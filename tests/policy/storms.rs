@@ -69,7 +69,7 @@ fn while_one_tool_of_ten_is_down_the_failures_of_the_others_are_retried() {
     for upstream in [Some("u"), None] {
         // 50 calls/s over ten tools for six minutes; tool 0 is down from 60 s on.
         let storm = Storm { calls: 18_000, interval: Duration::from_millis(20), upstream };
-        let down = |number: u32| number % 10 == 0 && number >= 3_000;
+        let down = |number: u32| number.is_multiple_of(10) && number >= 3_000;
         let calls = storm.run(
             |number| format!("tool-{}", number % 10),
             |number, attempt| {

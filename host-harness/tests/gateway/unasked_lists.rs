@@ -56,7 +56,7 @@ async fn client(server: &HttpServer, options: RelayOptions) -> LineClient {
 
 #[tokio::test]
 async fn the_first_failure_of_a_session_is_judged_by_hints_that_the_client_never_asked_for() {
-    let server = HttpServer::start(|asked, before| fails_once(&asked, before)).await;
+    let server = HttpServer::start(fails_once).await;
     let mut client = client(&server, trusted(Some(true))).await;
     assert_eq!(client.ask(call(1, "read")).await["result"], json!({ "content": [] }));
     client.ask(call(2, "other")).await;
@@ -70,7 +70,7 @@ async fn the_first_failure_of_a_session_is_judged_by_hints_that_the_client_never
 
 #[tokio::test]
 async fn without_a_session_the_list_is_asked_for_in_the_clients_version() {
-    let server = HttpServer::start(|asked, before| fails_once(&asked, before)).await;
+    let server = HttpServer::start(fails_once).await;
     let gateway = gateway(SAFE, Limits::default());
     let mut client = LineClient::of_url_with(gateway, &server.url(), trusted(Some(true)));
     let mut request = call(1, "read");
@@ -90,7 +90,7 @@ async fn without_a_session_the_list_is_asked_for_in_the_clients_version() {
 
 #[tokio::test]
 async fn a_list_that_has_passed_or_that_nobody_would_believe_is_not_asked_for() {
-    let server = HttpServer::start(|asked, before| fails_once(&asked, before)).await;
+    let server = HttpServer::start(fails_once).await;
     let mut listing = client(&server, trusted(Some(true))).await;
     for cursor in [json!({}), json!({ "cursor": "2" })] {
         let list = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/list", "params": cursor });
@@ -101,7 +101,7 @@ async fn a_list_that_has_passed_or_that_nobody_would_believe_is_not_asked_for() 
     assert_eq!(methods(&server, "tools/list").len(), 2);
 
     for who in [Some(false), None] {
-        let server = HttpServer::start(|asked, before| fails_once(&asked, before)).await;
+        let server = HttpServer::start(fails_once).await;
         let mut client = client(&server, trusted(who)).await;
         assert!(client.ask(call(1, "read")).await.get("error").is_some(), "{who:?}");
         client.leave().await;
@@ -114,7 +114,7 @@ async fn a_server_that_gives_no_list_costs_a_failure_nothing_but_a_moment() {
     let server = HttpServer::start(|asked, _| match asked.rpc_method() {
         "tools/list" => status(500),
         "tools/call" => status(503),
-        _ => manners(&asked, "s"),
+        _ => manners(asked, "s"),
     })
     .await;
     let mut client = client(&server, trusted(Some(true))).await;

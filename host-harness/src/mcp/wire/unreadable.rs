@@ -38,7 +38,7 @@ pub enum Bound {
     /// A message has at most so many bytes.
     #[error("is longer than {0} bytes")]
     Bytes(usize),
-    /// An object that the gateway reads has at most [`MAX_MEMBERS`].
+    /// An object that the gateway reads has at most 65,536 members.
     #[error("has an object of more than {MAX_MEMBERS} members")]
     Members,
 }
