@@ -29,7 +29,7 @@ fn inspect_shows_what_a_component_is() {
     for expected in [
         format!("size      {} bytes", bundled::COMPONENT.len()),
         format!("sha256    {}", Digest::of(bundled::COMPONENT)),
-        "mcp-gateway:hooks/content@0.1.0: text-count, text, field".to_owned(),
+        "mcp-gateway:hooks/content@0.1.0: text-count, text, excerpt, field".to_owned(),
         "exports   mcp-gateway:hooks/tool-post-invoke@0.1.0: handle, retries, forget".to_owned(),
         "name      retry-with-backoff".to_owned(),
         "\"max_retries\"".to_owned(),

@@ -73,12 +73,12 @@ fn a_scenario_that_is_not_there_or_wrong_is_named() {
 fn the_demo_is_also_written_as_a_page() {
     let html = path("demo.html");
     let out = told(&["demo", "--html", text(&html)]);
-    assert!(out.contains("8 of 8 calls went as they should"), "{out}");
+    assert!(out.contains("9 of 9 calls went as they should"), "{out}");
     let page = fs::read_to_string(&html).expect("a page");
-    // As many attempts as the demo's script has: 1 + 3 + 2 + 2 + 2 + 3 + 1 + 1.
-    assert_eq!(page.matches("class=\"bad\" style").count(), 10);
+    // As many attempts as the demo's script has: 1 + 3 + 2 + 2 + 2 + 4 + 1 + 1 + 1.
+    assert_eq!(page.matches("class=\"bad\" style").count(), 12);
     assert_eq!(page.matches("class=\"ok\" style").count(), 5);
-    assert_eq!(page.matches("<small>✓").count(), 8);
+    assert_eq!(page.matches("<small>✓").count(), 9);
 }
 
 #[test]
@@ -134,7 +134,8 @@ fn advice_is_given_from_what_the_proxy_wrote() {
     ask(json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client } }));
     for (id, fail_times) in [(1, 0), (2, 2), (3, 0), (4, 0)] {
-        let flaky = json!({ "key": id.to_string(), "fail_times": fail_times, "mode": "isError" });
+        let flaky =
+            json!({ "key": id.to_string(), "fail_times": fail_times, "mode": "status-503" });
         ask(json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call",
             "params": { "name": "flaky", "arguments": flaky } }));
     }

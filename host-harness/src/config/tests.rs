@@ -148,7 +148,7 @@ fn a_wrong_shape_is_told_with_its_place() {
         ("upstreams: [", "1:12: upstreams: expected mapping start"),
         (
             "upstreams:\n  a:\n    comand: [x]\n",
-            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command, tool_prefix, prompt_prefix",
+            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command, trust, tool_prefix, prompt_prefix",
         ),
         (
             "upstreams:\n  a:\n    command: x\n",

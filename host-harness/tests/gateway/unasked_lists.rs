@@ -5,7 +5,9 @@ use host_harness::{gateway::Limits, mcp::RelayOptions};
 use serde_json::{Value, json};
 
 use crate::{
-    http_server::{Asked, HttpServer, initialize, initialized, json_body, manners, result, status},
+    http_server::{
+        Asked, HttpServer, as_written, initialize, initialized, json_body, manners, result, status,
+    },
     line_client::LineClient,
     plugin::gateway,
 };
@@ -58,7 +60,7 @@ async fn client(server: &HttpServer, options: RelayOptions) -> LineClient {
 async fn the_first_failure_of_a_session_is_judged_by_hints_that_the_client_never_asked_for() {
     let server = HttpServer::start(fails_once).await;
     let mut client = client(&server, trusted(Some(true))).await;
-    assert_eq!(client.ask(call(1, "read")).await["result"], json!({ "content": [] }));
+    assert_eq!(as_written(&client.ask(call(1, "read")).await), json!({ "content": [] }));
     client.ask(call(2, "other")).await;
     client.leave().await;
     assert_eq!(methods(&server, "tools/call").len(), 3);
@@ -79,7 +81,7 @@ async fn without_a_session_the_list_is_asked_for_in_the_clients_version() {
         "io.modelcontextprotocol/clientCapabilities": {},
         "mine": 1,
     });
-    assert_eq!(client.ask(request).await["result"], json!({ "content": [] }));
+    assert_eq!(as_written(&client.ask(request).await), json!({ "content": [] }));
     client.leave().await;
     let lists = methods(&server, "tools/list");
     assert_eq!(lists.len(), 2);
@@ -96,7 +98,7 @@ async fn a_list_that_has_passed_or_that_nobody_would_believe_is_not_asked_for() 
         let list = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/list", "params": cursor });
         listing.ask(list).await;
     }
-    assert_eq!(listing.ask(call(1, "read")).await["result"], json!({ "content": [] }));
+    assert_eq!(as_written(&listing.ask(call(1, "read")).await), json!({ "content": [] }));
     listing.leave().await;
     assert_eq!(methods(&server, "tools/list").len(), 2);
 

@@ -122,18 +122,20 @@ const fn name_of(key: Key) -> &'static str {
 fn how(key: Key, upstream: &Upstream) -> &'static str {
     match key {
         Key::Idempotent => {
-            "`--idempotent TOOL`, or `idempotent: true` (or false) of the tool in\n                 \
-             `tool_overrides`; names may be patterns"
+            "`--idempotent TOOL`, or `idempotent: true` (or false) of the\n                 \
+             tool in `tool_overrides`; names may be patterns"
         }
         Key::Trust if upstream.trusted == Some(false) => {
-            "the hints are not believed: leave out `--distrust`, or `trust: false`"
+            "the hints are not believed: leave out `--distrust`, or\n                 \
+             `trust: false`"
         }
         Key::Trust => {
-            "the hints are not believed: `--trust`, `trust: true` of the upstream,\n                 \
-             or its name in `trusted_upstreams`"
+            "the hints are not believed: `--trust`, `trust: true` of the\n                 \
+             upstream, or its name in `trusted_upstreams`"
         }
         Key::ReplaySafety => {
-            "`replay_safety: never`, or `idempotent: false` of the tool, forbids it"
+            "`replay_safety: never`, or `idempotent: false` of the tool,\n                 \
+             forbids it"
         }
         Key::MaxRetries => "`max_retries`, or `--max-tool-retries`, is 0",
         Key::Shadow => "with `shadow: true` it is only said what would be done",
