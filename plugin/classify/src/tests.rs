@@ -95,6 +95,17 @@ fn a_thing_that_is_down_is_transient_whatever_it_is() {
 }
 
 #[test]
+fn the_name_of_a_tool_before_what_it_failed_to_do_is_no_phrase() {
+    let of_tool = |status: u16| {
+        format!(
+            "Error executing tool fetch: Failed to fetch http://a.example.test/x - status code {status}"
+        )
+    };
+    all_are(Class::Permanent, &[&of_tool(404), &of_tool(400)]);
+    all_are(Class::Transient, &[&of_tool(503), &of_tool(502)]);
+}
+
+#[test]
 fn two_words_of_different_sentences_say_nothing_together() {
     all_are(Class::Transient, &["The server is offline"]);
     assert_eq!(

@@ -45,7 +45,7 @@ pub(crate) fn hash_of(phrase: &str) -> u64 {
 
 /// Phrases that do not say behind or before some words what they say elsewhere:
 /// the phrase, the words before it, and the words behind it.
-static EXCEPTIONS: [(&str, &str, &str); 24] = [
+static EXCEPTIONS: [(&str, &str, &str); 25] = [
     ("invalid", "", "status|response|server|reply|or"),
     ("unknown", "", "error|host|exception|reason|failure|issue|problem|status|server"),
     ("expired", "timeout|lease|lock|time|deadline|execution", ""),
@@ -62,6 +62,8 @@ static EXCEPTIONS: [(&str, &str, &str); 24] = [
     ("too large", "", "data"),
     ("no such", "", "host"),
     ("requests per", "", "day|month|week|year"),
+    // "Error executing tool fetch: Failed to fetch https://...".
+    ("fetch failed", "", "to"),
     ("not permitted", "request|call", ""),
     ("not find", "", "available|any|healthy|free|enough"),
     ("already closed", "connection|socket|stream|transport|channel|session|was|is", ""),
