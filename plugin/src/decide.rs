@@ -99,7 +99,10 @@ pub fn decide(
             let delay = time.draw(policy.backoff.span(failures - 1, call.last_delay), rng);
             match failure.wish {
                 Some(Wish::Wait(pushback)) => delay.and_then(|delay| {
-                    let later = time.draw(policy.backoff.span_after(pushback), rng)?;
+                    let span = policy.backoff.span_after(pushback);
+                    // Jitter must not make a wait too long that was not.
+                    let cap = policy.pushback.as_ref().map_or(Millis::HOUR, |it| it.cap);
+                    let later = time.draw(span.capped(cap), rng)?;
                     Ok(delay.or_later(later))
                 }),
                 _ => delay,

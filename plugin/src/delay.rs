@@ -150,6 +150,13 @@ impl Span {
         (self.least <= room).then_some(Self { least: self.least, most: room, cut: room })
     }
 
+    /// The same with none beyond `cap`, but for the shortest.
+    #[must_use]
+    pub fn capped(self, cap: Millis) -> Self {
+        let cap = cap.max(self.least);
+        Self { most: self.most.min(cap), cut: self.cut.min(cap), ..self }
+    }
+
     /// One of them.
     #[inline]
     pub fn draw(self, rng: &mut impl Rng) -> Delay {

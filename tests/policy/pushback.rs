@@ -40,6 +40,19 @@ fn a_wish_beyond_the_cap_ends_the_call_and_a_negative_one_too() {
 }
 
 #[test]
+fn jitter_does_not_make_a_wait_longer_than_the_cap() {
+    let plugin = start(r#"{"backoff_base_ms": 200, "pushback": {"honor": true}}"#);
+    for wait in [50_000, 59_999, 60_000] {
+        for _ in 0..50 {
+            let verdict = first(&plugin, http(429, Some(wait)));
+            let (least, most) = (u64::try_from(wait).expect("a wait"), 60_000);
+            assert!((least..=most).contains(&verdict.retry_delay_ms), "{verdict:?}");
+            assert!(verdict.delay_ceiling_ms <= most, "{verdict:?}");
+        }
+    }
+}
+
+#[test]
 fn without_honor_nobody_listens() {
     let plugin = start(r#"{"jitter": "none"}"#);
     for wish in [Some(3_000), Some(-1), Some(i64::MAX)] {
