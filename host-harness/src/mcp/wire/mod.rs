@@ -198,12 +198,6 @@ impl Message {
         matches!(&self.kind, Kind::Response { id: Some(id) } if id.key() == request.key())
     }
 
-    /// Whether it is a `notifications/cancelled`.
-    #[must_use]
-    pub fn is_cancellation(&self) -> bool {
-        matches!(&self.kind, Kind::Notification { method } if method == "notifications/cancelled")
-    }
-
     /// A member of the `params`, unparsed.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Box<RawValue>> {
