@@ -1,5 +1,7 @@
 //! Which failures are transient, and under which reason.
 
+use std::ops::RangeInclusive;
+
 use host_harness::{
     contract::{HttpError, Outcome, Reason, TransportFailure, Unfinished},
     gateway::Background,
@@ -34,6 +36,45 @@ fn a_code_that_blames_the_request_is_never_retried_whatever_is_configured() {
         assert_eq!(told(&verdict), (Reason::RpcCodeNotRetryable, false), "{code}");
     }
     assert_eq!(told(&first(&plugin, plain(Outcome::RpcError(-32_603)))), (Reason::RpcError, true));
+}
+
+/// The codes that the schemas of the protocol name, and the range that they keep.
+fn protocol_codes() -> (Vec<i64>, RangeInclusive<i64>) {
+    let (mut named, mut reserved) = (Vec::new(), None);
+    for line in include_str!("protocol_error_codes.txt").lines() {
+        match *line.split(' ').collect::<Vec<_>>() {
+            ["#", ..] => {}
+            ["reserved", least, most] => {
+                reserved = Some(least.parse().expect("a code")..=most.parse().expect("a code"));
+            }
+            [_, code, _] => named.push(code.parse().expect("a code")),
+            _ => panic!("not a line of the file: {line}"),
+        }
+    }
+    (named, reserved.expect("a range"))
+}
+
+#[test]
+fn a_code_to_which_the_protocol_gave_a_meaning_is_not_overruled_by_words() {
+    let plugin = start(r#"{"profile": "safe", "idempotent": true}"#);
+    let busy =
+        |code: i64| json!({ "code": code, "message": "Rate limit exceeded, retry after 2s" });
+    let (named, reserved) = protocol_codes();
+    // An exception of a handler, and what some servers make of a refusal behind them.
+    let says_nothing = [-32_603, -32_600];
+    for code in named.iter().filter(|code| !says_nothing.contains(code)) {
+        let verdict = first(&plugin, rpc_error(busy(*code)));
+        assert_eq!(told(&verdict), (Reason::RpcCodeNotRetryable, false), "{code}");
+    }
+    // Servers used the range before it was reserved: of a code without a meaning,
+    // only the plain words of a server that is throttling say more than the range.
+    for code in reserved.filter(|code| !named.contains(code)) {
+        assert!(first(&plugin, rpc_error(busy(code))).retry_delay_ms >= 2_000, "{code}");
+        for message in ["upstream connection reset by peer", "try again", ""] {
+            let verdict = first(&plugin, rpc_error(json!({ "code": code, "message": message })));
+            assert_eq!(told(&verdict), (Reason::RpcCodeNotRetryable, false), "{code} {message}");
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What this plugin does beyond the one that it replaces, feature by feature,
 //! as the component shows it across the boundary.
 
-mod affinity;
 mod budget;
 mod classification;
 mod corpus;
@@ -15,6 +14,7 @@ mod reconfigure;
 mod replay_safety;
 mod resources;
 mod shadow;
+mod shards;
 mod signals;
 mod situations;
 mod stats;

@@ -117,6 +117,25 @@ fn the_hints_of_an_upstream_that_is_not_trusted_count_for_nothing() {
 }
 
 #[test]
+fn what_the_gateway_says_of_trust_outranks_the_list_of_names() {
+    let annotations =
+        Some(ToolAnnotations { read_only: Some(true), destructive: None, idempotent: None });
+    let said = |trusted, name: Option<&str>| {
+        let upstream = name.map(str::to_owned);
+        around(CallContext { upstream, annotations, trusted, ..CallContext::default() })
+    };
+    let nobody = start(r#"{"replay_safety": "annotated", "trusted_upstreams": []}"#);
+    let everybody = start(r#"{"replay_safety": "annotated", "trusted_upstreams": ["*"]}"#);
+    for name in [Some("github"), None] {
+        assert_retried(&nobody, &said(Some(true), name), None);
+        assert_retried(&everybody, &said(Some(false), name), Some(Reason::HintsNotTrusted));
+    }
+    // Trust in hints is no hint.
+    let silent = around(CallContext { trusted: Some(true), ..CallContext::default() });
+    assert_retried(&nobody, &silent, Some(Reason::HintsNotSeen));
+}
+
+#[test]
 fn the_operators_mark_outranks_hints_and_false_outranks_everything() {
     let trusted = r#""trusted_upstreams": ["*"]"#;
     let marked = |mark: &str, rule: &str| {

@@ -1,15 +1,16 @@
 use std::sync::{Arc, Mutex};
 
+use axum::response::Response;
 use host_harness::{
     gateway::{Gateway, Limits, LogicalCall, Observer, Step, SystemClock},
     mcp::Prefixes,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Upstreams, call_of, echo, list, request, server, silent, tools, url};
 use crate::{
-    http_server::{Asked, as_written, json_body, result, stream},
-    plugin::plugin,
+    http_server::{Asked, HttpServer, as_written, json_body, result, status, stream},
+    plugin::{gateway, plugin},
 };
 
 /// Who was called for what, attempt by attempt.
@@ -30,7 +31,7 @@ fn is_call(asked: &Asked) -> bool {
 }
 
 /// Fails as often, then answers.
-fn failing(times: usize) -> impl Fn(&Asked, usize) -> Option<axum::response::Response> {
+fn failing(times: usize) -> impl Fn(&Asked, usize) -> Option<Response> {
     move |asked, before| {
         let failed = json!({ "isError": before < times, "attempt": before + 1 });
         is_call(asked).then(|| json_body(result(asked, failed)))
@@ -162,4 +163,31 @@ async fn a_task_belongs_to_who_has_made_it() {
     let unknown = client.ask(request(3, "tasks/get", json!({ "taskId": "c-1" }))).await;
     assert_eq!(unknown["error"], json!({ "code": -32602, "message": "Task not found: c-1" }));
     client.leave().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_lists_gets_retries_by_the_hints_of_the_upstream_that_has_the_tool() {
+    let offers = |name: &str, hints: Value| {
+        let tool = json!({ "name": name, "inputSchema": {}, "annotations": hints });
+        json!({ "tools/list": { "tools": [tool] } })
+    };
+    let fails_first = |asked: &Asked, before: usize| match asked.rpc_method() {
+        "tools/call" if before == 0 => Some(status(503)),
+        "tools/call" => Some(json_body(result(asked, json!({ "content": [] })))),
+        _ => None,
+    };
+    let reads = server(offers("read", json!({ "readOnlyHint": true })), fails_first).await;
+    let writes = server(offers("write", json!({ "readOnlyHint": false })), fails_first).await;
+    // The name `reads` is trusted, the name `writes` too: only the hints differ.
+    let safe = r#"{"profile": "safe", "trusted_upstreams": ["*s"]}"#;
+    let upstreams = Upstreams::behind(gateway(safe, Limits::default()))
+        .with("reads", url(&reads))
+        .with("writes", url(&writes));
+    let mut client = upstreams.client().await;
+    let call = |id, name: &str| request(id, "tools/call", json!({ "name": name, "arguments": {} }));
+    assert_eq!(as_written(&client.ask(call(1, "read")).await), json!({ "content": [] }));
+    assert!(client.ask(call(2, "write")).await.get("error").is_some());
+    client.leave().await;
+    let calls = |server: &HttpServer| server.asked_for(|asked| asked.rpc_method() == "tools/call");
+    assert_eq!((calls(&reads).len(), calls(&writes).len()), (2, 1));
 }
