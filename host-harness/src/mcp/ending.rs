@@ -183,7 +183,7 @@ fn superseded(
     }
     let data = data(ended, &Account { executed: Executed::Unknown, ..account.clone() }, None, more);
     let message = Message::error(Some(id), NO_ANSWER, &text, Some(data));
-    ToClient { message, about: Some(id.clone()), status: None }
+    message.into()
 }
 
 /// The same response with something more in its result; every byte that came

@@ -65,7 +65,7 @@ pub(super) fn response(
     let response = Response { jsonrpc: "2.0", id: id.raw(), error };
     let told = to_raw_value(&response).ok().and_then(|raw| Message::parse(&raw).ok());
     // Texts and JSON always have a JSON form; if not, the result is still not lost.
-    ToClient { message: told.unwrap_or(original), about: Some(id.clone()), status: None }
+    told.unwrap_or(original).into()
 }
 
 #[cfg(test)]

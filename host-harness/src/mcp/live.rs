@@ -1,64 +1,108 @@
-//! The calls that the client waits for, by the id that it gave them.
+//! The requests that the client waits for, by the ids that it gave them.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::mcp::wire::{Id, IdKey, Message};
+use crate::mcp::{
+    cancellation::Cancellation,
+    reply::NO_ANSWER,
+    wire::{Id, IdKey, Message},
+};
 
-/// Calls more than this at a time are refused: memory stays bounded
+/// Requests more than this at a time are refused: memory stays bounded
 /// whatever a client does.
 pub(super) const MAX_LIVE_CALLS: usize = 1024;
 
-/// Finds the call that a cancellation means.
+/// Finds the request that a cancellation means.
 #[derive(Debug, Default)]
-pub(super) struct LiveCalls(Mutex<HashMap<IdKey, Cancel>>);
+pub(super) struct LiveCalls {
+    calls: Mutex<HashMap<IdKey, Live>>,
+    fewer: Notify,
+}
 
-/// Ends a call; keeps the client's own words for the upstream.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Cancel {
-    pub(super) token: CancellationToken,
-    pub(super) notice: Arc<OnceLock<Message>>,
+/// Ends a request; keeps the client's own words for the upstream.
+#[derive(Debug, Clone)]
+struct Live {
+    token: CancellationToken,
+    cancellation: Cancellation,
+}
+
+/// There are too many already.
+#[derive(Debug)]
+pub(super) struct TooMany;
+
+impl TooMany {
+    /// What the client gets.
+    pub(super) fn refusal(&self, id: &Id) -> Message {
+        let text = "the gateway has too many calls in flight";
+        Message::error(Some(id), NO_ANSWER, text, None)
+    }
 }
 
 impl LiveCalls {
-    /// Enters a call until the guard is dropped. Of two live calls with one
-    /// id, which MCP forbids, the later can be cancelled.
-    pub(super) fn enter(self: &Arc<Self>, id: &Id, cancel: Cancel) -> Entered {
-        self.calls().insert(id.key().clone(), cancel.clone());
-        Entered { calls: self.clone(), key: id.key().clone(), cancel }
+    /// Enters a request until the guard is dropped; `token` ends it. Of two live
+    /// requests with one id, which MCP forbids, the later can be cancelled.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        id: &Id,
+        token: &CancellationToken,
+        cancellation: &Cancellation,
+    ) -> Result<Entered, TooMany> {
+        let mut calls = self.calls();
+        if calls.len() >= MAX_LIVE_CALLS {
+            return Err(TooMany);
+        }
+        let live = Live { token: token.clone(), cancellation: cancellation.clone() };
+        calls.insert(id.key().clone(), live);
+        drop(calls);
+        let cancellation = cancellation.clone();
+        Ok(Entered { calls: self.clone(), key: id.key().clone(), cancellation })
     }
 
-    /// Cancels the call with this id on behalf of the client. False if there is none.
+    /// Cancels the request with this id on behalf of the client. False if there is none.
     pub(super) fn cancel(&self, id: &Id, notice: &Message) -> bool {
-        let Some(call) = self.calls().get(id.key()).cloned() else { return false };
-        // A second notice about one call says nothing new.
-        let _ = call.notice.set(notice.clone());
-        call.token.cancel();
+        let Some(live) = self.calls().get(id.key()).cloned() else { return false };
+        live.cancellation.say(notice);
+        live.token.cancel();
         true
     }
 
-    fn calls(&self) -> MutexGuard<'_, HashMap<IdKey, Cancel>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until all that are cancelled have ended.
+    pub(super) async fn cancelled_have_ended(&self) {
+        loop {
+            let fewer = self.fewer.notified();
+            if !self.calls().values().any(|live| live.token.is_cancelled()) {
+                return;
+            }
+            fewer.await;
+        }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<IdKey, Live>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A call is live while this is.
+/// A request is live while this is.
 #[derive(Debug)]
 pub(super) struct Entered {
     calls: Arc<LiveCalls>,
     key: IdKey,
-    pub(super) cancel: Cancel,
+    cancellation: Cancellation,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         let mut calls = self.calls.calls();
-        if calls.get(&self.key).is_some_and(|call| Arc::ptr_eq(&call.notice, &self.cancel.notice)) {
+        if calls.get(&self.key).is_some_and(|live| live.cancellation.is(&self.cancellation)) {
             calls.remove(&self.key);
         }
+        drop(calls);
+        self.calls.fewer.notify_waiters();
     }
 }

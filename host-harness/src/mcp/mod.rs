@@ -41,9 +41,8 @@
 //!   headers; `param_headers`: parameters that a tool wants to see there;
 //!   `trace_context`: the trace that a call belongs to, whichever way it came.
 
-mod attempt;
 mod attempt_marker;
-mod call;
+mod cancellation;
 mod catalogue;
 pub mod child;
 mod downstream;
@@ -53,6 +52,7 @@ mod failed_closed;
 pub mod front;
 #[cfg(unix)]
 mod guardian;
+mod handler;
 mod header_names;
 mod header_value;
 mod headers;
@@ -66,21 +66,20 @@ mod members;
 mod outgoing;
 mod own_error;
 mod param_headers;
-mod peer;
-pub mod pending;
+mod pending;
 mod process_group;
 mod progress;
 mod raw_json;
 pub mod relay;
 pub mod reply;
-mod retried;
 mod server_requests;
 mod service;
 mod session;
+mod subscription_id;
 mod task;
 pub mod too_long;
+mod tool_call;
 mod trace_context;
-mod unasked;
 mod unique;
 pub mod upstream;
 pub mod wire;

@@ -111,6 +111,11 @@ impl Inbox {
     pub(crate) async fn recv(&mut self) -> Option<ToClient> {
         Some(self.0.recv().await?.0)
     }
+
+    /// The next message, if it is there.
+    pub(crate) fn try_recv(&mut self) -> Option<ToClient> {
+        Some(self.0.try_recv().ok()?.0)
+    }
 }
 
 #[cfg(test)]

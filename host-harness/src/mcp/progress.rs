@@ -47,10 +47,10 @@ impl Progress {
         heard.floor = heard.furthest;
     }
 
-    /// Gives `send` a report of the gateway's own, between two attempts: a
-    /// little further than all reports before it, so that there is room for
-    /// those of the attempts to come.
-    pub(super) fn waits(&self, words: &str, send: impl FnOnce(Message)) {
+    /// A report of the gateway's own, between two attempts: a little further
+    /// than all reports before it, so that there is room for those of the
+    /// attempts to come.
+    pub(super) fn waits(&self, words: &str) -> Option<Message> {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = match heard.furthest {
             None => 0.0,
@@ -58,31 +58,30 @@ impl Progress {
         };
         // Nothing is further than an attempt that reported infinity.
         if !progress.is_finite() {
-            return;
+            return None;
         }
         heard.furthest = Some(progress);
         let report = serde_json::json!({ "progress": progress, "message": words });
         let report = Message::notification(PROGRESS, &report);
-        send(report.with_param("progressToken", self.token.clone()));
+        Some(report.with_param("progressToken", self.token.clone()))
     }
 
-    /// Gives `send` the report as the client may hear it, if it may. No later
-    /// report overtakes it.
-    pub(super) fn report(&self, attempt: &Id, report: Message, send: impl FnOnce(Message)) {
+    /// The report as the client may hear it, if it may.
+    pub(super) fn report(&self, attempt: &Id, report: Message) -> Option<Message> {
         let progress = report.params().and_then(|params| params.get("progress"));
         let progress = progress.and_then(|progress| progress.get().parse::<f64>().ok());
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.attempt.as_ref() != Some(attempt.key()) {
-            return;
+            return None;
         }
         // What is no number cannot be compared; the client judges it.
         if let Some(progress) = progress {
             if heard.floor.is_some_and(|floor| progress <= floor) {
-                return;
+                return None;
             }
             heard.furthest = Some(heard.furthest.map_or(progress, |most| most.max(progress)));
         }
-        send(report.with_param("progressToken", self.token.clone()));
+        Some(report.with_param("progressToken", self.token.clone()))
     }
 }
 
@@ -99,9 +98,8 @@ mod tests {
                 r#"{{"method":"notifications/progress","params":{{"progressToken":"x","progress":{value},"z":1e1}}}}"#
             );
             let report: Box<RawValue> = serde_json::from_str(&report).expect("JSON");
-            let mut told = None;
             let report = Message::parse(&report).expect("a notification");
-            progress.report(attempt, report, |message| told = Some(message));
+            let told = progress.report(attempt, report);
             let told = told.map(|told| serde_json::to_string(&told).expect("JSON"));
             if let Some(told) = &told {
                 let expected =
@@ -131,8 +129,7 @@ mod tests {
         let progress = Progress::new(serde_json::from_str(r#""mine""#).expect("JSON"));
         let (first, second) = (Id::text("a"), Id::text("b"));
         let waits = || {
-            let mut said = None;
-            progress.waits("attempt 1 failed", |message| said = Some(message.text()));
+            let said = progress.waits("attempt 1 failed").map(|message| message.text());
             let said: serde_json::Value =
                 serde_json::from_str(&said.expect("a report")).expect("JSON");
             assert_eq!(said["params"]["progressToken"], "mine");
@@ -142,9 +139,7 @@ mod tests {
             let text = format!(
                 r#"{{"method":"notifications/progress","params":{{"progressToken":1,"progress":{value}}}}}"#
             );
-            let mut passed = false;
-            progress.report(attempt, Message::written(&text), |_| passed = true);
-            passed
+            progress.report(attempt, Message::written(&text)).is_some()
         };
         progress.begin(&first);
         assert_eq!(waits(), 0.0);
@@ -157,7 +152,7 @@ mod tests {
         for furthest in [-7.0, 0.0, 1e300] {
             let progress = Progress::new(serde_json::from_str("1").expect("JSON"));
             progress.heard.lock().expect("one thread").furthest = Some(furthest);
-            progress.waits("", |_| {});
+            progress.waits("");
             assert!(progress.heard.lock().expect("one thread").furthest > Some(furthest));
         }
     }

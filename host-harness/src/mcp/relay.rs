@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     task::JoinSet,
@@ -15,16 +16,19 @@ use crate::{
         catalogue::Listed,
         child::StartError,
         downstream::{Downstream, Shutdown},
+        front::ToClient,
+        handler::{Client, Handler, Request},
         headers::Headers,
         joined::{Group, Prefixes},
         lines::{self, Reader},
         listing::ListLimits,
-        outgoing::Inbox,
-        peer::{Connection, Peer},
+        live::{MAX_LIVE_CALLS, TooMany},
+        outgoing::{self, Inbox, Outgoing},
         reply::NO_ANSWER,
+        session::Session,
         task::Task,
         too_long::MAX_MESSAGE_BYTES,
-        upstream::{Connected, Lines},
+        upstream::{Connect, Connected, Lines},
         wire::{INVALID_REQUEST, Message, Unreadable, Was},
     },
 };
@@ -115,10 +119,8 @@ where
     UR: AsyncRead + Unpin + Send + 'static,
     UW: AsyncWrite + Unpin + Send + 'static,
 {
-    let link = Lines(upstream.0, upstream.1);
-    let shutdown = shutdown.into();
-    let connection = Connection::to_one(gateway, options, link, &Downstream::one(&shutdown));
-    pump(connection, front, &shutdown).await
+    let upstream = Lines(upstream.0, upstream.1);
+    one(gateway, options, front, upstream, shutdown.into()).await
 }
 
 /// As [`relay`], to an upstream of any kind. One behind a URL ends with its
@@ -139,9 +141,25 @@ where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
 {
-    let (shutdown, upstream) = (shutdown.into(), upstream.into());
-    let connection = Connection::to_one(gateway, options, upstream, &Downstream::one(&shutdown));
-    pump(connection, front, &shutdown).await
+    one(gateway, options, front, upstream.into(), shutdown.into()).await
+}
+
+async fn one<FR, FW>(
+    gateway: Arc<Gateway>,
+    options: RelayOptions,
+    front: (FR, FW),
+    upstream: impl Connect,
+    shutdown: Shutdown,
+) -> Ended
+where
+    FR: AsyncRead + Unpin + Send,
+    FW: AsyncWrite + Unpin + Send + 'static,
+{
+    let limit = options.max_message_bytes;
+    let (downstream, client, inbox) = on_lines(&shutdown);
+    let closed = downstream.closed.clone();
+    let session = Session::open(gateway, options, upstream, &downstream, client.clone());
+    pump(Pumped { handler: session, client, inbox, closed, limit }, front, &shutdown).await
 }
 
 /// As [`relay`], to several upstreams that the client sees as one. It ends by
@@ -162,29 +180,70 @@ where
     FW: AsyncWrite + Unpin + Send + 'static,
 {
     let shutdown = shutdown.into();
-    Ok(pump(group.connect(&Downstream::one(&shutdown))?, front, &shutdown).await)
+    let (downstream, client, inbox) = on_lines(&shutdown);
+    let closed = downstream.closed.clone();
+    let handler = group.connect(&downstream, client.clone())?;
+    let limit = group.max_message_bytes();
+    Ok(pump(Pumped { handler, client, inbox, closed, limit }, front, &shutdown).await)
 }
 
-async fn pump<FR, FW>(connection: Connection, front: (FR, FW), shutdown: &Shutdown) -> Ended
+/// A client on lines: all that it hears goes through one queue.
+struct OnLines(Outgoing);
+
+impl Client for OnLines {
+    fn tell(&self, said: ToClient) -> BoxFuture<'_, Option<Message>> {
+        Box::pin(async {
+            self.0.send(said).await;
+            None
+        })
+    }
+}
+
+/// The downstream side of a client on lines, and what it has yet to hear.
+fn on_lines(shutdown: &Shutdown) -> (Downstream, Arc<OnLines>, Inbox) {
+    let (outgoing, inbox) = outgoing::queue();
+    let downstream = Downstream::one(shutdown);
+    let closed = downstream.closed.child_token();
+    (Downstream { closed, ..downstream }, Arc::new(OnLines(outgoing)), inbox)
+}
+
+/// What a client on lines speaks with.
+struct Pumped {
+    handler: Arc<dyn Handler>,
+    client: Arc<OnLines>,
+    inbox: Inbox,
+    /// Cancels what the client has called.
+    closed: CancellationToken,
+    /// The longest line of the client that is read, in bytes.
+    limit: usize,
+}
+
+async fn pump<FR, FW>(pumped: Pumped, front: (FR, FW), shutdown: &Shutdown) -> Ended
 where
     FR: AsyncRead + Unpin + Send,
     FW: AsyncWrite + Unpin + Send + 'static,
 {
-    let Connection { peer, inbox, mut link, finish, grace } = connection;
+    let Pumped { handler, client, inbox, closed, limit } = pumped;
     let finish_front = CancellationToken::new();
     let mut writing_front = Task::spawn({
-        let (gone, finish) = (peer.client_gone().clone(), finish_front.clone());
+        let (closed, finish) = (closed.clone(), finish_front.clone());
         async move {
             write_front(inbox, front.1, finish).await;
-            gone.cancel();
+            closed.cancel();
         }
     });
 
-    let client = Reader::new(front.0, "client", peer.max_message_bytes());
-    let ended = serve_client(&peer, client, shutdown).await;
-    finish.cancel();
+    let mut requests = JoinSet::new();
+    let reader = Reader::new(front.0, "client", limit);
+    let ended = serve_client(&handler, &client, reader, &closed, &mut requests, shutdown).await;
+    // What the upstream still has to say to requests under way is passed on.
+    let rest = async { while requests.join_next().await.is_some() {} };
     if ended == Ended::ByClient {
-        let _ = timeout(grace, link.ended()).await;
+        tokio::join!(handler.end(), async {
+            let _ = timeout(GRACE, rest).await;
+        });
+    } else {
+        let _ = timeout(GRACE, rest).await;
     }
     finish_front.cancel();
     // A client that reads no more loses what it did not read.
@@ -194,57 +253,92 @@ where
 
 /// Reads the client until a side ends, then sees its calls off.
 async fn serve_client<R: AsyncRead + Unpin>(
-    peer: &Peer,
-    mut client: Reader<R>,
+    handler: &Arc<dyn Handler>,
+    client: &Arc<OnLines>,
+    mut reader: Reader<R>,
+    closed: &CancellationToken,
+    requests: &mut JoinSet<()>,
     shutdown: &Shutdown,
 ) -> Ended {
-    let mut calls = JoinSet::new();
+    let gone = handler.gone();
     let ended = loop {
         let line = tokio::select! {
             biased;
-            () = peer.upstream_gone().cancelled() => {
+            () = gone.cancelled() => {
                 // A client that goes at the same moment has no complaint.
-                break match timeout(SAME_MOMENT, client.next()).await {
+                break match timeout(SAME_MOMENT, reader.next()).await {
                     Ok(None) => Ended::ByClient,
                     _ => Ended::ByUpstream,
                 };
             }
-            () = peer.client_gone().cancelled() => break Ended::ByClient,
+            () = closed.cancelled() => break Ended::ByClient,
             () = shutdown.drain.cancelled() => break Ended::ByClient,
-            Some(call) = calls.join_next() => {
-                if let Err(error) = call {
+            Some(request) = requests.join_next() => {
+                if let Err(error) = request {
                     tracing::error!(%error, "a call broke the gateway; its client gets no answer");
                 }
                 continue;
             }
-            line = client.next() => line,
+            line = reader.next() => line,
         };
         let Some(line) = line else { break Ended::ByClient };
-        let said = async {
-            match understood(line) {
-                Ok(message) => peer.client_said(message, Headers::default(), &mut calls).await,
-                Err(Some(refusal)) => peer.tell_client(refusal.into()).await,
-                Err(None) => {}
+        let message = match understood(line) {
+            Ok(message) => message,
+            Err(Some(refusal)) => {
+                client.tell(refusal.into()).await;
+                continue;
             }
+            Err(None) => continue,
         };
-        tokio::select! {
-            biased;
-            () = said => {}
-            () = peer.upstream_gone().cancelled() => break Ended::ByUpstream,
-            () = peer.client_gone().cancelled() => break Ended::ByClient,
-            () = shutdown.drain.cancelled() => break Ended::ByClient,
+        match Request::new(message.clone(), Headers::default()) {
+            Some(request) => begin(handler, client, request, requests),
+            None => {
+                tokio::select! {
+                    biased;
+                    () = handler.clone().take(message, Headers::default()) => {}
+                    () = gone.cancelled() => break Ended::ByUpstream,
+                    () = closed.cancelled() => break Ended::ByClient,
+                    () = shutdown.drain.cancelled() => break Ended::ByClient,
+                }
+            }
         }
     };
     if ended == Ended::ByClient {
         if shutdown.drain.is_cancelled() {
             // Calls that wait for another attempt are about to be answered, and
             // those in the middle of one may be.
-            let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
+            let _ = timeout(GRACE, async { while requests.join_next().await.is_some() {} }).await;
         }
-        peer.client_gone().cancel();
+        closed.cancel();
     }
-    let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
     ended
+}
+
+/// Begins to answer a request. It is on its way upstream when this returns,
+/// unless it has to wait for something: a client's messages keep their order.
+fn begin(
+    handler: &Arc<dyn Handler>,
+    client: &Arc<OnLines>,
+    request: Request,
+    requests: &mut JoinSet<()>,
+) {
+    let id = request.id.clone();
+    if requests.len() >= MAX_LIVE_CALLS {
+        let refusal = TooMany.refusal(&id);
+        let client = client.clone();
+        requests.spawn(async move { client.0.send(refusal.into()).await });
+        return;
+    }
+    let answer = handler.clone().answer(request, client.clone());
+    let client = client.clone();
+    let mut answering = Box::pin(async move {
+        if let Some(said) = answer.await.into_response(&id) {
+            client.0.send(said).await;
+        }
+    });
+    if answering.as_mut().now_or_never().is_none() {
+        requests.spawn(answering);
+    }
 }
 
 /// What a line of the client comes to: a message, or what the client is told

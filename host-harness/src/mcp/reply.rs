@@ -63,14 +63,38 @@ pub enum Answer {
     Response(Message),
     /// An HTTP error.
     Http(HttpFailure),
+    /// A JSON-RPC response that goes to clients on HTTP under this status.
+    WithStatus(Message, HttpStatus),
     /// None, and there never will be.
     Lost(Loss),
+    /// None, since the client has cancelled its request.
+    Cancelled,
+}
+
+impl From<ToClient> for Answer {
+    fn from(said: ToClient) -> Self {
+        match said.status {
+            Some(status) => Self::WithStatus(said.message, status),
+            None => Self::Response(said.message),
+        }
+    }
 }
 
 impl Answer {
+    /// What a client gets of it under the id of its request; nothing if that was cancelled.
+    pub(super) fn into_response(self, id: &Id) -> Option<ToClient> {
+        Some(match self {
+            Self::Response(message) => message.into(),
+            Self::WithStatus(message, status) => ToClient { message, status: Some(status) },
+            Self::Http(failure) => failure.into_response(id),
+            Self::Lost(loss) => loss.into_response(id).into(),
+            Self::Cancelled => return None,
+        })
+    }
+
     /// How much there is to read in it, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let Self::Response(response) = self else { return 0 };
+        let (Self::Response(response) | Self::WithStatus(response, _)) = self else { return 0 };
         let members = ["result", "error"].into_iter().filter_map(|name| response.get(name));
         members.map(|raw| raw.get().len()).sum()
     }
@@ -201,7 +225,7 @@ impl HttpFailure {
                 Message::error(Some(id), NO_ANSWER, &text, Some(data))
             }
         };
-        ToClient { message, about: Some(id.clone()), status: Some(self.status) }
+        ToClient { message, status: Some(self.status) }
     }
 
     /// What it stands for, if a gateway behind this one made it.
@@ -215,9 +239,11 @@ impl AttemptReply {
     #[must_use]
     pub fn of(answer: Answer) -> Self {
         let response = match answer {
-            Answer::Response(response) => response,
+            Answer::Response(response) | Answer::WithStatus(response, _) => response,
             Answer::Http(failure) => return Self::Http(failure),
             Answer::Lost(loss) => return Self::Lost(loss),
+            // Nobody is left to read it.
+            Answer::Cancelled => return Self::Lost(Loss::Closed),
         };
         // Some servers write `"error": null` beside their results.
         let failed = match (response.get("error"), response.get("result")) {
@@ -266,7 +292,7 @@ impl AttemptReply {
             Self::Lost(loss) => loss.accounted_for(id, account),
             Self::Http(failure) => return failure.accounted_for(id, account),
         };
-        ToClient { message, about: Some(id.clone()), status: None }
+        message.into()
     }
 
     /// How much there is to write of it, in bytes.

@@ -5,21 +5,19 @@ pub mod http;
 
 use ::http::{HeaderName, HeaderValue};
 
-use crate::mcp::wire::{Id, Message};
+use crate::mcp::wire::Message;
 
 /// A message on its way to the client.
 #[derive(Debug)]
 pub(crate) struct ToClient {
     pub(crate) message: Message,
-    /// The client's request that it is about, as far as that is known.
-    pub(crate) about: Option<Id>,
     /// The HTTP status that the upstream gave its answer.
     pub(crate) status: Option<HttpStatus>,
 }
 
 impl From<Message> for ToClient {
     fn from(message: Message) -> Self {
-        Self { message, about: None, status: None }
+        Self { message, status: None }
     }
 }
 

@@ -70,7 +70,7 @@ impl Joined {
             tokio::spawn(async move {
                 let member = &joined.members[at];
                 let standing = tokio::select! {
-                    () = joined.client_gone.cancelled() => return,
+                    () = joined.closed.cancelled() => return,
                     standing = joined.meet(member, &query) => standing,
                 };
                 member.learn(standing);

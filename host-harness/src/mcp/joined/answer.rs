@@ -15,7 +15,7 @@ pub(super) const INVALID_PARAMS: i64 = -32602;
 
 impl Joined {
     /// The answer to a request.
-    pub(super) async fn answer(&self, query: &Query) -> ToClient {
+    pub(super) async fn reply(&self, query: &Query) -> ToClient {
         let mut answer = match query.era() {
             Era::Sessions => self.answer_in_session(query).await,
             Era::Stateless if query.introduces_its_client() => self.answer_at_once(query).await,

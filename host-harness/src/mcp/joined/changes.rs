@@ -39,8 +39,8 @@ impl Joined {
             let in_vain = async {
                 tell.closed().await;
                 tokio::select! {
-                    () = joined.client_gone.cancelled() => {}
-                    () = joined.upstream_gone.cancelled() => {}
+                    () = joined.closed.cancelled() => {}
+                    () = joined.gone.cancelled() => {}
                 }
             };
             let said = tokio::select! {
@@ -69,7 +69,7 @@ impl Joined {
             query.message = query.message.with_id(&query.id);
             tokio::spawn(async move {
                 let said = tokio::select! {
-                    () = joined.client_gone.cancelled() => return,
+                    () = joined.closed.cancelled() => return,
                     said = joined.members[at].ask(query.message.clone(), &query) => said,
                 };
                 joined.join_late(at, said).await;
@@ -96,7 +96,7 @@ impl Joined {
     /// An upstream is gone.
     pub(super) async fn lost_one(&self, at: usize) {
         if self.members.iter().all(Member::is_lost) {
-            self.upstream_gone.cancel();
+            self.gone.cancel();
         } else {
             self.tell_of_changes(&self.members[at]).await;
         }
@@ -107,7 +107,7 @@ impl Joined {
         let Standing::In { capabilities, .. } = member.standing(Era::Sessions) else { return };
         for list in LISTS.into_iter().filter(|list| capabilities.get(list).is_some()) {
             let method = format!("notifications/{list}/list_changed");
-            self.tell_client(Message::notification(&method, &json!({})).into()).await;
+            self.client.tell(Message::notification(&method, &json!({})).into()).await;
         }
     }
 }

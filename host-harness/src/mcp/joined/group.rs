@@ -3,35 +3,34 @@
 use std::{
     collections::{BTreeMap, HashMap, hash_map::RandomState},
     hash::{BuildHasher, Hash},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use http::HeaderName;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Joined,
-    carrier::{Carrier, GRACE},
     directory::Directory,
     listed::Listed,
     member::{Member, Standing},
     probe::Probe,
     subscription::Subscriptions,
+    voice::Hearing,
     warned::Warned,
 };
 use crate::mcp::{
     child::StartError,
     downstream::Downstream,
+    handler::{Client, Handler},
     live::LiveCalls,
-    outgoing,
-    peer::{Connection, Peer},
     server_requests::ServerRequests,
     service::Service,
     task::Task,
+    too_long::MAX_MESSAGE_BYTES,
     unique::Unique,
-    upstream::{Connected, Link, Target},
+    upstream::Target,
 };
 
 /// What the client finds before the names of an upstream, if anything.
@@ -113,7 +112,7 @@ impl Group {
         let service = self.services.get(name)?;
         match service.target {
             Target::Url(_) => None,
-            Target::Command(_) => Some(Probe::new(name, service, service.target.connect().ok()?)),
+            Target::Command(_) => Some(Probe::new(name, service, service.target.start().ok()?)),
         }
     }
 
@@ -129,22 +128,28 @@ impl Group {
         known.insert(name.to_owned(), standing.clone());
     }
 
-    /// Connects their downstream side to all of them. One that
-    /// cannot be started is left out, unless that is so with all.
+    /// The longest line of a client that is read, in bytes: what any upstream takes.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        let limits = self.services.values().map(|service| service.relaying.max_message_bytes);
+        limits.max().unwrap_or(MAX_MESSAGE_BYTES)
+    }
+
+    /// Connects their downstream side to all of them; `client` hears what they
+    /// say by themselves. One that cannot be started is left out, unless that is so with all.
     pub(crate) fn connect(
         self: &Arc<Self>,
         downstream: &Downstream,
-    ) -> Result<Connection, StartError> {
-        let client_gone = downstream.closed.child_token();
-        let (front, inbox) = outgoing::queue();
-        let (mut members, mut carriers) = (Vec::new(), Vec::new());
+        client: Arc<dyn Client>,
+    ) -> Result<Arc<Joined>, StartError> {
+        let hearing = Hearing::default();
+        let mut members = Vec::new();
         let mut failed = None;
         for (name, service) in &self.services {
-            match service.target.connect() {
-                Ok(link) => {
-                    let (member, carrier) = Member::new(name, service, link, downstream);
-                    members.push(member);
-                    carriers.push(carrier);
+            match service.target.start() {
+                Ok(upstream) => {
+                    let named = (members.len(), &**name);
+                    let hearing = hearing.clone();
+                    members.push(Member::new(named, service, upstream, downstream, hearing));
                 }
                 Err(error) => {
                     let reason = &error as &dyn std::error::Error;
@@ -160,56 +165,37 @@ impl Group {
             me: me.clone(),
             group: self.clone(),
             members,
-            front,
+            client,
             live: Arc::new(LiveCalls::default()),
             names: Unique::default(),
             directory: Directory::default(),
             server_requests: ServerRequests::default(),
             subscriptions: Subscriptions::default(),
-            client_gone,
-            upstream_gone: CancellationToken::new(),
+            closed: downstream.closed.clone(),
+            gone: CancellationToken::new(),
             greeting: Arc::default(),
             greeted_with: Mutex::default(),
             client_is_ready: Mutex::default(),
             meeting: tokio::sync::Mutex::default(),
+            watching: OnceLock::new(),
         });
-        let finish = CancellationToken::new();
-        let link = Task::spawn(carry(joined.clone(), carriers, finish.clone()));
-        Ok(Connection {
-            peer: Peer::Several(joined),
-            inbox,
-            link,
-            finish,
-            grace: GRACE + Connected::GRACE,
-        })
+        // Nobody else sets either.
+        let _ = hearing.set(Arc::downgrade(&joined));
+        let _ = joined.watching.set(watch(&joined));
+        Ok(joined)
     }
 }
 
-/// Carries messages to and from all upstreams until `finish`.
-async fn carry(joined: Arc<Joined>, carriers: Vec<Carrier>, finish: CancellationToken) {
-    let mut links = JoinSet::new();
-    let (mut hearing, over) = (JoinSet::new(), CancellationToken::new());
-    for (at, carrier) in carriers.into_iter().enumerate() {
-        let Carrier { speaking, mut inbox } = carrier;
-        let session = joined.members[at].session.clone();
-        let (one, finish) = (joined.clone(), finish.clone());
-        links.spawn(async move {
-            speaking.run(session, &one.members[at], finish, one.lost_one(at)).await;
-        });
-        let joined = joined.clone();
-        let over = over.clone();
-        hearing.spawn(async move {
-            loop {
-                // In this order: what was said last is still passed on.
-                tokio::select! {
-                    biased;
-                    Some(said) = inbox.recv() => joined.upstream_said(at, said).await,
-                    () = over.cancelled() => break,
-                }
+/// Waits for each upstream to go.
+fn watch(joined: &Arc<Joined>) -> Vec<Task> {
+    let watch = |(at, member): (usize, &Member)| {
+        let (gone, joined) = (member.session.gone().clone(), Arc::downgrade(joined));
+        Task::spawn(async move {
+            gone.cancelled().await;
+            if let Some(joined) = joined.upgrade() {
+                joined.lost_one(at).await;
             }
-        });
-    }
-    while links.join_next().await.is_some() {}
-    over.cancel();
-    while hearing.join_next().await.is_some() {}
+        })
+    };
+    joined.members.iter().enumerate().map(watch).collect()
 }

@@ -1,7 +1,6 @@
 //! One upstream for one client.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -9,30 +8,31 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use http::HeaderName;
 use serde_json::Value;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    carrier::{Carrier, GRACE, Speaking, given_up},
     group::Prefixes,
     query::{Era, Query},
+    voice::{About, ByItself, Hearing},
 };
 use crate::mcp::{
     downstream::Downstream,
     front::ToClient,
+    handler::{Handler, Request},
     headers::{self, Headers},
-    live::MAX_LIVE_CALLS,
     reply::Loss,
     service::Service,
-    session::{Ends, Session},
+    session::Session,
     upstream::Connected,
-    wire::{Id, IdKey, Kind, Message},
+    wire::Message,
 };
+
+/// How long an upstream may take to take a message, and calls to end.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// What is known of an upstream.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -80,73 +80,61 @@ pub(super) struct Member {
     pub(super) prefixes: Prefixes,
     pub(super) session: Arc<Session>,
     pass_headers: Vec<HeaderName>,
-    queue: mpsc::Sender<(Message, Headers)>,
+    at: usize,
+    hearing: Hearing,
     /// It has taken nothing for a while.
     is_deaf: AtomicBool,
-    waiting: Mutex<HashMap<IdKey, Waiting>>,
     standings: Mutex<[Standing; 2]>,
-}
-
-struct Waiting {
-    answer: oneshot::Sender<ToClient>,
-    /// The client's request that this one is made for.
-    asker: Id,
 }
 
 impl Member {
     pub(super) fn new(
-        name: &str,
+        (at, name): (usize, &str),
         service: &Service,
-        link: Connected,
+        upstream: Connected,
         downstream: &Downstream,
-    ) -> (Self, Carrier) {
+        hearing: Hearing,
+    ) -> Self {
         let (gateway, relaying) = (service.gateway.clone(), service.relaying.clone());
         let prefixes = relaying.prefixes.clone();
-        // It ends with its carrier: what the client still waits for may come until then.
+        // What the client still waits for may come until the end.
         let downstream = Downstream { closed: CancellationToken::new(), ..downstream.clone() };
-        let (session, Ends { outbox, inbox }) = Session::new(gateway, relaying, &downstream);
-        let (queue, queued) = mpsc::channel(MAX_LIVE_CALLS);
-        let member = Self {
+        let said = Arc::new(ByItself { hearing: hearing.clone(), at });
+        let session = Session::open(gateway, relaying, upstream, &downstream, said);
+        Self {
             name: name.to_owned(),
             prefixes,
             session,
             pass_headers: service.pass_headers.clone(),
-            queue,
+            at,
+            hearing,
             is_deaf: AtomicBool::new(false),
-            waiting: Mutex::default(),
             standings: Mutex::default(),
-        };
-        (member, Carrier { speaking: Speaking { link, outbox, queue: queued }, inbox })
+        }
     }
 
     /// Makes a request on behalf of the client's. When the future is dropped
     /// before the response, the upstream is told, in the client's own words if there are any.
     pub(super) async fn ask(&self, request: Message, query: &Query) -> ToClient {
-        let Kind::Request { method, id } = request.kind().clone() else {
+        let Some(mut request) = Request::new(request, self.headers(&query.headers)) else {
             return Loss::NotSent.into_response(&query.id).into();
         };
-        let (answer, answered) = oneshot::channel();
-        self.waiting().insert(id.key().clone(), Waiting { answer, asker: query.id.clone() });
-        let _asking = Asking { member: self, method: &method, id: &id, query };
-        let headers = self.headers(&query.headers);
-        if self.queue.send((request, headers)).await.is_err() {
-            return self.nothing(&id, Loss::NotSent);
-        }
-        answered.await.unwrap_or_else(|_| self.nothing(&id, Loss::Closed))
-    }
-
-    fn nothing(&self, id: &Id, loss: Loss) -> ToClient {
-        ToClient { about: Some(id.clone()), ..loss.into_response(id).into() }
+        request.cancellation = query.cancellation.of_attempts();
+        let id = request.id.clone();
+        let (hearing, at, client) = (self.hearing.clone(), self.at, query.client.clone());
+        let said = Arc::new(About { hearing, at, client });
+        let answer = Handler::answer(self.session.clone(), request, said).await;
+        answer.into_response(&id).unwrap_or_else(|| Loss::Closed.into_response(&id).into())
     }
 
     /// Says what has no answer. Waits for room, but not for long, and not
     /// again for an upstream that did not make any: the others are not to wait for it.
     pub(super) async fn tell(&self, message: Message, headers: &Headers) {
-        let said = (message, self.headers(headers));
+        let mut taken = self.session.clone().take(message, self.headers(headers));
         let told = if self.is_deaf.load(Ordering::Relaxed) {
-            self.queue.try_send(said).is_ok()
+            (&mut taken).now_or_never().is_some()
         } else {
-            timeout(GRACE, self.queue.send(said)).await.is_ok()
+            timeout(GRACE, taken).await.is_ok()
         };
         self.is_deaf.store(!told, Ordering::Relaxed);
         if !told {
@@ -166,28 +154,9 @@ impl Member {
         Headers::of_the_gateway(passed)
     }
 
-    /// A response of the upstream has come.
-    pub(super) fn answered(&self, id: &Id, said: ToClient) {
-        match self.waiting().remove(id.key()) {
-            // Whoever asked may have gone this very moment.
-            Some(waiting) => drop(waiting.answer.send(said)),
-            None => tracing::debug!("dropped a response that nobody waits for"),
-        }
-    }
-
-    /// The client's request that one of ours is made for.
-    pub(super) fn asker(&self, id: &Id) -> Option<Id> {
-        Some(self.waiting().get(id.key())?.asker.clone())
-    }
-
-    /// Whether somebody waits for the answer to a request.
-    pub(super) fn is_waiting(&self, id: &Id) -> bool {
-        self.waiting().contains_key(id.key())
-    }
-
     /// Whether the upstream is gone.
     pub(super) fn is_lost(&self) -> bool {
-        self.session.upstream_gone.is_cancelled()
+        self.session.gone().is_cancelled()
     }
 
     /// Whether the upstream is to be asked what it is, since there are no sessions.
@@ -283,33 +252,5 @@ impl Member {
 
     fn standings(&self) -> MutexGuard<'_, [Standing; 2]> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<IdKey, Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Cancels upstream what nobody waits for any more.
-struct Asking<'a> {
-    member: &'a Member,
-    method: &'a str,
-    id: &'a Id,
-    query: &'a Query,
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        if self.member.waiting().remove(self.id.key()).is_none() {
-            return;
-        }
-        if self.method == "initialize" {
-            // The protocol forbids to cancel it.
-            return self.member.session.forget(self.id);
-        }
-        match self.query.cancel.notice.get() {
-            Some(notice) => self.member.session.cancel(self.id, notice),
-            None => self.member.session.cancel(self.id, &given_up()),
-        }
     }
 }

@@ -6,7 +6,7 @@
 //! as it came, under the client's own id.
 //!
 //! * [`group`]: which upstreams, and what all clients of them share.
-//! * `member`: one upstream for one client, and its `carrier`; `query`: one request of the client.
+//! * `member`: one upstream for one client, and its `voice`; `query`: one request of the client.
 //! * `answer`: what becomes of a request, by its method.
 //! * `greeting`: `initialize` and `server/discover`; `capabilities`: what all can do together.
 //! * `changes`: upstreams that come late or go early.
@@ -23,7 +23,6 @@
 mod acquaintance;
 mod answer;
 mod capabilities;
-mod carrier;
 mod changes;
 mod claims;
 mod directory;
@@ -41,26 +40,30 @@ mod resources;
 mod stateless;
 mod subscription;
 mod template;
+mod voice;
 mod warned;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
-use tokio::{sync::RwLock, task::JoinSet};
+use futures_util::future::{BoxFuture, join_all};
+use tokio::{sync::RwLock, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
-    call::Call,
+    cancellation::CANCELLED,
     front::ToClient,
+    handler::{Client, Handler, Request},
     headers::Headers,
-    live::{Cancel, LiveCalls, MAX_LIVE_CALLS},
-    outgoing::Outgoing,
-    reply::NO_ANSWER,
+    live::LiveCalls,
+    reply::Answer,
     server_requests::ServerRequests,
-    session::{CANCELLED, PROGRESS},
-    too_long::MAX_MESSAGE_BYTES,
+    session::PROGRESS,
+    subscription_id,
+    task::Task,
+    tool_call::ToolCall,
     unique::Unique,
     wire::{Id, Kind, Message},
 };
@@ -68,7 +71,7 @@ use changes::INITIALIZED;
 use directory::Directory;
 pub use group::{Group, Prefixes};
 use listed::Listed;
-use member::Member;
+use member::{GRACE, Member};
 use query::{Era, Query};
 use subscription::Subscriptions;
 
@@ -82,8 +85,8 @@ pub(crate) struct Joined {
     group: Arc<Group>,
     /// In the order of their names; never empty.
     members: Vec<Member>,
-    /// To the client. When it is gone, what was for it is dropped.
-    front: Outgoing,
+    /// Hears what no request of the client is about.
+    client: Arc<dyn Client>,
     live: Arc<LiveCalls>,
     names: Unique,
     directory: Directory,
@@ -97,50 +100,69 @@ pub(crate) struct Joined {
     /// Held while upstreams are asked what they are.
     meeting: tokio::sync::Mutex<()>,
     me: Weak<Joined>,
-    /// Cancels every live call.
-    pub(crate) client_gone: CancellationToken,
+    /// Cancels every call.
+    closed: CancellationToken,
     /// The last upstream is gone.
-    pub(crate) upstream_gone: CancellationToken,
+    gone: CancellationToken,
+    /// Wait for each upstream to go.
+    watching: OnceLock<Vec<Task>>,
+}
+
+impl Handler for Joined {
+    fn answer(
+        self: Arc<Self>,
+        request: Request,
+        client: Arc<dyn Client>,
+    ) -> BoxFuture<'static, Answer> {
+        Box::pin(async move {
+            let query = self.query(request, client);
+            let live = self.live.enter(&query.id, &query.cancelled, &query.cancellation);
+            let _live = match live {
+                Ok(live) => live,
+                Err(too_many) => return Answer::Response(too_many.refusal(&query.id)),
+            };
+            let answering = async {
+                let _alone = if query.method == INITIALIZE {
+                    Some(self.greeting.clone().write_owned().await)
+                } else {
+                    self.greeted().await;
+                    None
+                };
+                self.reply(&query).await
+            };
+            tokio::select! {
+                biased;
+                () = query.cancelled.cancelled() => Answer::Cancelled,
+                answer = answering => answer.into(),
+            }
+        })
+    }
+
+    fn take(self: Arc<Self>, message: Message, headers: Headers) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.client_said(message, headers).await })
+    }
+
+    fn end(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.closed.cancel();
+            let _ = timeout(GRACE, self.live.cancelled_have_ended()).await;
+            join_all(self.members.iter().map(|member| member.session.end())).await;
+        })
+    }
+
+    fn gone(&self) -> &CancellationToken {
+        &self.gone
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.members.iter().any(Member::is_lost)
+    }
 }
 
 impl Joined {
-    /// Handles a message of the client, and what came with it over HTTP. Requests go on in `calls`.
-    pub(crate) async fn client_said(
-        self: &Arc<Self>,
-        message: Message,
-        headers: Headers,
-        calls: &mut JoinSet<()>,
-    ) {
+    /// Handles what has no answer, and what came with it over HTTP.
+    async fn client_said(&self, message: Message, headers: Headers) {
         match message.kind().clone() {
-            Kind::Request { id, .. } if calls.len() >= MAX_LIVE_CALLS => {
-                let text = "the gateway has too many calls in flight";
-                let refusal = Message::error(Some(&id), NO_ANSWER, text, None);
-                self.tell_client(ToClient { about: Some(id), ..refusal.into() }).await;
-            }
-            Kind::Request { method, id } => {
-                let query = self.query(message, method, id, headers);
-                let entered = self.live.enter(&query.id, query.cancel.clone());
-                let greets = query.method == INITIALIZE;
-                let alone =
-                    if greets { Some(self.greeting.clone().write_owned().await) } else { None };
-                let joined = self.clone();
-                calls.spawn(async move {
-                    let answering = async {
-                        if alone.is_none() {
-                            joined.greeted().await;
-                        }
-                        joined.answer(&query).await
-                    };
-                    let answer = tokio::select! {
-                        biased;
-                        () = query.cancel.token.cancelled() => return,
-                        answer = answering => answer,
-                    };
-                    // The client may use the id again once it has the response.
-                    drop(entered);
-                    joined.tell_client(answer).await;
-                });
-            }
             Kind::Notification { method } if method == CANCELLED => {
                 // One that is over already needs no cancellation.
                 if let Some(id) = message.id_in_params("requestId") {
@@ -153,33 +175,34 @@ impl Joined {
                     None => tracing::debug!("dropped progress that no upstream asked for"),
                 }
             }
-            Kind::Notification { method } => {
+            Kind::Response { .. } => match self.server_requests.answered(message) {
+                Some((at, answer)) => self.members[at].tell(answer, &headers).await,
+                None => tracing::debug!("dropped a response that no upstream waits for"),
+            },
+            Kind::Notification { .. } | Kind::Request { .. } => {
                 self.greeted().await;
                 let era = Era::of(&message, &headers);
                 let told: Vec<_> = {
                     let mut ready = self.client_is_ready();
-                    *ready |= method == INITIALIZED;
+                    *ready |= matches!(message.kind(), Kind::Notification { method } if method == INITIALIZED);
                     self.members.iter().filter(|member| !member.is_left_out(era)).collect()
                 };
                 for member in told {
                     member.tell(message.clone(), &headers).await;
                 }
             }
-            Kind::Response { .. } => match self.server_requests.answered(message) {
-                Some((at, answer)) => self.members[at].tell(answer, &headers).await,
-                None => tracing::debug!("dropped a response that no upstream waits for"),
-            },
         }
     }
 
-    fn query(&self, message: Message, method: String, id: Id, headers: Headers) -> Query {
+    fn query(&self, request: Request, client: Arc<dyn Client>) -> Query {
+        let Request { message, method, id, headers, cancellation, .. } = request;
         // A client that has gone may still read what it has asked for, but
         // wants nothing more to be done.
-        let token = match Call::of(&method, &message) {
-            Some(_) => self.client_gone.child_token(),
+        let cancelled = match ToolCall::of(&method, &message) {
+            Some(_) => self.closed.child_token(),
             None => CancellationToken::new(),
         };
-        Query { message, method, id, headers, cancel: Cancel { token, ..Cancel::default() } }
+        Query { message, method, id, headers, client, cancelled, cancellation }
     }
 
     /// Waits until nobody is being greeted: an upstream hears nothing before `initialize`.
@@ -187,26 +210,9 @@ impl Joined {
         drop(self.greeting.read().await);
     }
 
-    /// The client has closed the stream that the answer to this request was to come on.
-    pub(crate) fn client_hung_up(&self, id: &Id) {
-        let reason = serde_json::json!({ "reason": "the client closed its stream" });
-        self.live.cancel(id, &Message::notification(CANCELLED, &reason));
-    }
-
-    /// The longest line of the client that is read, in bytes: what any upstream takes.
-    pub(crate) fn max_message_bytes(&self) -> usize {
-        let limits = self.members.iter().map(|member| member.session.options.max_message_bytes);
-        limits.max().unwrap_or(MAX_MESSAGE_BYTES)
-    }
-
     /// A name that nothing else has here.
-    pub(crate) fn unique(&self, what: &str) -> String {
+    fn unique(&self, what: &str) -> String {
         self.names.name(what)
-    }
-
-    /// Whether every upstream that could be started is still there.
-    pub(crate) fn is_whole(&self) -> bool {
-        !self.members.iter().any(Member::is_lost)
     }
 
     fn remember_greeting(&self, query: &Query) {
@@ -223,23 +229,26 @@ impl Joined {
         self.client_is_ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Handles what an upstream says.
-    async fn upstream_said(&self, at: usize, said: ToClient) {
+    /// Handles what an upstream says to a client. What it is to hear if it asked
+    /// what nobody can be asked.
+    async fn upstream_said(
+        &self,
+        at: usize,
+        said: ToClient,
+        client: &dyn Client,
+    ) -> Option<Message> {
         let member = &self.members[at];
-        let ToClient { message, about, status } = said;
-        let about = about.map(|id| member.asker(&id).unwrap_or(id));
+        let ToClient { message, status } = said;
         let message = match message.kind().clone() {
-            Kind::Response { id: Some(id) } if id.raw().get() != "null" => {
-                return member.answered(&id, ToClient { message, about, status });
-            }
             Kind::Request { .. } | Kind::Notification { .. } if member.is_silenced() => {
-                return tracing::debug!(upstream = member.name, "dropped what it said: left out");
+                tracing::debug!(upstream = member.name, "dropped what it said: left out");
+                return None;
             }
             Kind::Request { id, .. } => {
                 let ours = Id::text(&self.unique("question"));
                 match self.server_requests.asked(at, &id, ours, message) {
                     Ok(question) => question,
-                    Err(refusal) => return member.tell(refusal, &Headers::default()).await,
+                    Err(refusal) => return Some(refusal),
                 }
             }
             Kind::Notification { method } if method == CANCELLED => {
@@ -250,19 +259,21 @@ impl Joined {
                     self.directory.relisting(*kind).changed();
                 }
                 if method == UPDATED && self.is_of_another(at, &message) {
-                    return tracing::debug!(
-                        upstream = member.name,
-                        "dropped news of another's resource"
-                    );
+                    tracing::debug!(upstream = member.name, "dropped news of another's resource");
+                    return None;
                 }
-                match subscription::subscription_of(&message) {
-                    Some(id) => return self.subscription_said(&id, at, message).await,
+                match subscription_id::of(&message) {
+                    Some(id) => {
+                        self.subscription_said(&id, at, message, client).await;
+                        return None;
+                    }
                     None => message,
                 }
             }
             Kind::Response { .. } => message,
         };
-        self.tell_client(ToClient { message, about, status }).await;
+        let refusal = client.tell(ToClient { message, status }).await?;
+        Some(self.server_requests.answered(refusal)?.1)
     }
 
     /// Whether the resource that an upstream speaks of is another's.
@@ -270,10 +281,5 @@ impl Joined {
         let uri = message.text_in_params("uri");
         let owner = uri.and_then(|uri| self.directory.owner_of_uri(&uri));
         owner.is_some_and(|owner| owner != at)
-    }
-
-    pub(super) async fn tell_client(&self, said: ToClient) {
-        // A client that is gone needs no answer.
-        let _ = self.front.send(said).await;
     }
 }

@@ -1,11 +1,16 @@
 //! One request of the client.
 
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
 use crate::mcp::{
     attempt_marker,
+    cancellation::Cancellation,
     front::ToClient,
+    handler::Client,
     headers::{Headers, PROTOCOL_VERSION, version_of},
     introduction::CLIENT_CAPABILITIES,
-    live::Cancel,
     members::Members,
     wire::{Id, Message},
 };
@@ -39,7 +44,12 @@ pub(super) struct Query {
     pub(super) id: Id,
     /// What came with it over HTTP.
     pub(super) headers: Headers,
-    pub(super) cancel: Cancel,
+    /// Hears what is said about it.
+    pub(super) client: Arc<dyn Client>,
+    /// Ends it.
+    pub(super) cancelled: CancellationToken,
+    /// What becomes of it then.
+    pub(super) cancellation: Cancellation,
 }
 
 impl Query {
@@ -85,6 +95,6 @@ impl Query {
     }
 
     fn answer(&self, message: Message) -> ToClient {
-        ToClient { message, about: Some(self.id.clone()), status: None }
+        message.into()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -19,13 +19,12 @@ use super::{
 };
 use crate::mcp::{
     front::ToClient,
-    members::Members,
+    handler::Client,
     outgoing::MAX_QUEUED_BYTES,
+    subscription_id::NAME as SUBSCRIPTION,
     wire::{Id, IdKey, Kind, Message},
 };
 
-/// Where a notification names the `subscriptions/listen` that it belongs to.
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 /// What one subscription may be about: the URIs, and whatever else, that
 /// upstreams agree to; what is beyond is left out of what the client hears.
@@ -52,14 +51,8 @@ struct Subscription {
     held_bytes: usize,
     /// The client has heard what was agreed to.
     open: bool,
-}
-
-/// The subscription that a notification belongs to.
-pub(super) fn subscription_of(message: &Message) -> Option<Id> {
-    let params = message.get("params").filter(|raw| raw.get().contains(SUBSCRIPTION))?;
-    let params = Members::parse(params).ok()?;
-    let meta = Members::parse(params.get("_meta")?).ok()?;
-    meta.get(SUBSCRIPTION).map(Id::new)
+    /// Held while the client is told something, so that it hears all in order.
+    telling: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Subscriptions {
@@ -100,6 +93,11 @@ impl Subscriptions {
         if let Some(one) = self.all().get_mut(id.key()) {
             one.settle(at, send);
         }
+    }
+
+    /// To be held while the client is told something.
+    fn telling(&self, id: &Id) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        Some(self.all().get(id.key())?.telling.clone())
     }
 
     fn has_agreed(&self, id: &Id, at: usize) -> bool {
@@ -251,20 +249,30 @@ impl Joined {
     }
 
     async fn settle(&self, query: &Query, at: usize) {
-        let Ok(mut room) = self.front.reserve(&query.message, MOST_HELD).await else { return };
-        self.subscriptions.settle(&query.id, at, |message| {
-            let about = Some(query.id.clone());
-            room.fill(ToClient { message, about, status: None });
-        });
+        let Some(telling) = self.subscriptions.telling(&query.id) else { return };
+        let _in_order = telling.lock().await;
+        let mut said = Vec::new();
+        self.subscriptions.settle(&query.id, at, |message| said.push(message));
+        for message in said {
+            query.client.tell(message.into()).await;
+        }
     }
 
     /// Passes on what belongs to a subscription, when it is time.
-    pub(super) async fn subscription_said(&self, id: &Id, at: usize, message: Message) {
-        // First the room, then the question what may pass: nothing comes in between.
-        let Ok(mut room) = self.front.reserve(&message, MOST_HELD).await else { return };
-        self.subscriptions.heard(id, at, message, |message| {
-            room.fill(ToClient { message, about: Some(id.clone()), status: None });
-        });
+    pub(super) async fn subscription_said(
+        &self,
+        id: &Id,
+        at: usize,
+        message: Message,
+        client: &dyn Client,
+    ) {
+        let Some(telling) = self.subscriptions.telling(id) else { return };
+        let _in_order = telling.lock().await;
+        let mut said = Vec::new();
+        self.subscriptions.heard(id, at, message, |message| said.push(message));
+        for message in said {
+            client.tell(message.into()).await;
+        }
     }
 }
 

@@ -1,141 +1,184 @@
-//! One client in front of one upstream, and what happens to each message of theirs.
+//! One client in front of one upstream: the layer that retries.
+//!
+//! * `call`: a call that may be retried, from the request to the answer; `attempt`, one attempt at it.
+//! * `said`: what happens to what the upstream says.
+//! * `unasked`: the list of tools where no client asks for it.
 
-mod from_client;
-mod from_upstream;
+mod attempt;
+mod call;
+mod said;
+mod unasked;
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::said::Said;
 use crate::{
     gateway::Gateway,
     mcp::{
+        cancellation::CANCELLED,
         catalogue::Catalogue,
-        downstream::{Clients, Downstream},
-        front::ToClient,
+        downstream::Downstream,
+        handler::{Client, Handler, Request},
         headers::Headers,
+        large::work_on,
         live::LiveCalls,
-        outgoing::{self, Inbox, Outgoing},
-        pending::Pending,
+        param_headers::ParamHeaders,
         relay::RelayOptions,
-        reply::{Answer, Loss},
-        upstream::{Outbox, Upstream},
-        wire::{Id, Message},
+        reply::Answer,
+        tool_call::ToolCall,
+        unique::Unique,
+        upstream::{Connect, Surroundings},
+        wire::{Kind, Message},
     },
 };
 
-pub(super) const CANCELLED: &str = "notifications/cancelled";
 pub(super) const PROGRESS: &str = "notifications/progress";
+
+/// How long calls may take to end once they are cancelled.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// One client in front of one upstream.
 pub(crate) struct Session {
     pub(super) gateway: Arc<Gateway>,
     pub(super) options: RelayOptions,
-    pub(super) upstream: Upstream,
+    pub(super) upstream: Arc<dyn Handler>,
     pub(super) catalogue: Arc<Catalogue>,
-    /// To the client. When it is gone, what was for it is dropped.
-    front: Outgoing,
-    pub(super) live: Arc<LiveCalls>,
-    /// Whose requests it carries.
-    pub(in crate::mcp) clients: Clients,
-    /// Cancels every live call.
-    pub(crate) client_gone: CancellationToken,
-    pub(crate) upstream_gone: CancellationToken,
+    names: Arc<Unique>,
+    live: Arc<LiveCalls>,
+    /// Cancels every call that may be retried.
+    closed: CancellationToken,
     /// Calls that wait for another attempt end with the reply that they have.
-    pub(super) no_more_attempts: CancellationToken,
-}
-
-/// Whoever asked may not wait for the answer any more.
-struct Asked<'a>(&'a Pending, &'a Id);
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        self.0.abandon(self.1);
-    }
-}
-
-/// The far ends of a [`Session`].
-pub(crate) struct Ends {
-    /// What goes to the upstream, for its link.
-    pub(crate) outbox: Outbox,
-    /// What goes to the client, for the front.
-    pub(crate) inbox: Inbox,
+    no_more_attempts: CancellationToken,
 }
 
 impl Session {
-    /// A session that ends with its downstream side, and whose ends are not connected yet.
-    pub(crate) fn new(
+    /// Connects a downstream side to an upstream. `client` hears what that says by itself.
+    pub(crate) fn open(
         gateway: Arc<Gateway>,
         options: RelayOptions,
+        upstream: impl Connect,
         downstream: &Downstream,
-    ) -> (Arc<Self>, Ends) {
-        let (front, inbox) = outgoing::queue();
-        let (upstream, outbox) = Upstream::new();
-        let catalogue = Catalogue::new(options.upstream_name.clone(), options.lists);
-        let session = Self {
+        client: Arc<dyn Client>,
+    ) -> Arc<Self> {
+        let catalogue = Arc::new(Catalogue::new(options.upstream_name.clone(), options.lists));
+        let names = Arc::new(Unique::default());
+        let no_more_attempts = downstream.drain.child_token();
+        let said = Said { catalogue: catalogue.clone(), names: names.clone(), client };
+        let upstream = upstream.connect(Surroundings {
+            client: Arc::new(said),
+            clients: downstream.clients,
+            catalogue: catalogue.clone(),
+            names: names.clone(),
+            max_message_bytes: options.max_message_bytes,
+            no_more_attempts: no_more_attempts.clone(),
+        });
+        Arc::new(Self {
             gateway,
             options,
             upstream,
-            catalogue: Arc::new(catalogue),
-            front,
-            live: Arc::new(LiveCalls::default()),
-            clients: downstream.clients,
-            client_gone: downstream.closed.child_token(),
-            upstream_gone: CancellationToken::new(),
-            no_more_attempts: downstream.drain.child_token(),
+            catalogue,
+            names,
+            live: Arc::default(),
+            closed: downstream.closed.clone(),
+            no_more_attempts,
+        })
+    }
+
+    async fn answer(self: Arc<Self>, request: Request, client: Arc<dyn Client>) -> Answer {
+        let call = ToolCall::of(&request.method, &request.message);
+        let cancelled = match &call {
+            Some(_) => self.closed.child_token(),
+            // A client that goes may still read what it has asked for.
+            None => CancellationToken::new(),
         };
-        (Arc::new(session), Ends { outbox, inbox })
-    }
-
-    /// Asks the upstream something on the gateway's own account.
-    ///
-    /// # Errors
-    /// The upstream is gone.
-    pub(crate) async fn ask(&self, question: Message) -> Result<Answer, Loss> {
-        // Nobody's: no client cancels it, and none hears of its progress.
-        let (id, answer) = self.upstream.pending.attempt(&Id::text("gateway"), None)?;
-        let _asked = Asked(&self.upstream.pending, &id);
-        self.upstream.send(question.with_id(&id), Headers::default()).await?;
-        answer.await.map_err(|_| Loss::Closed)
-    }
-
-    /// A name that nothing else in this session has.
-    pub(crate) fn unique(&self, what: &str) -> String {
-        self.upstream.pending.unique(what)
-    }
-
-    /// Whether somebody waits for the answer to a request.
-    pub(super) fn is_waiting(&self, id: &Id) -> bool {
-        self.upstream.pending.is_waiting(id)
-    }
-
-    /// Whether a request is an attempt at a call, which the loop may repeat.
-    pub(super) fn is_attempt(&self, id: &Id) -> bool {
-        self.upstream.pending.client_id(id).is_some()
-    }
-
-    /// The upstream is gone: nobody waits in vain, nothing new is sent.
-    pub(super) async fn lose_upstream(&self) {
-        self.no_more_attempts.cancel();
-        for id in self.upstream.pending.lose() {
-            self.respond(&id, Loss::Closed.into_response(&id)).await;
+        let live = self.live.enter(&request.id, &cancelled, &request.cancellation);
+        let _live = match live {
+            Ok(live) => live,
+            Err(too_many) => return Answer::Response(too_many.refusal(&request.id)),
+        };
+        match call {
+            Some(call) => self.call(call, request, client, cancelled).await,
+            None => self.pass(request, client, cancelled).await,
         }
-        // Last: it ends the session, and the errors are to reach the client.
-        self.upstream_gone.cancel();
     }
 
-    /// Gives the client the response to its request.
-    async fn respond(&self, id: &Id, response: Message) {
-        let about = Some(id.clone());
-        self.tell_client(ToClient { message: response, about, status: None }).await;
+    /// Answers what is not retried.
+    async fn pass(
+        &self,
+        request: Request,
+        client: Arc<dyn Client>,
+        cancelled: CancellationToken,
+    ) -> Answer {
+        let lists_tools = request.method == "tools/list";
+        let client = Arc::new(self.said_to(client));
+        let answer = tokio::select! {
+            biased;
+            () = cancelled.cancelled() => return Answer::Cancelled,
+            answer = self.upstream.clone().answer(request, client) => answer,
+        };
+        match answer {
+            Answer::Response(list) if lists_tools => Answer::Response(self.learnt(list).await),
+            answer => answer,
+        }
     }
 
-    pub(super) async fn tell_client(&self, message: ToClient) {
-        self.front.send(message).await;
+    /// The same list of tools, after what it says was picked up.
+    async fn learnt(&self, list: Message) -> Message {
+        let catalogue = self.catalogue.clone();
+        let (list, is_last) = work_on(list.bytes(), move || {
+            let is_last = list.get("result").is_some_and(|result| catalogue.learn(result));
+            (list, is_last)
+        })
+        .await;
+        if let (true, Some(listener)) = (is_last, &self.options.listed) {
+            listener.listed(&|| self.catalogue.tools());
+        }
+        list
     }
 
-    async fn tell_upstream(&self, message: Message, headers: Headers) {
-        // An upstream that is gone ends the session; a notification has no answer to give.
-        let _ = self.upstream.send(message, headers).await;
+    /// What the upstream says to this client.
+    fn said_to(&self, client: Arc<dyn Client>) -> Said {
+        Said { catalogue: self.catalogue.clone(), names: self.names.clone(), client }
+    }
+}
+
+impl Handler for Session {
+    fn answer(
+        self: Arc<Self>,
+        request: Request,
+        client: Arc<dyn Client>,
+    ) -> BoxFuture<'static, Answer> {
+        Box::pin(Self::answer(self, request, client))
+    }
+
+    fn take(self: Arc<Self>, message: Message, headers: Headers) -> BoxFuture<'static, ()> {
+        if let Kind::Notification { method } = message.kind()
+            && method == CANCELLED
+            && message.id_in_params("requestId").is_some_and(|id| self.live.cancel(&id, &message))
+        {
+            // The attempt in flight tells the upstream under its own id.
+            return Box::pin(std::future::ready(()));
+        }
+        self.upstream.clone().take(message, headers)
+    }
+
+    fn end(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.closed.cancel();
+            let _ = timeout(GRACE, self.live.cancelled_have_ended()).await;
+            self.upstream.end().await;
+        })
+    }
+
+    fn gone(&self) -> &CancellationToken {
+        self.upstream.gone()
+    }
+
+    fn params_in_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
+        self.catalogue.params(tool)
     }
 }

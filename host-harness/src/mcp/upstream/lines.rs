@@ -1,45 +1,61 @@
-//! An upstream that reads and writes lines, such as a child process.
+//! An upstream that reads and writes lines.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::mcp::{
-    lines::{self, Reader},
-    session::Session,
-    task::Task,
-    upstream::{Link, Outbox},
+use super::{
+    Connect, Surroundings,
+    multiplexer::{Carried, Multiplexer, Outbox},
 };
+use crate::mcp::{
+    handler::Handler,
+    lines::{self, Reader},
+    task::Task,
+};
+
+/// Pipes that do not end by themselves are their owner's to end.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A pair of what the upstream says and what it hears.
 #[derive(Debug)]
 pub(crate) struct Lines<R, W>(pub(crate) R, pub(crate) W);
 
-impl<R, W> Link for Lines<R, W>
+impl<R, W> Connect for Lines<R, W>
 where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    /// Pipes that do not end by themselves are their owner's to end.
-    const GRACE: Duration = Duration::from_secs(2);
+    fn connect(self, surroundings: Surroundings) -> Arc<dyn Handler> {
+        Carried::by(surroundings, GRACE, |connection, outbox, finish| {
+            self.carry(connection, outbox, finish)
+        })
+    }
+}
 
-    async fn run(self, session: Arc<Session>, outbox: Outbox, finish: CancellationToken) {
+impl<R, W> Lines<R, W>
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    async fn carry(self, connection: Arc<Multiplexer>, outbox: Outbox, finish: CancellationToken) {
         let Self(from, to) = self;
         let mut writing = Task::spawn({
-            let session = session.clone();
+            let connection = connection.clone();
             async move {
                 write(outbox, to, finish.clone()).await;
                 if !finish.is_cancelled() {
-                    session.lose_upstream().await;
+                    connection.lose();
                 }
             }
         });
-        let mut reader = Reader::new(from, "upstream", session.options.max_message_bytes);
+        let limit = connection.surroundings.max_message_bytes;
+        let mut reader = Reader::new(from, "upstream", limit);
         while let Some(line) = reader.next().await {
-            session.upstream_said(line, None).await;
+            connection.heard(line).await;
         }
-        session.lose_upstream().await;
+        connection.lose();
         writing.ended().await;
     }
 }
@@ -50,8 +66,8 @@ async fn write(mut outbox: Outbox, mut to: impl AsyncWrite + Unpin, finish: Canc
         // In this order: a cancellation follows the request that it speaks of.
         let (message, delivering) = tokio::select! {
             biased;
-            Some(sent) = outbox.queue.recv() => (sent.message, None),
-            Some(word) = outbox.last_words.recv() => (word.notice, Some(word.delivering)),
+            Some(message) = outbox.queue.recv() => (message, None),
+            Some(notice) = outbox.last_words.recv() => (notice.message, Some(notice.delivering)),
             () = finish.cancelled() => break,
         };
         if lines::write(&mut to, &message).await.is_err() {

@@ -1,68 +1,47 @@
-//! The way to the upstream: what is sent, and who waits for the answer.
+//! The servers: behind a URL, or on lines, such as child processes.
 
-mod cancellation;
 pub mod http;
 mod lines;
+mod multiplexer;
 mod supervised;
 
-use std::{ffi::OsString, sync::Arc, time::Duration};
+use std::{ffi::OsString, sync::Arc};
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
-    child::StartError, headers::Headers, pending::Pending, reply::Loss, session::Session,
-    wire::Message,
+    catalogue::Catalogue,
+    child::StartError,
+    downstream::Clients,
+    handler::{Client, Handler},
+    unique::Unique,
 };
 
-use cancellation::Cancellation;
-pub(crate) use cancellation::Taken;
 pub use http::HttpUpstream;
 pub(super) use lines::Lines;
 pub use supervised::{EndStatus, Supervised};
 
-/// Messages that wait for a side to take them. When the queue is full, whoever
-/// produces more waits as well.
-pub(super) const QUEUE: usize = 64;
-
-/// A message on its way to the upstream.
-#[derive(Debug)]
-pub(crate) struct ToUpstream {
-    pub(crate) message: Message,
-    /// What the client's HTTP request said besides; nothing if it came over stdio.
-    pub(crate) headers: Headers,
+/// What a connection to a server needs of the session that it is for.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    /// Hears what is said about no request in particular.
+    pub(crate) client: Arc<dyn Client>,
+    /// Whose requests there will be.
+    pub(crate) clients: Clients,
+    /// What is known of the server's tools.
+    pub(in crate::mcp) catalogue: Arc<Catalogue>,
+    /// Makes names that nothing else has.
+    pub(in crate::mcp) names: Arc<Unique>,
+    /// What a message of the server may have, in bytes.
+    pub(crate) max_message_bytes: usize,
+    /// To be cancelled when the server is gone for good.
+    pub(crate) no_more_attempts: CancellationToken,
 }
 
-/// Sends to the upstream.
-#[derive(Debug)]
-pub(crate) struct Upstream {
-    pub(super) pending: Pending,
-    queue: mpsc::Sender<ToUpstream>,
-    /// Cancellations from destructors, which cannot wait for room. At most one per attempt.
-    last_words: mpsc::UnboundedSender<Cancellation>,
-}
-
-/// What an [`Upstream`] sends, for the link that carries it.
-#[derive(Debug)]
-pub(crate) struct Outbox {
-    pub(super) queue: mpsc::Receiver<ToUpstream>,
-    pub(super) last_words: mpsc::UnboundedReceiver<Cancellation>,
-}
-
-/// A connection to an upstream server, of whatever transport.
-pub(crate) trait Link: Send + 'static {
-    /// How long the end of [`Link::run`] may take after `finish`, at the most.
-    const GRACE: Duration;
-
-    /// Carries messages between the session and the upstream until `finish`,
-    /// then what is left, and closes the connection. Tells the session when
-    /// the upstream is lost.
-    fn run(
-        self,
-        session: Arc<Session>,
-        outbox: Outbox,
-        finish: CancellationToken,
-    ) -> impl Future<Output = ()> + Send;
+/// What a session can be connected to.
+pub(crate) trait Connect {
+    /// Begins to speak with the server.
+    fn connect(self, surroundings: Surroundings) -> Arc<dyn Handler>;
 }
 
 /// Where a server is.
@@ -96,7 +75,7 @@ impl From<Supervised> for Connected {
 
 impl Target {
     /// Starts a child, or gets ready to talk to the URL.
-    pub(crate) fn connect(&self) -> Result<Connected, StartError> {
+    pub(crate) fn start(&self) -> Result<Connected, StartError> {
         match self {
             Self::Url(upstream) => Ok(upstream.clone().into()),
             Self::Command(command) => Ok(Supervised::start(command.clone())?.into()),
@@ -104,37 +83,11 @@ impl Target {
     }
 }
 
-impl Link for Connected {
-    const GRACE: Duration = Supervised::GRACE;
-
-    async fn run(self, session: Arc<Session>, outbox: Outbox, finish: CancellationToken) {
+impl Connect for Connected {
+    fn connect(self, surroundings: Surroundings) -> Arc<dyn Handler> {
         match self {
-            Self::Url(upstream) => upstream.run(session, outbox, finish).await,
-            Self::Child(child) => child.run(session, outbox, finish).await,
+            Self::Url(upstream) => upstream.connect(surroundings),
+            Self::Child(child) => child.connect(surroundings),
         }
-    }
-}
-
-impl Upstream {
-    pub(super) fn new() -> (Self, Outbox) {
-        let (queue, queued) = mpsc::channel(QUEUE);
-        let (last_words, heard) = mpsc::unbounded_channel();
-        (
-            Self { pending: Pending::default(), queue, last_words },
-            Outbox { queue: queued, last_words: heard },
-        )
-    }
-
-    /// Queues a message, waiting for room.
-    pub(super) async fn send(&self, message: Message, headers: Headers) -> Result<(), Loss> {
-        self.queue.send(ToUpstream { message, headers }).await.map_err(|_| Loss::NotSent)
-    }
-
-    /// Sends a cancellation from where nothing can wait. Who can, learns when it was taken.
-    pub(super) fn cancel(&self, notice: Message) -> Taken {
-        let (cancellation, taken) = Cancellation::new(notice);
-        // An upstream that is gone needs no cancellation.
-        let _ = self.last_words.send(cancellation);
-        taken
     }
 }

@@ -17,17 +17,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
     child::{Server, StartError},
+    handler::Handler,
     lines::{self, Reader},
     live::MAX_LIVE_CALLS,
-    reply::{Answer, Loss},
-    session::Session,
     too_long::MAX_MESSAGE_BYTES,
-    upstream::{Link, Outbox},
+    upstream::{
+        Connect, Surroundings,
+        multiplexer::{Carried, Multiplexer, Outbox},
+    },
     wire::{Id, IdKey, Kind, Message},
 };
 
 /// How long a child may go on once its input is closed.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long the end may take: a child has 2 s to say the rest, 2 s to end, and 2 s to hear SIGTERM.
+const END: Duration = Duration::from_secs(8);
 /// How long a fresh child may take to answer the client's `initialize` again.
 const GREETING: Duration = Duration::from_secs(60);
 /// The rest after the second crash in a row; it doubles with each further one.
@@ -122,31 +126,41 @@ impl Supervised {
     }
 }
 
-impl Link for Supervised {
-    /// A child has 2 s to say the rest, 2 s to end, and 2 s to hear SIGTERM.
-    const GRACE: Duration = Duration::from_secs(8);
+impl Connect for Supervised {
+    fn connect(self, surroundings: Surroundings) -> Arc<dyn Handler> {
+        Carried::by(surroundings, END, |connection, outbox, finish| {
+            self.carry(connection, outbox, finish)
+        })
+    }
+}
 
-    async fn run(self, session: Arc<Session>, mut outbox: Outbox, finish: CancellationToken) {
+impl Supervised {
+    async fn carry(
+        self,
+        connection: Arc<Multiplexer>,
+        mut outbox: Outbox,
+        finish: CancellationToken,
+    ) {
         let Self { command, first, end } = self;
         let mut account = Account::default();
-        let limit = session.options.max_message_bytes;
+        let limit = connection.surroundings.max_message_bytes;
         let mut life = first.within(limit);
         let mut crashes = 0;
         loop {
             let born = Instant::now();
-            let over = account.live(&mut life, &session, &mut outbox, &finish).await;
+            let over = account.live(&mut life, &connection, &mut outbox, &finish).await;
             let name = life.server.command().to_owned();
             let status = goodbye(life).await;
             if matches!(over, Over::Finished) || !account.answered {
                 *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
                 break;
             }
-            account.settle(&session).await;
+            account.settle(&connection);
             crashes = if born.elapsed() > GOOD_LIFE { 1 } else { crashes + 1 };
             tracing::warn!(server = name, ?status, crashes, "the server crashed");
             let next = tokio::select! {
                 () = finish.cancelled() => None,
-                next = account.next_life(&command, &session, &mut crashes) => next,
+                next = account.next_life(&command, &connection, &mut crashes) => next,
             };
             match next {
                 Some(next) => life = next.within(limit),
@@ -156,7 +170,7 @@ impl Link for Supervised {
                 }
             }
         }
-        session.lose_upstream().await;
+        connection.lose();
     }
 }
 
@@ -165,7 +179,7 @@ impl Account {
     async fn live(
         &mut self,
         life: &mut Life,
-        session: &Arc<Session>,
+        connection: &Arc<Multiplexer>,
         outbox: &mut Outbox,
         finish: &CancellationToken,
     ) -> Over {
@@ -176,7 +190,7 @@ impl Account {
             while let Some(line) = from.next().await {
                 *answered |=
                     line.as_ref().is_ok_and(|line| matches!(line.kind(), Kind::Response { .. }));
-                session.upstream_said(line, None).await;
+                connection.heard(line).await;
             }
         };
         let (greeting, in_hand) = (&mut self.greeting, &mut self.in_hand);
@@ -188,9 +202,9 @@ impl Account {
                     // In this order: a cancellation follows the request that it speaks of.
                     None => tokio::select! {
                         biased;
-                        Some(sent) = outbox.queue.recv() => (sent.message, None),
-                        Some(word) = outbox.last_words.recv() => {
-                            (word.notice, Some(word.delivering))
+                        Some(message) = outbox.queue.recv() => (message, None),
+                        Some(notice) = outbox.last_words.recv() => {
+                            (notice.message, Some(notice.delivering))
                         }
                         () = finish.cancelled() => break,
                     },
@@ -208,7 +222,7 @@ impl Account {
                         ids.push(id.clone());
                     }
                     if ids.len() > 4 * MAX_LIVE_CALLS {
-                        ids.retain(|id| session.is_waiting(id));
+                        ids.retain(|id| connection.is_waiting(id));
                         *sent = ids.iter().map(|id| id.key().clone()).collect();
                     }
                 }
@@ -232,10 +246,10 @@ impl Account {
     }
 
     /// Tells all who wait for the child that crashed.
-    async fn settle(&mut self, session: &Session) {
+    fn settle(&mut self, connection: &Multiplexer) {
         self.sent.clear();
         for id in self.ids.drain(..) {
-            session.unanswered(&id, Answer::Lost(Loss::Closed)).await;
+            connection.is_lost(&id);
         }
     }
 
@@ -243,7 +257,7 @@ impl Account {
     async fn next_life(
         &mut self,
         command: &[OsString],
-        session: &Arc<Session>,
+        connection: &Arc<Multiplexer>,
         crashes: &mut u32,
     ) -> Option<Life> {
         while *crashes < MOST_CRASHES {
@@ -251,7 +265,7 @@ impl Account {
                 sleep(FIRST_REST * 2_u32.saturating_pow(doublings)).await;
             }
             match Life::start(command) {
-                Ok(mut life) => match timeout(GREETING, self.greet(&mut life, session)).await {
+                Ok(mut life) => match timeout(GREETING, self.greet(&mut life, connection)).await {
                     Ok(Some(())) => return Some(life),
                     Ok(None) | Err(_) => drop(goodbye(life).await),
                 },
@@ -264,9 +278,9 @@ impl Account {
     }
 
     /// Says the client's `initialize` to a fresh child. None if it does not like it.
-    async fn greet(&self, life: &mut Life, session: &Arc<Session>) -> Option<()> {
+    async fn greet(&self, life: &mut Life, connection: &Arc<Multiplexer>) -> Option<()> {
         let Some((_, greeting)) = &self.greeting else { return Some(()) };
-        let id = Id::text(&session.unique("again"));
+        let id = Id::text(&connection.unique("again"));
         let to = life.to.as_mut()?;
         lines::write(to, &greeting.clone().with_id(&id)).await.ok()?;
         loop {
@@ -275,7 +289,7 @@ impl Account {
                     message.get("result")?;
                     break;
                 }
-                line => session.upstream_said(line, None).await,
+                line => connection.heard(line).await,
             }
         }
         let told = Message::notification("notifications/initialized", &serde_json::json!({}));

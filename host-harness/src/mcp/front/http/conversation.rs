@@ -5,26 +5,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{Stream, stream};
-use tokio::{task::JoinSet, time::timeout};
+use futures_util::{Stream, future::BoxFuture, stream};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     era::{self, Era},
-    places::{Place, Places, route},
+    places::{Asker, Places},
     served::Served,
     shared,
 };
 use crate::mcp::{
+    cancellation::Cancellation,
     child::StartError,
     downstream::{Clients, Downstream},
     front::ToClient,
+    handler::{Handler, Request},
     headers::Headers,
     outgoing::{self, Inbox},
     param_headers::ParamHeaders,
-    peer::{Connection, Peer},
-    task::Task,
-    wire::{Id, Kind, Message},
+    reply::Answer,
+    wire::{Id, Message},
 };
 
 /// How long each step of an orderly end may take.
@@ -35,74 +36,63 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) struct IsHeard(pub(super) bool);
 
 pub(super) struct Conversation {
-    peer: Peer,
+    handler: Arc<dyn Handler>,
     clients: Clients,
-    calls: tokio::sync::Mutex<JoinSet<()>>,
     places: Arc<Places>,
     touched: Mutex<Instant>,
-    finish: CancellationToken,
-    link: tokio::sync::Mutex<Task>,
-    _routing: Task,
+    /// Cancelled when it is to end.
+    closed: CancellationToken,
 }
 
 impl Conversation {
     /// Connects to the server; the conversation ends with its downstream side.
     pub(super) fn begin(served: &Served, downstream: &Downstream) -> Result<Arc<Self>, StartError> {
-        let Connection { peer, inbox, link, finish, .. } = served.connect(downstream)?;
         let clients = downstream.clients;
+        let closed = downstream.closed.child_token();
+        let downstream = Downstream { closed: closed.clone(), ..downstream.clone() };
         let places = Arc::new(Places::new(clients));
-        let routing = Task::spawn(route(peer.clone(), places.clone(), inbox));
-        Ok(Arc::new(Self {
-            peer,
-            clients,
-            calls: tokio::sync::Mutex::default(),
-            places,
-            touched: Mutex::new(Instant::now()),
-            finish,
-            link: tokio::sync::Mutex::new(link),
-            _routing: routing,
-        }))
+        let handler = served.connect(&downstream, places.clone())?;
+        let touched = Mutex::new(Instant::now());
+        Ok(Arc::new(Self { handler, clients, places, touched, closed }))
     }
 
-    /// Which era of the protocol the server speaks, by its own account.
+    /// Which era of the protocol a server in a command speaks, by its own account.
     pub(super) async fn era(&self, known: &era::Known) -> Era {
-        match &self.peer {
-            Peer::One(session) => known.of(session).await,
-            // They know each of theirs.
-            Peer::Several(_) => Era::Modern,
-        }
+        known.of(&self.handler).await
     }
 
     /// Which parameters of a `tools/call` are in headers as well, if its tool is known.
     pub(super) fn params_of(&self, call: &Message) -> Option<Arc<ParamHeaders>> {
         let name: String = serde_json::from_str(call.param("name")?.get()).ok()?;
-        // Several upstreams are each other's to compare.
-        let Peer::One(session) = &self.peer else { return None };
-        session.catalogue.params(&name)
+        self.handler.params_in_headers(&name)
     }
 
     /// Makes a request. Dropping the answer is hanging up: the request is cancelled.
-    pub(super) async fn request(
+    pub(super) fn request(
         self: &Arc<Self>,
         message: Message,
         own: &Id,
         headers: Headers,
     ) -> Answering {
+        self.touch();
         let (to, from) = outgoing::queue();
         let (message, id, names) = match self.clients {
             Clients::One => (message, own.clone(), None),
             Clients::Many => {
-                let id = Id::text(&self.peer.unique("request"));
+                let id = self.places.unique();
                 let (message, names) = shared::rename(message, own, &id);
-                (message, id, Some(names))
+                (message, id.clone(), Some((id, names)))
             }
         };
-        let cancellable =
-            !matches!(message.kind(), Kind::Request { method, .. } if method == "initialize");
-        self.places.open(Place { id: id.clone(), names, to, asked: Vec::new() });
-        let answering = Answering { conversation: self.clone(), id, from, cancellable };
-        self.say(message, headers).await;
-        answering
+        let asker = self.places.open(to, names);
+        let request = Request::new(message, headers);
+        let cancellation = request.as_ref().map(|one| one.cancellation.clone()).unwrap_or_default();
+        let answer: BoxFuture<'static, Answer> = match request {
+            Some(request) => self.handler.clone().answer(request, asker.clone()),
+            None => Box::pin(std::future::ready(Answer::Cancelled)),
+        };
+        let answer = Some(answer);
+        Answering { conversation: self.clone(), id, asker, cancellation, answer, last: None, from }
     }
 
     /// Says what has no answer, as far as the client may.
@@ -111,59 +101,46 @@ impl Conversation {
         let Some(message) = self.places.admitted(message) else {
             return tracing::debug!("dropped what a client said that was not for it to say");
         };
-        let said = async {
-            let mut calls = self.calls.lock().await;
-            while calls.try_join_next().is_some() {}
-            self.peer.client_said(message, headers, &mut calls).await;
-        };
-        // An upstream that takes nothing more must not keep the end waiting.
+        // A server that takes nothing more must not keep the end waiting.
         tokio::select! {
             biased;
-            () = said => {}
-            () = self.peer.client_gone().cancelled() => {}
-            () = self.peer.upstream_gone().cancelled() => {}
+            () = self.handler.clone().take(message, headers) => {}
+            () = self.closed.cancelled() => {}
+            () = self.handler.gone().cancelled() => {}
         }
     }
 
     /// What the server says by itself, from now on; none if somebody listens already.
     pub(super) fn listen(self: &Arc<Self>) -> Option<Listening> {
         self.touch();
-        let mut places = self.places.lock();
-        if places.listener.as_ref().is_some_and(|listener| !listener.is_closed()) {
-            return None;
-        }
         let (to, from) = outgoing::queue();
-        // There is room for what came early: it is no more than a queue holds.
-        for said in places.early.take() {
-            let _ = to.try_send(said);
-        }
-        places.listener = Some(to);
-        Some(Listening { conversation: self.clone(), from })
+        let listens = self.places.listen(&to);
+        listens.then(|| Listening { conversation: self.clone(), from })
     }
 
     /// Ends it in order: calls are cancelled, the upstream hears of it and is closed.
     pub(super) async fn end(&self) {
-        self.peer.client_gone().cancel();
-        let mut calls = self.calls.lock().await;
-        let _ = timeout(GRACE, async { while calls.join_next().await.is_some() {} }).await;
+        self.closed.cancel();
+        let ended = timeout(3 * GRACE, self.handler.end()).await;
+        drop(ended);
+        // Whoever is still answered at the end gets that.
+        let _ = timeout(GRACE, self.places.idle()).await;
         self.places.close();
-        self.finish.cancel();
-        let _ = timeout(3 * GRACE, self.link.lock().await.ended()).await;
     }
 
     /// Whether the client or the upstream is gone.
     pub(super) fn is_over(&self) -> bool {
-        self.peer.client_gone().is_cancelled() || self.peer.upstream_gone().is_cancelled()
+        self.closed.is_cancelled() || self.handler.gone().is_cancelled()
     }
 
     /// Whether every upstream of the beginning is still there.
     pub(super) fn is_whole(&self) -> bool {
-        self.peer.is_whole()
+        self.handler.is_whole()
     }
 
     /// How long the client has had nothing to do with it.
     pub(super) fn silent_for(&self) -> Duration {
-        if self.places.lock().is_waited_for() {
+        if self.places.is_busy() || self.places.is_heard() {
             return Duration::ZERO;
         }
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
@@ -172,14 +149,11 @@ impl Conversation {
     /// How long ago the client asked or heard something, if nothing is under
     /// way for it, and whether it listens to what the server says by itself.
     pub(super) fn idle_for(&self) -> Option<(Duration, IsHeard)> {
-        let places = self.places.lock();
-        if !places.requests.is_empty() {
+        if self.places.is_busy() {
             return None;
         }
-        let is_heard = places.is_waited_for();
-        drop(places);
         let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
-        Some((touched.elapsed(), IsHeard(is_heard)))
+        Some((touched.elapsed(), IsHeard(self.places.is_heard())))
     }
 
     fn touch(&self) {
@@ -191,14 +165,36 @@ impl Conversation {
 pub(super) struct Answering {
     conversation: Arc<Conversation>,
     id: Id,
+    asker: Arc<Asker>,
+    cancellation: Cancellation,
+    /// None once it has come.
+    answer: Option<BoxFuture<'static, Answer>>,
+    /// The response, while what was said before it is on its way.
+    last: Option<ToClient>,
     from: Inbox,
-    cancellable: bool,
 }
 
 impl Answering {
     /// The next message; none after the response. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<ToClient> {
-        self.from.recv().await
+        if let Some(answer) = &mut self.answer {
+            let answer = tokio::select! {
+                biased;
+                Some(said) = self.from.recv() => return Some(said),
+                () = self.asker.overrun() => {
+                    self.answer = None;
+                    return None;
+                }
+                answer = answer => answer,
+            };
+            self.answer = None;
+            let response = answer.into_response(&self.id);
+            self.last = response.map(|said| self.asker.restored(said));
+        }
+        match self.from.try_recv() {
+            Some(said) => Some(said),
+            None => self.last.take(),
+        }
     }
 
     /// The messages that are still to come. `kept` lives as long as they are wanted.
@@ -211,11 +207,12 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let waiting = self.conversation.places.leave(&self.id);
-        self.conversation.touch();
-        if waiting && self.cancellable {
-            self.conversation.peer.client_hung_up(&self.id);
+        if self.answer.is_some() {
+            self.cancellation.closed();
+            self.answer = None;
         }
+        self.asker.leave();
+        self.conversation.touch();
     }
 }
 
@@ -228,8 +225,14 @@ pub(super) struct Listening {
 impl Listening {
     pub(super) fn messages(self) -> impl Stream<Item = ToClient> + Send {
         stream::unfold(self, async |mut listening| {
-            let said = listening.from.recv().await?;
-            listening.conversation.touch();
+            let conversation = &listening.conversation;
+            let said = tokio::select! {
+                biased;
+                said = listening.from.recv() => said?,
+                () = conversation.handler.gone().cancelled() => return None,
+                () = conversation.closed.cancelled() => return None,
+            };
+            conversation.touch();
             Some((said, listening))
         })
     }

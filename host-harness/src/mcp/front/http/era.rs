@@ -9,17 +9,18 @@
 //! others may do, and it believes a no for a while only.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::{Instant, timeout};
 
 use crate::mcp::{
-    headers::{HEADER_MISMATCH, UNSUPPORTED_VERSION},
+    handler::{Handler, Nobody, Request},
+    headers::{HEADER_MISMATCH, Headers, UNSUPPORTED_VERSION},
     introduction,
     reply::{Answer, Loss},
-    session::Session,
+    unique::Unique,
     wire::{INVALID_REQUEST, Id, METHOD_NOT_FOUND, Message},
 };
 
@@ -74,7 +75,7 @@ impl Known {
     }
 
     /// Asks the server unless it is known; those who ask at the same time wait for one answer.
-    pub(super) async fn of(&self, session: &Session) -> Era {
+    pub(super) async fn of(&self, server: &Arc<dyn Handler>) -> Era {
         if let Some(era) = self.era() {
             return era;
         }
@@ -82,7 +83,7 @@ impl Known {
         if let Some(era) = self.era() {
             return era;
         }
-        let belief = match timeout(PATIENCE, ask(session)).await {
+        let belief = match timeout(PATIENCE, ask(server)).await {
             Ok(Ok(response)) => belief_of(&response, Instant::now()),
             // That it is gone is the request's own to find out.
             Ok(Err(Loss::NotSent)) => return Era::Modern,
@@ -98,10 +99,16 @@ impl Known {
     }
 }
 
-async fn ask(session: &Session) -> Result<Message, Loss> {
-    let question = introduction::discover(&Id::text("gateway"), introduction::STATELESS);
-    match session.ask(question).await? {
+async fn ask(server: &Arc<dyn Handler>) -> Result<Message, Loss> {
+    // A name that no client's request can have.
+    let id = Id::text(&Unique::default().name("discover"));
+    let question = introduction::discover(&id, introduction::STATELESS);
+    let Some(question) = Request::new(question, Headers::default()) else {
+        return Err(Loss::NotSent);
+    };
+    match server.clone().answer(question, Arc::new(Nobody)).await {
         Answer::Response(response) => Ok(response),
+        Answer::Lost(loss) => Err(loss),
         _ => Err(Loss::Closed),
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn initialize(
         Ok(begun) => begun,
         Err(error) => return unavailable(&error, id),
     };
-    let mut answering = begun.conversation.request(message, id, passed).await;
+    let mut answering = begun.conversation.request(message, id, passed);
     let patience = table.initialize_timeout;
     let said = timeout(patience, all_until_the_response(&mut answering)).await;
     drop((answering, one));

@@ -1,48 +1,55 @@
-//! Where each message to a client goes.
+//! Where what a server says goes: to the client whose request it is about, or
+//! to the only client.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use tokio::task::JoinSet;
+use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use super::shared::{self, Own};
+use super::shared::Own;
 use crate::mcp::{
+    cancellation::CANCELLED,
     downstream::Clients,
     front::ToClient,
-    headers::Headers,
-    outgoing::{Inbox, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, NotQueued, Outgoing},
-    peer::Peer,
-    reply::NO_ANSWER,
+    handler::{Client, unasked},
+    outgoing::{MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, NotQueued, Outgoing},
     server_requests::ServerRequests,
-    session::{CANCELLED, PROGRESS},
-    wire::{Id, IdKey, Kind, Message},
+    session::PROGRESS,
+    unique::Unique,
+    wire::{Id, Kind, Message},
 };
 
-/// How long calls have to end once the upstream is gone.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// Where messages to the client can go.
+/// The downstream side of a conversation.
 pub(super) struct Places {
     clients: Clients,
-    /// What the server asks clients that have no session.
-    requests: ServerRequests,
+    /// Makes the names of what clients without a session are asked.
+    names: Unique,
+    /// What the server asks those clients.
+    asked: ServerRequests,
+    numbers: AtomicU64,
     inner: Mutex<Open>,
+    fewer: Notify,
 }
 
 #[derive(Default)]
-pub(super) struct Open {
-    pub(super) requests: HashMap<IdKey, Place>,
-    pub(super) listener: Option<Outgoing>,
+struct Open {
+    /// The streams of the requests that are under way, the oldest first.
+    requests: BTreeMap<u64, Outgoing>,
+    listener: Option<Outgoing>,
     /// What the server said before anybody listened.
-    pub(super) early: Early,
+    early: Early,
 }
 
 /// Messages that nobody listens to yet, no more than a queue holds.
 #[derive(Default)]
-pub(super) struct Early {
+struct Early {
     said: VecDeque<ToClient>,
     bytes: usize,
 }
@@ -58,62 +65,52 @@ impl Early {
             tracing::debug!("dropped a message: too much was said before anybody listened");
         }
     }
-
-    /// Takes out all, in their order.
-    pub(super) fn take(&mut self) -> VecDeque<ToClient> {
-        std::mem::take(self).said
-    }
-}
-
-/// The answer to one request.
-pub(super) struct Place {
-    pub(super) id: Id,
-    /// The client's own, if the request has others upstream.
-    pub(super) names: Option<Own>,
-    pub(super) to: Outgoing,
-    /// What the server has asked in the middle of it, by the ids that the client knows.
-    pub(super) asked: Vec<Id>,
-}
-
-/// Where a message goes.
-enum Way {
-    /// To the client whose request has this id; with an id of nobody, to
-    /// whoever is the only client.
-    To(Outgoing, Id, ToClient),
-    /// To nobody.
-    Nowhere,
-    /// This goes back to the server, in place of the answer of a client.
-    Back(Message),
 }
 
 impl Open {
-    pub(super) fn is_waited_for(&self) -> bool {
-        !self.requests.is_empty() || self.listener.as_ref().is_some_and(|to| !to.is_closed())
+    fn is_heard(&self) -> bool {
+        self.listener.as_ref().is_some_and(|to| !to.is_closed())
     }
 }
 
 impl Places {
     pub(super) fn new(clients: Clients) -> Self {
-        Self { clients, requests: ServerRequests::default(), inner: Mutex::default() }
-    }
-
-    /// A request whose answer is to come here.
-    pub(super) fn open(&self, place: Place) {
-        self.lock().requests.insert(place.id.key().clone(), place);
-    }
-
-    /// Nobody waits for the answer any more, nor answers what the server asks.
-    /// False if the answer has come.
-    pub(super) fn leave(&self, id: &Id) -> bool {
-        let place = self.lock().requests.remove(id.key());
-        self.over(place.as_ref());
-        place.is_some()
-    }
-
-    fn over(&self, place: Option<&Place>) {
-        for id in place.into_iter().flat_map(|place| &place.asked) {
-            self.requests.forget(id);
+        Self {
+            clients,
+            names: Unique::default(),
+            asked: ServerRequests::default(),
+            numbers: AtomicU64::new(0),
+            inner: Mutex::default(),
+            fewer: Notify::new(),
         }
+    }
+
+    /// A request begins, on whose stream the client hears what goes into `to`.
+    pub(super) fn open(self: &Arc<Self>, to: Outgoing, names: Option<(Id, Own)>) -> Arc<Asker> {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.lock().requests.insert(number, to.clone());
+        let (asked, overrun) = (Mutex::default(), CancellationToken::new());
+        Arc::new(Asker { places: self.clone(), number, to, names, asked, overrun })
+    }
+
+    /// A name for a request that nothing else has.
+    pub(super) fn unique(&self) -> Id {
+        Id::text(&self.names.name("request"))
+    }
+
+    /// What the server says by itself goes to `to` from now on, and first what
+    /// it said before. False if somebody listens already.
+    pub(super) fn listen(&self, to: &Outgoing) -> bool {
+        let mut open = self.lock();
+        if open.is_heard() {
+            return false;
+        }
+        // There is room for what came early: it is no more than a queue holds.
+        for said in std::mem::take(&mut open.early).said {
+            let _ = to.try_send(said);
+        }
+        open.listener = Some(to.clone());
+        true
     }
 
     /// What a client may say to the server, in the server's names. Of many
@@ -125,62 +122,36 @@ impl Places {
         }
         match said.kind() {
             Kind::Request { .. } => Some(said),
-            Kind::Response { .. } => Some(self.requests.answered(said)?.1),
+            Kind::Response { .. } => Some(self.asked.answered(said)?.1),
             Kind::Notification { method } => match &**method {
                 // Its id is not the one that the server knows, and the stream
                 // that its client could close says the same.
                 CANCELLED => None,
-                PROGRESS => Some(self.requests.progressed(said)?.1),
+                PROGRESS => Some(self.asked.progressed(said)?.1),
                 _ => Some(said),
             },
         }
     }
 
-    /// Where a message goes, in the names that are known there; `unique` makes
-    /// new ones. A response leaves its place free.
-    fn way(&self, said: ToClient, unique: impl FnOnce() -> Id) -> Way {
-        let mut open = self.lock();
-        if let Kind::Response { id } = said.message.kind() {
-            let place = id.as_ref().and_then(|id| open.requests.remove(id.key()));
-            drop(open);
-            self.over(place.as_ref());
-            let Some(place) = place else { return Way::Nowhere };
-            let said = place.restored(said);
-            return Way::To(place.to, place.id, said);
-        }
-        let about = said.about.clone().or_else(|| shared::about(&said.message));
-        let place = about.and_then(|id| open.requests.get_mut(id.key()));
-        match (self.clients, place) {
-            (Clients::One, Some(place)) => {
-                Way::To(place.to.clone(), place.id.clone(), place.restored(said))
-            }
-            (Clients::One, None) => open.only_client(said),
-            (Clients::Many, Some(place)) => self.to_asker(place, said, unique),
-            (Clients::Many, None) => answer_for_nobody(&said.message),
-        }
+    /// Whether a request is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.lock().requests.is_empty()
     }
 
-    /// To one of many clients, which may answer it if it is a question.
-    fn to_asker(&self, place: &mut Place, said: ToClient, unique: impl FnOnce() -> Id) -> Way {
-        let ToClient { message, about, status } = said;
-        let message = match message.kind().clone() {
-            Kind::Request { id, .. } => {
-                let ours = unique();
-                match self.requests.asked(0, &id, ours.clone(), message) {
-                    Ok(message) => {
-                        place.asked.push(ours);
-                        message
-                    }
-                    Err(refusal) => return Way::Back(refusal),
-                }
+    /// Whether a client listens to what the server says by itself.
+    pub(super) fn is_heard(&self) -> bool {
+        self.lock().is_heard()
+    }
+
+    /// Waits until no request is under way.
+    pub(super) async fn idle(&self) {
+        loop {
+            let fewer = self.fewer.notified();
+            if !self.is_busy() {
+                return;
             }
-            Kind::Notification { method } if method == CANCELLED => {
-                self.requests.withdrawn(0, message)
-            }
-            _ => message,
-        };
-        let said = place.restored(ToClient { message, about, status });
-        Way::To(place.to.clone(), place.id.clone(), said)
+            fewer.await;
+        }
     }
 
     /// All streams end.
@@ -188,144 +159,175 @@ impl Places {
         *self.lock() = Open::default();
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Open> {
+    /// What is about no request of the only client, and where it goes.
+    fn only_client(&self, said: ToClient) -> Option<(Outgoing, ToClient)> {
+        let mut open = self.lock();
+        if let Some(listener) = open.listener.as_ref().filter(|to| !to.is_closed()) {
+            return Some((listener.clone(), said));
+        }
+        // Better on some stream of this client than nowhere.
+        if let Some(to) = open.requests.values().next() {
+            return Some((to.clone(), said));
+        }
+        open.early.keep(said);
+        None
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
-    /// What is about its request, in the client's names.
-    fn restored(&self, said: ToClient) -> ToClient {
+impl Client for Places {
+    fn tell(&self, said: ToClient) -> BoxFuture<'_, Option<Message>> {
+        if self.clients == Clients::Many {
+            // Whose it is cannot be known, so nobody hears of it. A server that
+            // asks is not kept waiting.
+            tracing::debug!("dropped a message that is certainly for none of the clients");
+            return Box::pin(std::future::ready(unasked(&said.message)));
+        }
+        let place = self.only_client(said);
+        Box::pin(async move {
+            if let Some((to, said)) = place {
+                // A client that reads slowly keeps itself waiting.
+                to.send(said).await;
+            }
+            None
+        })
+    }
+}
+
+/// A client that waits for the answer to a request.
+pub(super) struct Asker {
+    places: Arc<Places>,
+    number: u64,
+    to: Outgoing,
+    /// What its request is called upstream, and the client's own names, if they differ.
+    names: Option<(Id, Own)>,
+    /// What the server has asked in the middle of it, by the ids that the client knows.
+    asked: Mutex<Vec<Id>>,
+    /// Cancelled when the client is too slow where others would wait for it.
+    overrun: CancellationToken,
+}
+
+impl Asker {
+    /// What is about the request, in the client's names.
+    pub(super) fn restored(&self, said: ToClient) -> ToClient {
         match &self.names {
-            Some(names) => ToClient { message: names.restore(&self.id, said.message), ..said },
+            Some((id, own)) => ToClient { message: own.restore(id, said.message), ..said },
             None => said,
         }
     }
-}
 
-impl Open {
-    /// What is about no request of the only client.
-    fn only_client(&mut self, said: ToClient) -> Way {
-        let nobody = Id::text("");
-        if let Some(listener) = self.listener.as_ref().filter(|to| !to.is_closed()) {
-            return Way::To(listener.clone(), nobody, said);
-        }
-        // Better on some stream of this client than nowhere.
-        if let Some(place) = self.requests.values().next() {
-            return Way::To(place.to.clone(), nobody, said);
-        }
-        self.early.keep(said);
-        Way::Nowhere
+    /// Completes when the client did not read what it was sent.
+    pub(super) async fn overrun(&self) {
+        self.overrun.cancelled().await;
     }
-}
 
-/// Whose it is cannot be known, so nobody hears of it. A server that asks is
-/// not kept waiting.
-fn answer_for_nobody(said: &Message) -> Way {
-    tracing::debug!("dropped a message that is certainly for none of the clients");
-    match said.kind() {
-        Kind::Request { method, id } if method == "ping" => {
-            Way::Back(Message::result(id, &serde_json::json!({})))
-        }
-        Kind::Request { id, .. } => {
-            let text = "there is no client that this is certainly for";
-            Way::Back(Message::error(Some(id), NO_ANSWER, text, None))
-        }
-        _ => Way::Nowhere,
+    /// The request is over: nobody answers what was asked in the middle of it.
+    pub(super) fn leave(&self) {
+        self.places.lock().requests.remove(&self.number);
+        self.places.fewer.notify_waiters();
+        let asked = std::mem::take(&mut *self.asked());
+        asked.iter().for_each(|id| self.places.asked.forget(id));
     }
-}
 
-/// Brings each message to its place until the upstream is gone.
-pub(super) async fn route(peer: Peer, places: Arc<Places>, mut inbox: Inbox) {
-    let gone = peer.upstream_gone().clone();
-    let lost = async {
-        gone.cancelled().await;
-        // What its calls come to then is still brought to their clients.
-        tokio::time::sleep(GRACE).await;
-    };
-    let routing = async {
-        while let Some(said) = inbox.recv().await {
-            let (to, id, said) = match places.way(said, || Id::text(&peer.unique("question"))) {
-                Way::To(to, id, said) => (to, id, said),
-                Way::Nowhere => continue,
-                Way::Back(answer) => {
-                    let mut none = JoinSet::new();
-                    peer.client_said(answer, Headers::default(), &mut none).await;
-                    continue;
-                }
-            };
-            match places.clients {
-                // A client that reads slowly keeps itself waiting.
-                Clients::One => to.send(said).await,
-                // Here it would keep others waiting.
-                Clients::Many => {
-                    if to.try_send(said) == Err(NotQueued::Full) {
-                        tracing::warn!(
-                            "a client does not read its answer; its request is given up"
-                        );
-                        places.leave(&id);
-                        peer.client_hung_up(&id);
-                    }
-                }
+    /// As one of many clients may hear it, who may answer it if it is a question.
+    fn named_for_one_of_many(&self, message: Message) -> Result<Message, Message> {
+        match message.kind().clone() {
+            Kind::Request { id, .. } => {
+                let ours = Id::text(&self.places.names.name("question"));
+                let question = self.places.asked.asked(0, &id, ours.clone(), message)?;
+                self.asked().push(ours);
+                Ok(question)
             }
+            Kind::Notification { method } if method == CANCELLED => {
+                Ok(self.places.asked.withdrawn(0, message))
+            }
+            _ => Ok(message),
         }
-    };
-    tokio::select! {
-        () = lost => {}
-        () = routing => {}
-        () = peer.client_gone().cancelled() => {}
     }
-    places.close();
+
+    fn say(&self, said: ToClient) -> Option<Message> {
+        let ToClient { message, status } = said;
+        let message = match self.named_for_one_of_many(message) {
+            Ok(message) => message,
+            Err(refusal) => return Some(refusal),
+        };
+        let said = self.restored(ToClient { message, status });
+        // To wait for this client would keep others waiting.
+        if self.to.try_send(said) == Err(NotQueued::Full) {
+            tracing::warn!("a client does not read its answer; its request is given up");
+            self.overrun.cancel();
+        }
+        None
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Vec<Id>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Client for Asker {
+    fn tell(&self, said: ToClient) -> BoxFuture<'_, Option<Message>> {
+        match self.places.clients {
+            Clients::One => Box::pin(async move {
+                self.to.send(said).await;
+                None
+            }),
+            Clients::Many => Box::pin(std::future::ready(self.say(said))),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::outgoing;
+    use crate::mcp::{front::http::shared, outgoing};
 
-    fn open(places: &Places, id: &str, own: &str) -> Inbox {
+    fn open(places: &Arc<Places>, id: &str, own: &str) -> (Arc<Asker>, outgoing::Inbox) {
         let (to, from) = outgoing::queue();
         let id = Id::text(id);
         let request = Message::written(r#"{"id":1,"method":"tools/call","params":{}}"#);
         let (_, names) = shared::rename(request, &Id::text(own), &id);
-        places.open(Place { id, names: Some(names), to, asked: Vec::new() });
-        from
+        (places.open(to, Some((id, names))), from)
     }
 
-    fn way(places: &Places, about: Option<&str>, text: &str) -> String {
-        let about = about.map(Id::text);
-        let said = ToClient { message: Message::written(text), about, status: None };
-        match places.way(said, || Id::text("secret")) {
-            Way::To(_, id, said) => format!("to {}: {}", id.raw(), said.message.text()),
-            Way::Nowhere => "nowhere".to_owned(),
-            Way::Back(message) => format!("back: {}", message.text()),
-        }
+    async fn told(client: &dyn Client, text: &str) -> Option<String> {
+        client.tell(Message::written(text).into()).await.map(|back| back.text().to_string())
+    }
+
+    async fn heard(from: &mut outgoing::Inbox) -> Message {
+        from.recv().await.expect("a message").message
     }
 
     const QUESTION: &str = r#"{"id":7,"method":"elicitation/create","params":{}}"#;
     const WORD: &str = r#"{"method":"notifications/message","params":{}}"#;
 
-    #[test]
-    fn of_many_clients_none_gets_what_may_be_for_another_even_if_it_is_the_only_one_left() {
-        let places = Places::new(Clients::Many);
-        let _alice = open(&places, "a", "1");
-        assert_eq!(way(&places, None, WORD), "nowhere");
-        assert_eq!(way(&places, Some("gone"), WORD), "nowhere");
-        assert_eq!(way(&places, Some("a"), WORD), format!(r#"to "a": {WORD}"#));
-        assert!(
-            way(&places, None, QUESTION).starts_with(r#"back: {"jsonrpc":"2.0","id":7,"error""#)
-        );
-        let ping = way(&places, None, r#"{"id":8,"method":"ping"}"#);
-        assert_eq!(ping, r#"back: {"jsonrpc":"2.0","id":8,"result":{}}"#);
+    #[tokio::test]
+    async fn of_many_clients_none_gets_what_may_be_for_another_even_if_it_is_the_only_one_left() {
+        let places = Arc::new(Places::new(Clients::Many));
+        let (alice, mut from) = open(&places, "a", "1");
+        assert_eq!(told(&*places, WORD).await, None);
+        assert_eq!(told(&*alice, WORD).await, None);
+        assert_eq!(heard(&mut from).await.text(), WORD);
+        let refused = told(&*places, QUESTION).await.expect("an answer");
+        assert!(refused.starts_with(r#"{"jsonrpc":"2.0","id":7,"error""#), "{refused}");
+        let ping = told(&*places, r#"{"id":8,"method":"ping"}"#).await;
+        assert_eq!(ping.as_deref(), Some(r#"{"jsonrpc":"2.0","id":8,"result":{}}"#));
+        alice.leave();
     }
 
-    #[test]
-    fn only_who_was_asked_can_answer_and_only_while_its_request_is_open() {
-        let places = Places::new(Clients::Many);
-        let admitted = |text: &str| places.admitted(Message::written(text)).map(|it| it.text());
-        let _alice = open(&places, "a", "1");
-        let asked = QUESTION.replace('7', r#""secret""#);
-        assert_eq!(way(&places, Some("a"), QUESTION), format!(r#"to "a": {asked}"#));
+    #[tokio::test]
+    async fn only_who_was_asked_can_answer_and_only_while_its_request_is_open() {
+        let places = Arc::new(Places::new(Clients::Many));
+        let admitted =
+            |text: &str| places.admitted(Message::written(text)).map(|it| it.text().to_string());
+        let (alice, mut from) = open(&places, "a", "1");
+        assert_eq!(told(&*alice, QUESTION).await, None);
+        let question = heard(&mut from).await;
+        let Kind::Request { id, .. } = question.kind() else { panic!("{question:?}") };
+        assert_eq!(question.text(), QUESTION.replace('7', id.raw().get()));
         for forged in [
             r#"{"id":7,"result":{}}"#,
             r#"{"id":"7","error":{"code":1}}"#,
@@ -335,11 +337,13 @@ mod tests {
         ] {
             assert_eq!(admitted(forged), None, "{forged}");
         }
-        let answer = r#"{"id":"secret","result":{}}"#;
-        assert_eq!(admitted(answer).as_deref(), Some(r#"{"id":7,"result":{}}"#));
-        assert_eq!(admitted(answer), None, "once");
-        way(&places, Some("a"), QUESTION);
-        assert!(places.leave(&Id::text("a")));
-        assert_eq!(admitted(answer), None, "its client is gone");
+        let answer = format!(r#"{{"id":{},"result":{{}}}}"#, id.raw());
+        assert_eq!(admitted(&answer).as_deref(), Some(r#"{"id":7,"result":{}}"#));
+        assert_eq!(admitted(&answer), None, "once");
+        told(&*alice, QUESTION).await;
+        let Kind::Request { id, .. } = heard(&mut from).await.kind().clone() else { panic!() };
+        alice.leave();
+        let late = format!(r#"{{"id":{},"result":{{}}}}"#, id.raw());
+        assert_eq!(admitted(&late), None, "its client is gone");
     }
 }

@@ -75,7 +75,7 @@ pub(super) async fn request(
             return answer::json(StatusCode::BAD_REQUEST, &refusal);
         }
     }
-    let mut answering = conversation.request(message, id, passed).await;
+    let mut answering = conversation.request(message, id, passed);
     let first = tokio::select! {
         biased;
         first = answering.next() => first,

@@ -5,7 +5,12 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use crate::mcp::{
-    child::StartError, downstream::Downstream, joined::Group, peer::Connection, service::Service,
+    child::StartError,
+    downstream::Downstream,
+    handler::{Client, Handler},
+    joined::Group,
+    service::Service,
+    session::Session,
     upstream::Target,
 };
 
@@ -16,16 +21,20 @@ pub(super) enum Served {
 }
 
 impl Served {
-    /// Connects its downstream side to it.
-    pub(super) fn connect(&self, downstream: &Downstream) -> Result<Connection, StartError> {
-        match self {
+    /// Connects its downstream side to it; `client` hears what it says by itself.
+    pub(super) fn connect(
+        &self,
+        downstream: &Downstream,
+        client: Arc<dyn Client>,
+    ) -> Result<Arc<dyn Handler>, StartError> {
+        Ok(match self {
             Self::One(service) => {
-                let link = service.target.connect()?;
+                let upstream = service.target.start()?;
                 let (gateway, relaying) = (service.gateway.clone(), service.relaying.clone());
-                Ok(Connection::to_one(gateway, relaying, link, downstream))
+                Session::open(gateway, relaying, upstream, downstream, client)
             }
-            Self::Joined(group) => group.connect(downstream),
-        }
+            Self::Joined(group) => group.connect(downstream, client)?,
+        })
     }
 
     /// Headers of a client's request that are wanted beside those of MCP and of traces.

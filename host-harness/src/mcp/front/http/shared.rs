@@ -8,11 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::mcp::{
     members::Members,
+    subscription_id::NAME as SUBSCRIPTION,
     wire::{Id, Message},
 };
-
-/// Where a notification names the `subscriptions/listen` that it belongs to.
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// A client's own names for its request.
 #[derive(Debug)]
@@ -52,11 +50,6 @@ impl Own {
             _ => message,
         }
     }
-}
-
-/// The request that a notification is about, if it says so itself.
-pub(super) fn about(message: &Message) -> Option<Id> {
-    token_of(message).or_else(|| message.meta()?.get(SUBSCRIPTION).map(Id::new))
 }
 
 fn token_of(message: &Message) -> Option<Id> {
@@ -106,9 +99,6 @@ mod tests {
             ),
         ] {
             let came = Message::written(came);
-            if came.get("method").is_some() {
-                assert_eq!(about(&came).expect("a name").key(), id.key());
-            }
             assert_eq!(names.restore(&id, came).text(), goes);
         }
     }

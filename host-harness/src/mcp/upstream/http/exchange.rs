@@ -7,8 +7,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    HttpClient,
     answer::{Messages, failure, first_response},
-    client::{Body, Client},
+    client::Body,
     events::Cursor,
     headers::headers_of,
     listening::{PAUSE, Refused},
@@ -17,11 +18,11 @@ use super::{
 };
 use crate::mcp::{
     downstream::Clients,
+    handler::{Client, Request},
     headers::{Headers, SESSION_ID, version_of},
     reply::{Answer, HttpFailure, Loss},
-    session::Session,
-    upstream::ToUpstream,
-    wire::{Id, Kind, Message, Unreadable},
+    upstream::Surroundings,
+    wire::{INVALID_REQUEST, Id, Kind, Message, TooMuch, Unreadable, Was},
 };
 
 const INITIALIZE: &str = "initialize";
@@ -31,8 +32,8 @@ const RESUMPTIONS: u32 = 5;
 
 /// Speaks with the server for one session.
 pub(super) struct Exchange {
-    pub(super) client: Arc<Client>,
-    pub(super) session: Arc<Session>,
+    pub(super) client: Arc<HttpClient>,
+    pub(super) surroundings: Surroundings,
     pub(super) memory: Memory,
     /// Cancelled when the link is gone.
     pub(super) ended: CancellationToken,
@@ -63,22 +64,22 @@ fn belongs_to_session(message: &Message) -> bool {
 impl Exchange {
     /// Until `ended` is cancelled.
     pub(super) fn new(
-        client: Arc<Client>,
-        session: Arc<Session>,
+        client: Arc<HttpClient>,
+        surroundings: Surroundings,
         ended: CancellationToken,
     ) -> Self {
         let listening = Mutex::new(ended.child_token());
-        Self { client, session, memory: Memory::default(), ended, listening }
+        Self { client, surroundings, memory: Memory::default(), ended, listening }
     }
 
     /// What a message of the server may have, in bytes.
     pub(super) fn limit(&self) -> usize {
-        self.session.options.max_message_bytes
+        self.surroundings.max_message_bytes
     }
 
     /// Whether the requests of many clients go through here.
     pub(super) fn carries_many_clients(&self) -> bool {
-        self.session.clients == Clients::Many
+        self.surroundings.clients == Clients::Many
     }
 
     /// Whether the server is one of 2025-11-25 or before, as far as is known.
@@ -86,42 +87,44 @@ impl Exchange {
         self.memory.is_begun()
     }
 
-    /// Makes a request; the session hears all that comes back for it, or that nothing will.
-    pub(super) async fn request(self: &Arc<Self>, sent: ToUpstream, id: &Id) {
-        let answer = match self.post(&sent, id).await {
-            Ok(()) => return,
-            // The server has not executed it.
-            Err(Failed::With(Answer::Http(failure))) if self.relearns(&sent, &failure).await => {
-                match self.post(&sent, id).await {
-                    Ok(()) => return,
-                    Err(Failed::With(answer)) => answer,
-                    Err(Failed::Expired(_, failure)) => Answer::Http(failure),
+    /// Makes a request, and a second time if the server has surely not executed
+    /// it and would now: it wants other headers, or another session.
+    pub(super) async fn request(
+        self: &Arc<Self>,
+        request: &Request,
+        id: &Id,
+        client: &dyn Client,
+    ) -> Answer {
+        match self.post(request, id, client).await {
+            Ok(response) => return Answer::Response(response),
+            Err(Failed::With(Answer::Http(failure))) => {
+                if !self.relearns(request, &failure).await {
+                    return Answer::Http(failure);
                 }
             }
-            Err(Failed::With(answer)) => answer,
+            Err(Failed::With(answer)) => return answer,
             Err(Failed::Expired(expired, failure)) => {
                 if !self.renew(&expired).await {
-                    Answer::Http(failure)
-                } else if self.session.is_attempt(id) {
+                    return Answer::Http(failure);
+                }
+                if request.is_attempt {
                     // Not made again here: whether to try again is for the plugin to say.
-                    Answer::Lost(Loss::SessionExpired)
-                } else {
-                    match self.post(&sent, id).await {
-                        Ok(()) => return,
-                        Err(Failed::With(answer)) => answer,
-                        Err(Failed::Expired(_, failure)) => Answer::Http(failure),
-                    }
+                    return Answer::Lost(Loss::SessionExpired);
                 }
             }
-        };
-        self.session.unanswered(id, answer).await;
+        }
+        match self.post(request, id, client).await {
+            Ok(response) => Answer::Response(response),
+            Err(Failed::With(answer)) => answer,
+            Err(Failed::Expired(_, failure)) => Answer::Http(failure),
+        }
     }
 
     /// Sends what has no response.
-    pub(super) async fn tell(self: &Arc<Self>, sent: ToUpstream) {
+    pub(super) async fn tell(self: &Arc<Self>, message: &Message, headers: &Headers) {
         let begins =
-            matches!(sent.message.kind(), Kind::Notification { method } if method == INITIALIZED);
-        let response = match self.send(&sent).await {
+            matches!(message.kind(), Kind::Notification { method } if method == INITIALIZED);
+        let response = match self.send(message, headers).await {
             Ok(response) => response,
             Err(loss) => return tracing::warn!(%loss, "the upstream did not get a notification"),
         };
@@ -147,22 +150,32 @@ impl Exchange {
         let _ = self.client.send(Method::DELETE, headers, Vec::new()).await;
     }
 
-    pub(super) async fn send(&self, sent: &ToUpstream) -> Result<Response<Body>, Loss> {
-        let mut headers = headers_of(&sent.message, &sent.headers, &self.session.catalogue).await;
+    pub(super) async fn send(
+        &self,
+        message: &Message,
+        received: &Headers,
+    ) -> Result<Response<Body>, Loss> {
+        let mut headers = headers_of(message, received, &self.surroundings.catalogue).await;
         if !self.carries_many_clients() {
-            self.memory.hear(&sent.headers);
+            self.memory.hear(received);
         }
-        if belongs_to_session(&sent.message) {
+        if belongs_to_session(message) {
             self.memory.sign(&mut headers);
         }
         // A message that was read can be written.
-        let body = serde_json::to_vec(&sent.message).unwrap_or_default();
+        let body = serde_json::to_vec(message).unwrap_or_default();
         self.client.send(Method::POST, headers, body).await
     }
 
-    async fn post(&self, sent: &ToUpstream, id: &Id) -> Result<(), Failed> {
-        let named = self.memory.id().filter(|_| belongs_to_session(&sent.message));
-        let response = self.send(sent).await?;
+    async fn post(
+        self: &Arc<Self>,
+        request: &Request,
+        id: &Id,
+        client: &dyn Client,
+    ) -> Result<Message, Failed> {
+        let Request { message, headers: received, method, .. } = request;
+        let named = self.memory.id().filter(|_| belongs_to_session(message));
+        let response = self.send(message, received).await?;
         let status = response.status();
         if !status.is_success() {
             let failure = failure(response).await;
@@ -171,32 +184,34 @@ impl Exchange {
                 _ => Failed::With(Answer::Http(failure)),
             });
         }
-        let begins =
-            matches!(sent.message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
-        let lists = lists_tools(sent);
-        let headers = response.headers().clone();
+        let lists = lists_tools(request);
+        let begins = (method == INITIALIZE).then(|| response.headers().clone());
         let mut answer = Messages::of(response, self.limit());
         let mut cursor = Cursor::default();
         let mut silent = 0;
         loop {
             while let Some(line) = answer.next(&mut cursor).await {
-                if let Err(Unreadable::TooMuch(too_much)) = &line {
-                    return Err(Failed::With(Answer::too_much(too_much, id)));
-                }
-                let line = if lists { line.map(without_broken_tools) } else { line };
                 silent = 0;
-                let answers = line.as_ref().is_ok_and(|message| message.answers(id));
-                if let (true, true, Ok(message)) = (begins, answers, &line) {
-                    self.begin(sent, &headers, message);
-                }
-                self.session.upstream_said(line, Some(id)).await;
-                if answers {
-                    return Ok(());
+                match line {
+                    Ok(message) if message.answers(id) => {
+                        if let Some(headers) = &begins {
+                            self.memory.begin(request, headers, &message);
+                        }
+                        let sound = if lists { without_broken_tools(message) } else { message };
+                        return Ok(sound);
+                    }
+                    Ok(message) => self.hear(message, client).await,
+                    Err(Unreadable::NotAMessage(error)) => {
+                        tracing::warn!(%error, "skipped JSON of the upstream");
+                    }
+                    Err(Unreadable::TooMuch(too_much)) => {
+                        tracing::warn!(%too_much, "dropped a message of the upstream");
+                        return Err(Failed::With(Answer::too_much(&too_much, id)));
+                    }
                 }
             }
             // There is nothing to take up since 2026-07-28, and no id before if the server gave none.
-            let last_event =
-                cursor.last_event.clone().filter(|_| version_of(&sent.message).is_none());
+            let last_event = cursor.last_event.clone().filter(|_| version_of(message).is_none());
             let Some(last_event) = last_event.filter(|_| silent < RESUMPTIONS) else {
                 return Err(Loss::Interrupted.into());
             };
@@ -210,9 +225,24 @@ impl Exchange {
         }
     }
 
-    fn begin(&self, sent: &ToUpstream, headers: &HeaderMap, response: &Message) {
-        let greeting = ToUpstream { message: sent.message.clone(), headers: sent.headers.clone() };
-        self.memory.begin(greeting, headers, response);
+    /// Passes on what the server says to a client, who may be asked something
+    /// that cannot be put to anybody.
+    pub(super) async fn hear(self: &Arc<Self>, message: Message, client: &dyn Client) {
+        if matches!(message.kind(), Kind::Response { id: Some(id) } if id.raw().get() != "null") {
+            return tracing::debug!("dropped a response that nobody waits for");
+        }
+        if let Some(answer) = client.tell(message.into()).await {
+            self.tell(&answer, &Headers::default()).await;
+        }
+    }
+
+    /// What came was too much to be read: a server that asked gets an error.
+    pub(super) async fn heard_too_much(self: &Arc<Self>, too_much: &TooMuch) {
+        tracing::warn!(%too_much, "dropped a message of the upstream");
+        if let Was::Request(id) = &too_much.was {
+            let error = too_much.error(id, INVALID_REQUEST, "the request");
+            self.tell(&error, &Headers::default()).await;
+        }
     }
 
     /// Opens a new session in place of `expired`, unless somebody did so already.
@@ -223,19 +253,21 @@ impl Exchange {
         }
         let Some(greeting) = self.memory.greeting() else { return false };
         tracing::info!("the upstream's session has expired; opening a new one");
-        let Ok(response) = self.send(&greeting).await else { return false };
+        let Ok(response) = self.send(&greeting.message, &greeting.headers).await else {
+            return false;
+        };
         let headers = response.headers().clone();
         if !response.status().is_success() || !headers.contains_key(SESSION_ID) {
             return false;
         }
         let Some(message) = first_response(response, self.limit()).await else { return false };
-        self.memory.begin(greeting, &headers, &message);
+        self.memory.begin(&greeting, &headers, &message);
         if self.memory.id().is_none_or(|id| id == *expired) {
             return false;
         }
         let message = Message::notification(INITIALIZED, &serde_json::json!({}));
-        let sent = ToUpstream { message, headers: Headers::default() };
-        let taken = self.send(&sent).await.is_ok_and(|response| response.status().is_success());
+        let sent = self.send(&message, &Headers::default()).await;
+        let taken = sent.is_ok_and(|response| response.status().is_success());
         if taken {
             self.listen();
         }

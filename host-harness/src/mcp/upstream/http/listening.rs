@@ -33,13 +33,13 @@ impl Exchange {
         tokio::spawn(async move {
             tokio::select! {
                 () = listening.cancelled() => {}
-                () = exchange.hear() => {}
+                () = exchange.hear_all() => {}
             }
         });
     }
 
     /// Hears the server until it says that there is nothing to hear.
-    async fn hear(&self) {
+    async fn hear_all(self: &Arc<Self>) {
         let mut cursor = Cursor::default();
         let mut pause = PAUSE;
         loop {
@@ -49,11 +49,19 @@ impl Exchange {
                 Ok(mut events) => {
                     while let Some(line) = events.next(&mut cursor).await {
                         pause = PAUSE;
-                        if let Err(Unreadable::TooMuch(_)) = &line {
-                            // Taken up before it, the stream would bring it again.
-                            cursor.last_event = None;
+                        match line {
+                            Ok(message) => {
+                                self.hear(message, &*self.surroundings.client).await;
+                            }
+                            Err(Unreadable::NotAMessage(error)) => {
+                                tracing::warn!(%error, "skipped JSON of the upstream");
+                            }
+                            Err(Unreadable::TooMuch(too_much)) => {
+                                // Taken up before it, the stream would bring it again.
+                                cursor.last_event = None;
+                                self.heard_too_much(&too_much).await;
+                            }
                         }
-                        self.session.upstream_said(line, None).await;
                     }
                 }
             }

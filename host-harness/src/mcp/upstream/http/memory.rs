@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, HeaderValue};
 
 use crate::mcp::{
+    handler::Request,
     headers::{Headers, PROTOCOL_VERSION, SESSION_ID},
-    upstream::ToUpstream,
     wire::Message,
 };
 
@@ -21,7 +21,7 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Known {
     /// The client's own words, to say again when the session has expired.
-    greeting: Option<ToUpstream>,
+    greeting: Option<Request>,
     /// What the server named it; not every server does.
     id: Option<HeaderValue>,
     /// The version that the server chose.
@@ -33,7 +33,7 @@ struct Known {
 
 impl Memory {
     /// The server has answered `greeting`.
-    pub(super) fn begin(&self, greeting: ToUpstream, headers: &HeaderMap, response: &Message) {
+    pub(super) fn begin(&self, greeting: &Request, headers: &HeaderMap, response: &Message) {
         let version = response
             .get("result")
             .and_then(|result| crate::mcp::members::Members::parse(result).ok())
@@ -42,7 +42,7 @@ impl Memory {
             });
         let Some(version) = version else { return };
         let mut known = self.known();
-        known.greeting = Some(greeting);
+        known.greeting = Some(greeting.clone());
         known.id = headers.get(SESSION_ID).cloned();
         known.version = HeaderValue::from_str(&version).ok();
     }
@@ -80,15 +80,14 @@ impl Memory {
     }
 
     /// The client's `initialize`.
-    pub(super) fn greeting(&self) -> Option<ToUpstream> {
+    pub(super) fn greeting(&self) -> Option<Request> {
         let known = self.known();
-        let ToUpstream { message, headers } = known.greeting.as_ref()?;
-        let mut headers = headers.clone();
+        let mut greeting = known.greeting.clone()?;
         // The credentials of that time may have expired.
         for (name, value) in &known.client {
-            headers.map_mut().insert(name, value.clone());
+            greeting.headers.map_mut().insert(name, value.clone());
         }
-        Some(ToUpstream { message: message.clone(), headers })
+        Some(greeting)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -20,25 +20,31 @@ mod listening;
 mod memory;
 mod tools;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use tokio::{
     sync::{Semaphore, oneshot},
-    task::{AbortHandle, JoinSet},
+    task::JoinSet,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use client::BadUrl;
-use client::Client;
+use client::Client as HttpClient;
 use exchange::Exchange;
 
 use crate::mcp::{
+    cancellation::{CANCELLED, Notice},
+    handler::{Client, Handler, Request},
     headers::Headers,
-    session::Session,
-    upstream::{Link, Outbox, ToUpstream, cancellation::Cancellation},
-    wire::{IdKey, Kind},
+    reply::Answer,
+    upstream::{Connect, Surroundings},
+    wire::{Id, Kind, Message},
 };
 
 /// How long what is under way may take when the session ends, and the goodbye after that.
@@ -53,7 +59,7 @@ const MAX_NOTIFICATIONS: usize = 256;
 /// A server behind a URL. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct HttpUpstream {
-    client: Arc<Client>,
+    client: Arc<HttpClient>,
 }
 
 impl HttpUpstream {
@@ -62,149 +68,156 @@ impl HttpUpstream {
     /// # Errors
     /// `url` is no absolute URL of `http` or `https`.
     pub fn new(url: &str, headers: HeaderMap) -> Result<Self, BadUrl> {
-        Ok(Self { client: Arc::new(Client::new(url, headers)?) })
+        Ok(Self { client: Arc::new(HttpClient::new(url, headers)?) })
     }
 }
 
-impl Link for HttpUpstream {
-    const GRACE: Duration = Duration::from_secs(3);
-
-    async fn run(self, session: Arc<Session>, mut outbox: Outbox, finish: CancellationToken) {
-        // Whichever way this ends, nobody listens on.
+impl Connect for HttpUpstream {
+    fn connect(self, surroundings: Surroundings) -> Arc<dyn Handler> {
         let ended = CancellationToken::new();
-        let _ended = ended.clone().drop_guard();
-        let exchange = Arc::new(Exchange::new(self.client, session, ended));
-        let mut under_way = UnderWay::default();
-        loop {
-            // In this order: a cancellation follows the request that it speaks of.
-            tokio::select! {
-                biased;
-                Some(sent) = outbox.queue.recv() => under_way.send(&exchange, sent).await,
-                Some(word) = outbox.last_words.recv() => under_way.cancel(&exchange, word),
-                Some(ended) = under_way.tasks.join_next() => under_way.reap(ended),
-                () = finish.cancelled() => break,
-            }
-        }
-        let rest = async { while under_way.tasks.join_next().await.is_some() {} };
-        // A server that does not answer in time is left alone.
-        let _ = timeout(GRACE, rest).await;
-        let _ = timeout(GRACE, exchange.say_goodbye()).await;
+        Arc::new(Server {
+            exchange: Arc::new(Exchange::new(self.client, surroundings, ended.clone())),
+            telling: Arc::default(),
+            room: Arc::new(Semaphore::new(MAX_NOTIFICATIONS)),
+            // That it cannot be reached is an error of each request.
+            gone: CancellationToken::new(),
+            _ended: ended.drop_guard(),
+        })
     }
 }
 
-/// The HTTP requests that have not ended.
-struct UnderWay {
-    tasks: JoinSet<Option<IdKey>>,
-    requests: HashMap<IdKey, Request>,
-    /// Room for the notifications of many clients.
-    apart: Arc<Semaphore>,
+/// A server for one session. Every request is one task from its beginning to its answer.
+struct Server {
+    exchange: Arc<Exchange>,
+    telling: Arc<Telling>,
+    /// For the notifications of many clients.
+    room: Arc<Semaphore>,
+    gone: CancellationToken,
+    /// Whichever way this ends, nobody listens on.
+    _ended: DropGuard,
 }
 
-impl Default for UnderWay {
-    fn default() -> Self {
-        let apart = Arc::new(Semaphore::new(MAX_NOTIFICATIONS));
-        Self { tasks: JoinSet::new(), requests: HashMap::new(), apart }
+/// What is on its way to the server and has no answer.
+#[derive(Debug, Default)]
+struct Telling(Mutex<JoinSet<()>>);
+
+impl Telling {
+    /// Goes on whether anybody waits for it or not. Without a runtime nothing does.
+    fn spawn(&self, telling: impl Future<Output = ()> + Send + 'static) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while all.try_join_next().is_some() {}
+        all.spawn_on(telling, &runtime);
+    }
+
+    async fn ended(&self) {
+        let mut all = {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *all)
+        };
+        while all.join_next().await.is_some() {}
     }
 }
 
-/// A request whose answer has not come.
-struct Request {
-    task: AbortHandle,
-    /// Closed once nothing of the task is left.
-    over: oneshot::Receiver<()>,
+/// A request whose answer has not come. Cancelled when it is dropped, after the
+/// HTTP request has been: since 2026-07-28 that says it all; before, the server is told.
+struct Unanswered<'a> {
+    server: &'a Server,
+    id: &'a Id,
+    request: &'a Request,
 }
 
-impl UnderWay {
-    async fn send(&mut self, exchange: &Arc<Exchange>, sent: ToUpstream) {
-        match sent.message.kind().clone() {
-            Kind::Request { id, .. } => {
-                let (exchange, key) = (exchange.clone(), id.key().clone());
-                let (alive, over) = oneshot::channel();
-                let task = self.tasks.spawn(async move {
-                    let _alive: oneshot::Sender<()> = alive;
-                    exchange.request(sent, &id).await;
-                    Some(id.key().clone())
-                });
-                self.requests.insert(key, Request { task, over });
-            }
-            Kind::Notification { method } if method == "notifications/cancelled" => {
-                // Who sent it waits for nothing.
-                let (word, _) = Cancellation::new(sent.message);
-                self.cancel(exchange, word);
-            }
-            Kind::Notification { .. } | Kind::Response { .. } => {
-                let exchange = exchange.clone();
-                if exchange.carries_many_clients() {
-                    return self.tell_apart(&exchange, sent);
-                }
-                let (taken, told) = oneshot::channel();
-                self.tasks.spawn(async move {
-                    exchange.tell(sent).await;
-                    // Nobody may wait any more.
-                    let _ = taken.send(());
-                    None
-                });
-                let _ = timeout(ORDER, told).await;
-            }
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let server = self.server;
+        server.tell_of(self.request.cancellation.notice(self.id));
+    }
+}
+
+impl Server {
+    async fn answer(&self, request: Request, client: Arc<dyn Client>) -> Answer {
+        let id = request.id.clone();
+        if request.method == "initialize" {
+            // The protocol forbids to cancel it.
+            return self.exchange.request(&request, &id, &*client).await;
         }
+        let unanswered = Unanswered { server: self, id: &id, request: &request };
+        let answer = self.exchange.request(&request, &id, &*client).await;
+        std::mem::forget(unanswered);
+        answer
+    }
+
+    fn tell_of(&self, Notice { message, delivering }: Notice) {
+        if !self.exchange.has_sessions() {
+            return;
+        }
+        let exchange = self.exchange.clone();
+        self.telling.spawn(async move {
+            // A server that does not answer is not asked for ever.
+            let _ = timeout(ORDER, exchange.tell(&message, &Headers::default())).await;
+            drop(delivering);
+        });
+    }
+
+    async fn take(&self, message: Message, headers: Headers) {
+        let cancels =
+            matches!(message.kind(), Kind::Notification { method } if method == CANCELLED);
+        if cancels && !self.exchange.has_sessions() {
+            return;
+        }
+        if self.exchange.carries_many_clients() {
+            return self.tell_apart(message, headers);
+        }
+        let exchange = self.exchange.clone();
+        let (taken, told) = oneshot::channel();
+        self.telling.spawn(async move {
+            exchange.tell(&message, &headers).await;
+            // Nobody may wait any more.
+            let _ = taken.send(());
+        });
+        let _ = timeout(ORDER, told).await;
     }
 
     /// Tells the server what one of many clients says: no other waits for it.
-    fn tell_apart(&mut self, exchange: &Arc<Exchange>, sent: ToUpstream) {
-        let one = match sent.message.kind() {
+    fn tell_apart(&self, message: Message, headers: Headers) {
+        let room = match message.kind() {
             // As many as the server has asked: those are bounded already.
             Kind::Response { .. } => None,
-            _ => match self.apart.clone().try_acquire_owned() {
-                Ok(one) => Some(one),
+            _ => match self.room.clone().try_acquire_owned() {
+                Ok(room) => Some(room),
                 Err(_) => return tracing::debug!("dropped a notification: too many are under way"),
             },
         };
-        let exchange = exchange.clone();
-        self.tasks.spawn(async move {
-            let _ = timeout(ORDER, exchange.tell(sent)).await;
-            drop(one);
-            None
+        let exchange = self.exchange.clone();
+        self.telling.spawn(async move {
+            let _ = timeout(ORDER, exchange.tell(&message, &headers)).await;
+            drop(room);
         });
     }
+}
 
-    /// Ends the HTTP request of a cancelled request. Since 2026-07-28 that says
-    /// it all; before, the server is told.
-    fn cancel(
-        &mut self,
-        exchange: &Arc<Exchange>,
-        Cancellation { notice, delivering }: Cancellation,
-    ) {
-        let request = notice.id_in_params("requestId");
-        let request = request.and_then(|id| self.requests.remove(id.key()));
-        if let Some(request) = &request {
-            request.task.abort();
-        }
-        let exchange = exchange.clone();
-        self.tasks.spawn(async move {
-            if let Some(request) = request {
-                // It ends by being dropped.
-                let _ = request.over.await;
-            }
-            if exchange.has_sessions() {
-                let told =
-                    exchange.tell(ToUpstream { message: notice, headers: Headers::default() });
-                // A server that does not answer is not asked for ever.
-                let _ = timeout(ORDER, told).await;
-            }
-            drop(delivering);
-            None
-        });
+impl Handler for Server {
+    fn answer(
+        self: Arc<Self>,
+        request: Request,
+        client: Arc<dyn Client>,
+    ) -> BoxFuture<'static, Answer> {
+        Box::pin(async move { Self::answer(&self, request, client).await })
     }
 
-    fn reap(&mut self, ended: Result<Option<IdKey>, tokio::task::JoinError>) {
-        match ended {
-            Ok(Some(key)) => drop(self.requests.remove(&key)),
-            Ok(None) => {}
-            Err(error) if error.is_panic() => {
-                tracing::error!(%error, "an exchange with the upstream broke the gateway");
-            }
-            // It was cancelled.
-            Err(_) => {}
-        }
+    fn take(self: Arc<Self>, message: Message, headers: Headers) -> BoxFuture<'static, ()> {
+        Box::pin(async move { Self::take(&self, message, headers).await })
+    }
+
+    fn end(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            // A server that does not answer in time is not waited for.
+            let _ = timeout(GRACE, self.telling.ended()).await;
+            let _ = timeout(GRACE, self.exchange.say_goodbye()).await;
+        })
+    }
+
+    fn gone(&self) -> &CancellationToken {
+        &self.gone
     }
 }

@@ -11,13 +11,13 @@ use serde_json::{
 
 use super::{answer::first_response, exchange::Exchange};
 use crate::mcp::{
+    handler::Request,
     headers::{HEADER_MISMATCH, Headers, protocol_meta, version_of},
     listing,
     members::Members,
     param_headers::ParamHeaders,
     reply::HttpFailure,
-    upstream::ToUpstream,
-    wire::{Id, Kind, Message},
+    wire::{Id, Message},
 };
 use crate::peer_text::PeerText;
 
@@ -25,14 +25,13 @@ use crate::peer_text::PeerText;
 const MOST_PAGES: usize = 100;
 
 /// Whether the headers of this message are the gateway's own.
-fn is_mirrored(sent: &ToUpstream) -> bool {
+fn is_mirrored(sent: &Request) -> bool {
     !sent.headers.are_the_clients() && version_of(&sent.message).is_some()
 }
 
 /// Whether the answer is a list of tools that has to be looked through.
-pub(super) fn lists_tools(sent: &ToUpstream) -> bool {
-    matches!(sent.message.kind(), Kind::Request { method, .. } if method == "tools/list")
-        && is_mirrored(sent)
+pub(super) fn lists_tools(sent: &Request) -> bool {
+    sent.method == "tools/list" && is_mirrored(sent)
 }
 
 /// The same list without the tools whose annotations break the rules.
@@ -67,14 +66,14 @@ fn is_sound(tool: &RawValue) -> bool {
 impl Exchange {
     /// Lists the tools anew if the server says that the gateway's headers do not
     /// fit. True if the called one is to be called with other headers.
-    pub(super) async fn relearns(&self, call: &ToUpstream, failure: &HttpFailure) -> bool {
+    pub(super) async fn relearns(&self, call: &Request, failure: &HttpFailure) -> bool {
         if !is_mirrored(call) || !is_mismatch(failure) {
             return false;
         }
         let name = call.message.param("name");
         let name = name.and_then(|name| serde_json::from_str::<String>(name.get()).ok());
         let Some(name) = name else { return false };
-        let catalogue = &self.session.catalogue;
+        let catalogue = &self.surroundings.catalogue;
         let before = catalogue.params(&name);
         let mut cursor = None;
         let mut cursors = HashSet::new();
@@ -103,15 +102,14 @@ impl Exchange {
         call: &Message,
         cursor: Option<&RawValue>,
     ) -> Option<Box<RawValue>> {
-        let id = Id::text(&self.session.unique("tools"));
+        let id = Id::text(&self.surroundings.names.name("tools"));
         let list = json!({ "jsonrpc": "2.0", "id": 0, "method": "tools/list",
             "params": { "_meta": protocol_meta(call) } });
         let mut list = Message::parse(&to_raw_value(&list).ok()?).ok()?.with_id(&id);
         if let Some(cursor) = cursor {
             list = list.with_param("cursor", cursor.to_owned());
         }
-        let sent = ToUpstream { message: list, headers: Headers::default() };
-        let response = self.send(&sent).await.ok()?;
+        let response = self.send(&list, &Headers::default()).await.ok()?;
         if response.status() != StatusCode::OK {
             return None;
         }

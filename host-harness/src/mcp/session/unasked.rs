@@ -1,24 +1,21 @@
 //! The list of tools where no client has asked for it: the gateway does, so that
 //! it knows what the upstream says of a tool when a call of it fails.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use serde_json::{json, value::to_raw_value};
 use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 
+use super::{Session, attempt::Origin};
 use crate::{
     gateway::{Hints, Target},
     mcp::{
-        attempt::{Before, Origin, attempt},
+        cancellation::Cancellation,
         catalogue::{Asking, next_cursor},
+        handler::Nobody,
         headers::{Headers, protocol_meta},
         reply::AttemptReply,
-        session::Session,
         wire::{Id, Message},
     },
 };
@@ -70,7 +67,7 @@ impl Session {
         let list = async move {
             let _end = end;
             tokio::select! {
-                () = session.client_gone.cancelled() => {}
+                () = session.closed.cancelled() => {}
                 listed = timeout(PATIENCE, session.list(question, headers)) => {
                     tracing::debug!(
                         upstream = session.options.upstream_name,
@@ -94,13 +91,12 @@ impl Session {
         let (mut page, mut cursors) = (question.clone(), HashSet::new());
         for _ in 0..MOST_PAGES {
             let origin = Origin {
-                client: &Id::text("gateway"),
-                notice: &OnceLock::new(),
-                headers: headers.clone(),
+                client: Arc::new(Nobody),
+                cancellation: Cancellation::default(),
                 progress: None,
-                before: &Before::default(),
             };
-            let AttemptReply::Result(content) = attempt(&self.upstream, page, origin).await else {
+            let listed = self.attempt(page, headers.clone(), origin).await;
+            let AttemptReply::Result(content) = listed else {
                 return None;
             };
             let response = self.learnt(content.response().clone()).await;

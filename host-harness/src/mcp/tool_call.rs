@@ -10,7 +10,7 @@ use crate::{
 /// What the gateway needs to know of a `tools/call` or a `resources/read`; the
 /// rest is the upstream's.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct ToolCall {
     /// Who judges its attempts.
     pub(super) hook: Hook,
     /// The tool's name, or the resource's URI.
@@ -23,7 +23,7 @@ pub(super) struct Call {
     pub(super) continuation: bool,
 }
 
-impl Call {
+impl ToolCall {
     /// None if the request is of another method, or does not say what it is
     /// about: then it is the upstream's to refuse.
     pub(super) fn of(method: &str, request: &Message) -> Option<Self> {
@@ -51,7 +51,7 @@ mod tests {
     fn call(method: &str, params: &str) -> Option<(Hook, String, Option<String>)> {
         let request = format!(r#"{{"id":1,"method":"{method}","params":{params}}}"#);
         let raw: Box<RawValue> = serde_json::from_str(&request).expect("JSON");
-        let call = Call::of(method, &Message::parse(&raw).expect("a request"))?;
+        let call = ToolCall::of(method, &Message::parse(&raw).expect("a request"))?;
         let token = call.progress_token.map(|token| token.get().to_owned());
         Some((call.hook, call.target.to_string(), token))
     }
