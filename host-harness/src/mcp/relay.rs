@@ -236,14 +236,12 @@ where
     let mut requests = JoinSet::new();
     let reader = Reader::new(front.0, "client", limit);
     let ended = serve_client(&handler, &client, reader, &closed, &mut requests, shutdown).await;
-    // What the upstream still has to say to requests under way is passed on.
-    let rest = async { while requests.join_next().await.is_some() {} };
+    // What the upstream still has to say to requests under way is passed on,
+    // first as it is, then with its input closed.
+    let _ = timeout(GRACE, async { while requests.join_next().await.is_some() {} }).await;
     if ended == Ended::ByClient {
-        tokio::join!(handler.end(), async {
-            let _ = timeout(GRACE, rest).await;
-        });
-    } else {
-        let _ = timeout(GRACE, rest).await;
+        let rest = async { while requests.join_next().await.is_some() {} };
+        tokio::join!(handler.end(), timeout(GRACE, rest)).1.ok();
     }
     finish_front.cancel();
     // A client that reads no more loses what it did not read.

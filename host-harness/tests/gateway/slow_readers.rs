@@ -60,7 +60,11 @@ async fn a_client_that_does_not_read_is_given_up_and_keeps_nobody_waiting() {
     let upstream = HttpUpstream::new(&server.url(), Default::default()).expect("a good URL");
     let gateway = gateway("{}", Limits::default());
     // There is nothing to wait for at the end: it will never read.
-    let limits = FrontLimits { drain: Duration::ZERO, ..FrontLimits::default() };
+    let limits = FrontLimits {
+        drain: Duration::ZERO,
+        write_timeout: Duration::from_millis(500),
+        ..FrontLimits::default()
+    };
     let front = Front::start(gateway, Target::Url(upstream), limits).await;
     let _never_read = HttpClient::of(&front).post(call("endless")).await;
     let quick = HttpClient::of(&front).ask(call("quick")).await;

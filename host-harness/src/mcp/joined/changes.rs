@@ -97,7 +97,7 @@ impl Joined {
     pub(super) async fn lost_one(&self, at: usize) {
         if self.members.iter().all(Member::is_lost) {
             self.gone.cancel();
-        } else {
+        } else if !self.closed.is_cancelled() {
             self.tell_of_changes(&self.members[at]).await;
         }
     }
