@@ -5,6 +5,7 @@
 //! | `real_servers.jsonl`, `hard_cases.jsonl` | 205 of 74 servers | before any rule, by others |
 //! | `more_cases.jsonl` | 644 | by the authors of the rules: 486 before any rule, the last 158 afterwards |
 //! | `unseen_cases.jsonl` | 260 of 65 servers | by somebody who had not seen the rules, for servers that are in no other file |
+//! | `fresh_cases.jsonl` | 616 of 175 servers | by two others who had not seen the rules, from the sources of servers and their SDKs, after all other files |
 //! | `family_cases.jsonl` | 872, one line each | by the authors of the rules, family by family, in four batches (`server` names the batch) |
 //!
 //! The rules are made by hand, so leaving servers out and fitting again is not to
@@ -22,6 +23,11 @@
 //! | its last fifth of servers, after the first four were read | 17 of 17 | 10 of 12 | 1 of 16 | 0 of 7 | 7 of 10 |
 //! | families 3 (unusual wording on purpose) | 92 of 131 | 28 of 40 | 4 of 104 | 2 of 42 | 20 of 25 |
 //! | families 4 (traps for families 1 to 3) | 24 of 27 | 24 of 26 | 6 of 64 | 1 of 18 | 9 of 12 |
+//! | `fresh_cases.jsonl`, databases, clouds, payments | 70 of 80 | 42 of 43 | 3 of 85 | 0 of 32 | 8 of 8 |
+//! | `fresh_cases.jsonl`, web, models, chat, edges | 103 of 110 | 62 of 67 | 8 of 122 | 0 of 55 | 13 of 14, 1 invented |
+//!
+//! So of what nobody has seen about 92 % is retried that passes, 5 % that stays,
+//! and no success; nearly all waits are read.
 //!
 //! Waits beyond `pushback.max_ms` are counted as retried there; the tests below
 //! do not count them so, for they ask the whole plugin.
@@ -30,11 +36,12 @@ use host_harness::judge::{self, Judged, Recorded, Table};
 
 use crate::plugin_under_test::start;
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("real_servers.jsonl", include_str!("corpus/real_servers.jsonl")),
     ("hard_cases.jsonl", include_str!("corpus/hard_cases.jsonl")),
     ("more_cases.jsonl", include_str!("corpus/more_cases.jsonl")),
     ("unseen_cases.jsonl", include_str!("corpus/unseen_cases.jsonl")),
+    ("fresh_cases.jsonl", include_str!("corpus/fresh_cases.jsonl")),
     ("family_cases.jsonl", include_str!("corpus/family_cases.jsonl")),
 ];
 
@@ -107,7 +114,7 @@ const FIFTHS: usize = 5;
 #[test]
 fn no_fifth_of_the_servers_fares_much_worse_than_the_others() {
     let mut fifths: [Vec<Judged>; FIFTHS] = Default::default();
-    for one in FILES.into_iter().take(4).flat_map(|file| judged(SAFE, file, true)) {
+    for one in FILES.into_iter().take(5).flat_map(|file| judged(SAFE, file, true)) {
         let sum: usize = one.line.server.bytes().map(usize::from).sum();
         fifths[sum % FIFTHS].push(one);
     }

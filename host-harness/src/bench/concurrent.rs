@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use host_harness::{
-    contract::{Invocation, Known},
-    gateway::{Background, Hook, RetryHook},
+    contract::Invocation,
+    gateway::{Background, CallContext, Hook, RetryHook},
     sandbox::{Options, Plugin},
 };
 
@@ -26,6 +26,8 @@ pub const THREADS: [usize; 4] = [1, 2, 4, 8];
 /// Longer than any of this takes, however busy the machine.
 pub const WATCHDOG: Duration = Duration::from_secs(30);
 
+/// The profile with all that protects an upstream, of which there is one.
+const SAFE: &str = r#"{"profile": "safe", "max_retries": 10, "idempotent": true}"#;
 const TOOLS: usize = 50;
 const REQUESTS: usize = 40;
 
@@ -47,17 +49,20 @@ pub fn measure(effort: Effort) -> anyhow::Result<Vec<Figure>> {
         let apart: anyhow::Result<Vec<_>> =
             (0..threads).map(|_| Ok(Arc::new(plugin(config(false), NonZeroUsize::MIN)?))).collect();
         let apart = apart?;
-        let (mut together, mut alone) = (Vec::new(), Vec::new());
-        // In turn, so that both meet the same neighbours.
+        let safe = vec![Arc::new(plugin(SAFE.to_owned(), shards)?); threads];
+        let (mut together, mut alone, mut safely) = (Vec::new(), Vec::new(), Vec::new());
+        // In turn, so that all meet the same neighbours.
         for _ in 0..effort.samples.min(15) {
             together.push(play(&shared, &calls, effort.rounds)?);
             alone.push(play(&apart, &calls, effort.rounds)?);
+            safely.push(play(&safe, &calls, effort.rounds)?);
         }
         let figure = |note: &str, samples| {
             Figure::of(format!("{note}/{threads} threads"), Unit::PerSecond, samples)
         };
         figures.push(figure("concurrent", together));
         figures.push(figure("concurrent, nothing shared", alone));
+        figures.push(figure("concurrent, safe, one upstream", safely));
     }
     Ok(figures)
 }
@@ -111,7 +116,9 @@ fn play(plugins: &[Arc<Plugin>], calls: &Arc<Vec<Call>>, rounds: usize) -> anyho
 
 /// All decisions of a call: how many they were.
 fn decide(plugin: &Plugin, call: &Call) -> u64 {
-    let background = Background::none();
+    let context = CallContext { upstream: Some("one".to_owned()), ..CallContext::default() };
+    let background = Background { context: Arc::new(context), ..Background::none() };
+    let known = background.known(false);
     let outcomes: &[bool] = if call.fails { &[true, false] } else { &[false] };
     for (attempt, fails) in (1..).zip(outcomes) {
         let invocation = Invocation {
@@ -120,9 +127,9 @@ fn decide(plugin: &Plugin, call: &Call) -> u64 {
             attempt,
             now_ms: 0,
             time_left_ms: None,
-            known: Known::empty(),
+            known,
         };
-        let outcome = returned(*fails, None);
+        let outcome = returned(*fails, fails.then_some(503));
         let verdict = plugin.judge(Hook::ToolPostInvoke, invocation, &outcome, background.clone());
         let retries = verdict.expect("a verdict").retry_delay_ms > 0;
         assert_eq!(retries, *fails, "{}", call.request);

@@ -30,7 +30,7 @@ pub fn print(run: &Run, out: &mut impl Write) -> io::Result<()> {
 
 /// What is worth dividing: a text, the dividend, the divisor. A name without a
 /// case stands for the sum of the four classic cases.
-const RATIOS: [(&str, &str, &str); 9] = [
+const RATIOS: [(&str, &str, &str); 10] = [
     ("the sandbox, over the native policy", "sandbox", "native"),
     (
         "1 MiB against 1 KiB, texts not read",
@@ -39,6 +39,11 @@ const RATIOS: [(&str, &str, &str); 9] = [
     ),
     ("2 threads against 1", "concurrent/2 threads", "concurrent/1 threads"),
     ("8 threads against 1", "concurrent/8 threads", "concurrent/1 threads"),
+    (
+        "8 threads against 1, safe, one upstream",
+        "concurrent, safe, one upstream/8 threads",
+        "concurrent, safe, one upstream/1 threads",
+    ),
     (
         "2 threads, over 2 that share nothing",
         "concurrent/2 threads",

@@ -1,7 +1,7 @@
 //! Whether a result that is not marked as an error tells of one all the same.
 
 use crate::{
-    list::{among, holds, spaces, words},
+    list::{among, holds, number, spaces, words},
     rules::{Mark, Marks},
     scan::{Field, Scan},
     status::has_reason,
@@ -99,11 +99,9 @@ fn is_envelope(scan: &Scan) -> bool {
     });
     let coded = fields().any(|field| match &*field.key {
         "status" | "statuscode" | "code" | "cod" | "errcode" | "errorcode" | "ecode"
-        | "errortype" | "error_code" | "httpstatus" => match field.value.parse::<i64>() {
-            Ok(number) => number != 0 && !(200..400).contains(&number),
-            Err(_) => {
-                field.quoted && !among(&field.value, "OK|ok|success|SUCCESS|active|open|done")
-            }
+        | "errortype" | "error_code" | "httpstatus" => match number(field.value.trim_start_matches('-')) {
+            Some(number) => number != 0 && !(200..400).contains(&number),
+            None => field.quoted && !among(&field.value, "OK|ok|success|SUCCESS|active|open|done"),
         },
         _ => false,
     });
@@ -141,10 +139,13 @@ fn begins_as_error(scan: &Scan) -> bool {
     let next = scan.word(start + 1);
     let error =
         among(word, "error|erreur|fehler|erro|errore|exception|fatal|failure|blad|fout|ошибка")
-            || word.starts_with("错误")
-            || word.starts_with("エラー")
-            || word.starts_with("오류")
-            || word.starts_with("失败");
+            || words("错误|エラー|오류|失败").any(|start| word.starts_with(start));
+    // "执行查询时出错: ...", "取得に失敗: ...": what failed comes first.
+    let fails = words("出错|失败|失敗|错误|エラー|오류|실패").any(|end| word.ends_with(end))
+        && matches!(scan.mark_after(start), b':' | 0xef);
+    if fails {
+        return true;
+    }
     if error {
         // "Error: ...", "Error 429", "Error getting field 'a': ...", "Error while ...".
         // Not "Error codes:", "Error handling".

@@ -4,7 +4,7 @@
 use Mark::{
     Again, Answers, Beyond, Calls, Cap, Daily, Down, Fails, Fault, Forbidden, Later, Never, Not,
     Paired, PerWindow, Permanent, Quota, Reaches, Retryable, Spent, Thing, Throttled, Throttling,
-    Transient, Wanting,
+    Transient, Upsell, Wanting,
 };
 
 /// What a phrase speaks for.
@@ -16,6 +16,8 @@ pub(crate) enum Mark {
     Retryable,
     /// Paid or granted for a day, a month, for good: and used up.
     Spent,
+    /// What somebody could pay for; if no limit of the moment is named, it is used up.
+    Upsell,
     /// A quota, of which only the rest says whether it comes back soon.
     Quota,
     /// A limit on so many a second or a minute, or at a time.
@@ -142,10 +144,11 @@ static FAMILIES_MARKS: [Mark; FAMILIES.len()] = {
     marks
 };
 
-pub(crate) const FAMILIES: [(Mark, &[&str]); 24] = [
+pub(crate) const FAMILIES: [(Mark, &[&str]); 25] = [
     (Never, NEVER),
     (Retryable, RETRYABLE),
     (Spent, SPENT),
+    (Upsell, UPSELL),
     (Quota, QUOTA),
     (PerWindow, PER_WINDOW),
     (Permanent, PERMANENT),
@@ -194,6 +197,13 @@ const NEVER: &[&str] = &[
 ];
 
 const RETRYABLE: &[&str] = &[
+    "lock timeout",
+    "conflicting operations",
+    "unavailable or does not exist",
+    "due to a connection",
+    "due to connection",
+    "due to a network",
+    "due to network",
     "may be repeated",
     "can be repeated",
     "safe to repeat",
@@ -211,12 +221,28 @@ const RETRYABLE: &[&str] = &[
 ];
 
 const SPENT: &[&str] = &[
-    "buy a",
-    "buy more",
-    "buy credits",
-    "purchase",
-    "choose a plan",
-    "add a card",
+    "quota limit exceeded",
+    "tomorrow",
+    "amanha",
+    "manana",
+    "demain",
+    "domani",
+    "diarias",
+    "diario",
+    "diaria",
+    "taglich",
+    "tagliche",
+    "quotidien",
+    "quotidienne",
+    "par jour",
+    "por dia",
+    "pro tag",
+    "al giorno",
+    "mensual",
+    "mensal",
+    "mensuel",
+    "monatlich",
+    "monatliche",
     "total requests limit",
     "insufficient quota",
     "exceeded your current quota",
@@ -241,12 +267,6 @@ const SPENT: &[&str] = &[
     "credits used",
     "payment required",
     "billing",
-    "upgrade your plan",
-    "upgrade your account",
-    "upgrade your subscription",
-    "upgrade to continue",
-    "please upgrade",
-    "upgrade plan",
     "recharge",
     "top up",
     "daily limit",
@@ -306,6 +326,22 @@ const SPENT: &[&str] = &[
     "license expired",
 ];
 
+const UPSELL: &[&str] = &[
+    "buy a",
+    "buy more",
+    "buy credits",
+    "purchase",
+    "choose a plan",
+    "add a card",
+    "upgrade your plan",
+    "upgrade your account",
+    "upgrade your subscription",
+    "upgrade to continue",
+    "please upgrade",
+    "upgrade plan",
+    "contact sales",
+];
+
 const QUOTA: &[&str] = &[
     "quota exceeded",
     "quota has been exceeded",
@@ -324,6 +360,8 @@ const QUOTA: &[&str] = &[
 ];
 
 const PER_WINDOW: &[&str] = &[
+    "req min",
+    "reqs min",
     "this minute",
     "this second",
     "this hour",
@@ -352,6 +390,16 @@ const PER_WINDOW: &[&str] = &[
 ];
 
 const PERMANENT: &[&str] = &[
+    "invalid table",
+    "invalid column",
+    "invalid identifier",
+    "is blocking",
+    "block page",
+    "esiste gia",
+    "ya existe",
+    "ja existe",
+    "existe deja",
+    "existiert bereits",
     "expects an",
     "expects integer",
     "you are not",
@@ -718,6 +766,22 @@ const PERMANENT: &[&str] = &[
 ];
 
 const FAULT: &[&str] = &[
+    "inconnu",
+    "inconnue",
+    "desconocido",
+    "desconocida",
+    "desconhecido",
+    "desconhecida",
+    "unbekannt",
+    "unbekannte",
+    "unbekanntes",
+    "sconosciuto",
+    "sconosciuta",
+    "duplicato",
+    "duplicado",
+    "duplicada",
+    "doppelter",
+    "doublon",
     "forbids",
     "prohibited",
     "prohibits",
@@ -809,6 +873,8 @@ const FAULT: &[&str] = &[
 const FORBIDDEN: &[&str] = &["forbidden", "client error"];
 
 const THROTTLED: &[&str] = &[
+    "max concurrent",
+    "maximum concurrent",
     "to pause",
     "limits for this minute",
     "rate of calls",
@@ -977,6 +1043,48 @@ const THROTTLING: &[&str] = &[
 ];
 
 const TRANSIENT: &[&str] = &[
+    "conflicting lock",
+    "context was destroyed",
+    "branch was modified",
+    "too many open files",
+    "emfile",
+    "enfile",
+    "ebusy",
+    "eagain",
+    "enobufs",
+    "ora 00018",
+    "ora 00020",
+    "ora 00054",
+    "ora 00060",
+    "ora 01033",
+    "ora 01034",
+    "ora 03113",
+    "ora 03114",
+    "ora 03135",
+    "ora 04021",
+    "ora 08177",
+    "ora 12170",
+    "ora 12514",
+    "ora 12516",
+    "ora 12518",
+    "ora 12519",
+    "ora 12520",
+    "ora 12528",
+    "ora 12537",
+    "ora 12541",
+    "ora 12571",
+    "2002 hy 000",
+    "2003 hy 000",
+    "2006 hy 000",
+    "2013 hy 000",
+    "1205 hy 000",
+    "1213 40001",
+    "1040 hy 000",
+    "1040 08004",
+    "sqlstate 08006",
+    "sqlstate 40001",
+    "sqlstate 53300",
+    "sqlstate 57",
     "was preempted",
     "been preempted",
     "was evicted",
@@ -1395,7 +1503,6 @@ const TRANSIENT: &[&str] = &[
     "gateway time out",
     "request time out",
     "read timeout",
-    "lock timeout",
     "took too long",
     "taking too long",
     "time exceeded",
@@ -1779,6 +1886,7 @@ const WANTING: &[&str] = &[
 ];
 
 const THING: &[&str] = &[
+    "collection",
     "agents",
     "agent",
     "compute",
@@ -2240,7 +2348,7 @@ pub(crate) static SCRIPTS: [(Mark, &str); 5] = [
     ),
     (
         Transient,
-        "开小差|服务器内部|服务忙|连接超|连接中断|连接断|无响应|正在启动|応答しません|応答がありません|サーバーエラー|リセットされ|切断|起動中|再起動|서버 오류|응답하지 않|응답이 없|연결이 끊|시작 중|연결 실패|ошибка сервера|не удалось подключиться|не удается подключиться|разорван|сброшен|потерян|нет соединения|занят|запускается|обслуживани|稍后|稍後|繁忙|超时|逾時|超時|暂时|暫時|不可用|网络异常|网络错误|连接失败|连接被|维护|維護|服务器错误|服务异常|系统异常|过载|しばらく|集中して|混雑|混み合|一時的|タイムアウト|メンテナンス|接続できません|接続に失敗|時間切れ|잠시 후|일시적|시간 초과|시간이 초과|점검|연결할 수 없|과부하|временно|позже|пізніше|тайм-аут|таймаут|время ожидания|перегружен|недоступен|недоступна|не отвечает",
+        "接続が拒|接続を拒|拒绝连接|拒绝了连接|无法连接|無法連接|连接不上|开小差|服务器内部|服务忙|连接超|连接中断|连接断|无响应|正在启动|応答しません|応答がありません|サーバーエラー|リセットされ|切断|起動中|再起動|서버 오류|응답하지 않|응답이 없|연결이 끊|시작 중|연결 실패|ошибка сервера|не удалось подключиться|не удается подключиться|разорван|сброшен|потерян|нет соединения|занят|запускается|обслуживани|稍后|稍後|繁忙|超时|逾時|超時|暂时|暫時|不可用|网络异常|网络错误|连接失败|连接被|维护|維護|服务器错误|服务异常|系统异常|过载|しばらく|集中して|混雑|混み合|一時的|タイムアウト|メンテナンス|接続できません|接続に失敗|時間切れ|잠시 후|일시적|시간 초과|시간이 초과|점검|연결할 수 없|과부하|временно|позже|пізніше|тайм-аут|таймаут|время ожидания|перегружен|недоступен|недоступна|не отвечает",
     ),
     (Wanting, "重试|网络连接|内部错误|利用できません|соединение"),
 ];

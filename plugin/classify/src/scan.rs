@@ -10,7 +10,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::list::{among, spaces};
+use crate::list::{among, number, spaces};
 
 /// What stands for something that was left out.
 pub(crate) const GAP: &str = "~";
@@ -88,6 +88,12 @@ impl Scan {
         if from == 0 { 0 } else { self.text.as_bytes()[from - 1] }
     }
 
+    /// The byte before the one right before a token; 0 at the start.
+    pub(crate) fn byte_before_bracket(&self, index: usize) -> u8 {
+        let from = self.tokens.get(index).map_or(0, |token| token.from);
+        if from < 2 { 0 } else { self.text.as_bytes()[from - 2] }
+    }
+
     /// The byte right behind a token; 0 at the end.
     pub(crate) fn byte_after(&self, index: usize) -> u8 {
         let to = self.tokens.get(index).map_or(usize::MAX, |token| token.to);
@@ -103,11 +109,7 @@ impl Scan {
     /// The number that a token is.
     pub(crate) fn number(&self, index: usize) -> Option<u64> {
         let word = self.word(index);
-        if (1..=15).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit()) {
-            word.parse().ok()
-        } else {
-            None
-        }
+        if word.len() <= 15 { number(word) } else { None }
     }
 
     /// The value of the first member of this name.

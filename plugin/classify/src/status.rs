@@ -1,7 +1,7 @@
 //! A number is a status only beside something that makes it one.
 
 use crate::{
-    list::{among, words},
+    list::{among, number, words},
     scan::{Field, Scan},
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn status(scan: &Scan) -> Option<Status> {
 }
 
 fn of_field(field: &Field) -> Option<u16> {
-    if among(&field.key, KEYS) { in_range(field.value.parse().ok()?) } else { None }
+    if among(&field.key, KEYS) { in_range(number(&field.value)?) } else { None }
 }
 
 fn in_range(number: u64) -> Option<u16> {
@@ -47,7 +47,9 @@ fn at(scan: &Scan, index: usize) -> Option<Status> {
     {
         return None;
     }
-    let bracketed = matches!((before, after), (b'(', b')') | (b'[', b']'));
+    // "Key (id)=(503) already exists".
+    let is_value = scan.byte_before_bracket(index) == b'=';
+    let bracketed = matches!((before, after), (b'(', b')') | (b'[', b']')) && !is_value;
     let named = has_reason(scan, index, number) || in_context(scan, index);
     (bracketed || named).then_some(Status { number, named })
 }
@@ -110,6 +112,10 @@ fn in_context(scan: &Scan, index: usize) -> bool {
         // "HTTP/1.1 503"
         "1" | "0" => before_last == "1" || before_last == "http" || before_last == "2",
         "2" => before_last == "http",
-        _ => mark == b':' && matches!(scan.mark_after(index), b'{' | 0),
+        _ => {
+            let begins = matches!(scan.mark_after(index), b'{' | 0)
+                || among(scan.word(index + 1), "you|youve");
+            mark == b':' && begins
+        }
     }
 }

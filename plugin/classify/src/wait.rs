@@ -1,7 +1,7 @@
 //! How long a server wants to be left alone: from members of JSON first, then from prose.
 
 use crate::{
-    list::{among, holds, spaces, words},
+    list::{among, holds, number, spaces, words},
     scan::{Field, Scan},
 };
 
@@ -47,7 +47,7 @@ fn reset_of_spent_limit(scan: &Scan) -> Option<u64> {
         [("xratelimitremaining", "xratelimitreset"), ("ratelimitremaining", "ratelimitreset")]
     {
         if scan.field(remaining).is_some_and(|field| field.value == "0") {
-            let seconds: u64 = scan.field(reset)?.value.parse().ok()?;
+            let seconds = number(&scan.field(reset)?.value)?;
             return (seconds < 1_000_000_000).then_some(seconds * 1_000);
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn hash_of(phrase: &str) -> u64 {
 
 /// Phrases that do not say behind or before some words what they say elsewhere:
 /// the phrase, the words before it, and the words behind it.
-static EXCEPTIONS: [(&str, &str, &str); 25] = [
+static EXCEPTIONS: [(&str, &str, &str); 26] = [
     ("invalid", "", "status|response|server|reply|or"),
     ("unknown", "", "error|host|exception|reason|failure|issue|problem|status|server"),
     ("expired", "timeout|lease|lock|time|deadline|execution", ""),
@@ -57,6 +57,8 @@ static EXCEPTIONS: [(&str, &str, &str); 25] = [
         "service|api|system|server|backend|endpoint|gateway",
     ),
     ("wrong", "went", ""),
+    // "... if this limit is too low": what is said to who may pay for more.
+    ("is too low", "limit", ""),
     ("read only", "", "mode"),
     ("not found", "", "or"),
     ("too large", "", "data"),
@@ -85,6 +87,10 @@ fn excepted(scan: &Scan, index: usize, words: usize) -> bool {
     if last == "of" && next.is_empty() {
         // "properties of undefined" and "of null" are marks of their own.
         return words == 1 && among(scan.word(index), "null|undefined");
+    }
+    // "... to the remote server: Error POSTing".
+    if words == 2 && scan.byte_after(index) == b':' && among(scan.word(index + 1), "error|failed") {
+        return true;
     }
     EXCEPTIONS.iter().any(|(phrase, before, behind)| {
         spaces(phrase) + 1 == words
@@ -176,7 +182,20 @@ fn marks_of(scan: &Scan) -> Marks {
         marks.add(Mark::PerWindow);
     }
     explicit(scan, &mut marks);
+    if breaks_off(scan) {
+        marks.add(Mark::Wanting);
+    }
     marks
+}
+
+/// "HTTP request failed: ", and no word why: so it is with exceptions that have
+/// no message, which are mostly timeouts.
+fn breaks_off(scan: &Scan) -> bool {
+    let Some(last) = scan.tokens.len().checked_sub(1) else { return false };
+    scan.text.as_bytes().trim_ascii_end().ends_with(b":")
+        && among(scan.word(last), "failed|error")
+        && last > 0
+        && among(scan.word(last - 1), "request|http|fetch|connect|connection|network")
 }
 
 fn has_ignoring_case(text: &str, phrases: &'static str) -> bool {
@@ -191,10 +210,19 @@ fn has_ignoring_case(text: &str, phrases: &'static str) -> bool {
     })
 }
 
+/// A wait for which nobody would pay, in milliseconds.
+const ANY_MOMENT: u64 = 600_000;
+
 /// What the text says, given that it tells of a failure.
 pub(crate) fn weigh(scan: &Scan) -> Words {
-    let marks = marks_of(scan);
+    let mut marks = marks_of(scan);
     let status = status(scan);
+    // What somebody could pay for is not used up if it comes back in a moment.
+    if marks.has(Mark::Upsell)
+        && !(marks.has(Mark::Throttled) && wait(scan).is_some_and(|wait| wait < ANY_MOMENT))
+    {
+        marks.add(Mark::Spent);
+    }
     let (class, strong) = class(marks, status);
     let wait = match class {
         Some(Class::Permanent | Class::Spent) => None,
@@ -237,6 +265,12 @@ fn class(marks: Marks, status: Option<Status>) -> (Option<Class>, bool) {
     }
     let fault = has(Mark::Fault) || has(Mark::Forbidden);
     match status {
+        // Whatever is said beside it.
+        Some(401) if named => return (Some(Class::Permanent), true),
+        // A number in brackets may be a value.
+        Some(_) if fault && !named && !has(Mark::Transient) => {
+            return (Some(Class::Permanent), false);
+        }
         Some(408 | 425 | 502..=504 | 520..=525 | 527 | 529 | 530) => {
             return (Some(Class::Transient), true);
         }
