@@ -110,14 +110,13 @@ fn the_bench_writes_figures_and_compares_them_with_an_earlier_run() {
     assert!(line.starts_with("error: /nowhere/old.json: cannot be read: "), "{line}");
 }
 
-#[test]
-fn advice_is_given_from_what_the_proxy_wrote() {
+/// Four calls of the flaky server through the proxy, one of which fails twice at first.
+fn four_calls(options: &[&str]) {
     use std::io::{BufRead, BufReader, Write};
 
-    let (config, log) = (path("quick-advice.json"), path("calls.jsonl"));
-    fs::write(&config, r#"{"backoff_base_ms": 1, "max_backoff_ms": 2}"#).expect("written");
     let mut proxy = Command::new(PROGRAM)
-        .args(["proxy", "--config", text(&config), "--trace", text(&log)])
+        .arg("proxy")
+        .args(options)
         .args(["--", PROGRAM, "flaky-server"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -141,16 +140,85 @@ fn advice_is_given_from_what_the_proxy_wrote() {
     }
     drop(input);
     assert!(proxy.wait().expect("it ends").success());
+}
+
+#[test]
+fn advice_is_given_from_what_the_proxy_wrote() {
+    let (config, log) = (path("quick-advice.json"), path("calls.jsonl"));
+    fs::write(&config, r#"{"backoff_base_ms": 1, "max_backoff_ms": 2}"#).expect("written");
+    // What a process that was killed has left behind.
+    fs::write(&log, r#"{"at_ms":17,"tool":"fla"#).expect("written");
+    four_calls(&["--distrust", "--config", text(&config), "--trace", text(&log)]);
 
     let written = fs::read_to_string(&log).expect("a log");
-    assert_eq!(written.lines().count(), 4, "{written}");
+    assert_eq!(written.lines().count(), 5, "{written}");
     assert!(!written.contains("fail_times"), "arguments are nobody's business: {written}");
+    let output = run(&["advise", "--from", text(&log)]);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stderr.contains("calls.jsonl:1: this line was not written to its end"), "{stderr}");
+    let (_, whole) = written.split_once('\n').expect("lines");
+    fs::write(&log, whole).expect("written");
+
     let advice = told(&["advise", "--from", text(&log)]);
+    assert_eq!(advice.as_bytes(), output.stdout, "the line that was cut off says nothing");
     assert!(advice.contains("4 calls"), "{advice}");
+    assert!(advice.contains("1 of 2 retries succeeded: 50 % (9 to 91 %)"), "{advice}");
+    assert!(advice.contains("that is your decision"), "{advice}");
     assert!(advice.contains("--idempotent flaky"), "{advice}");
     let advice = told(&["advise", "--from", text(&log), "--idempotent", "flaky"]);
     assert!(advice.contains(r#""idempotent": true"#), "{advice}");
+    let advice = told(&["advise", "--from", text(&log), "--json"]);
+    let advice: Value = serde_json::from_str(&advice).expect("JSON");
+    assert_eq!(advice["calls"], 4);
+    assert_eq!(advice["cut_off"], json!([]));
+    assert_eq!(advice["retries"][0]["recovered"], 1);
+    assert_eq!(advice["retries"][0]["class"], "transient");
+    assert_eq!(advice["logged"]["peak"], Value::Null, "four calls have no peak");
+    assert_eq!(advice["marks"][0]["tool"], "flaky");
 
     let line = complaint(&["advise", "--from", "/nowhere/calls.jsonl"]);
     assert!(line.starts_with("error: /nowhere/calls.jsonl: cannot be read: "), "{line}");
+}
+
+#[test]
+fn advice_promises_nothing_where_nothing_was_retried() {
+    let log = path("errors.jsonl");
+    let line = |number: u32| {
+        let failed = number % 20 < 3;
+        json!({ "at_ms": number * 500, "tool": "create_issue", "upstream": null, "attempts": [{
+            "after_ms": 0, "took_ms": 20,
+            "outcome": { "returned": { "is_error": failed, "structured": null } } }] })
+        .to_string()
+    };
+    fs::write(&log, (0..2_000).map(line).collect::<Vec<_>>().join("\n")).expect("written");
+    let advice = told(&["advise", "--from", text(&log)]);
+    assert!(advice.contains("This log holds no retries"), "{advice}");
+    assert!(!advice.contains("It saves") && !advice.contains("--idempotent create"), "{advice}");
+    let advice = told(&["advise", "--from", text(&log), "--json"]);
+    let advice: Value = serde_json::from_str(&advice).expect("JSON");
+    assert_eq!(advice["recommended"]["saved"], Value::Null);
+    assert_eq!((&advice["marks"], &advice["retries"]), (&json!([]), &json!([])));
+    assert!(advice["note"].as_str().expect("a note").starts_with("This log holds no retries"));
+}
+
+#[test]
+fn a_log_is_gone_on_with_and_set_aside_when_it_is_full() {
+    let log = path("rotated.jsonl");
+    let aside = path("rotated.jsonl.1");
+    for old in [&log, &aside] {
+        fs::remove_file(old).ok();
+    }
+    four_calls(&["--trace", text(&log)]);
+    four_calls(&["--trace", text(&log)]);
+    let advice = told(&["advise", "--from", text(&log), "--json"]);
+    let advice: Value = serde_json::from_str(&advice).expect("JSON");
+    assert_eq!(advice["calls"], 8);
+
+    let size = fs::metadata(&log).expect("a log").len().to_string();
+    four_calls(&["--trace", text(&log), "--trace-max-bytes", &size, "--trace-files", "2"]);
+    let lines = |file| fs::read_to_string(file).expect("a log").lines().count();
+    assert_eq!((lines(&aside), lines(&log)), (8, 4));
+    let advice = told(&["advise", "--from", text(&aside), "--from", text(&log), "--json"]);
+    let advice: Value = serde_json::from_str(&advice).expect("JSON");
+    assert_eq!(advice["calls"], 12);
 }

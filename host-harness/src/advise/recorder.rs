@@ -4,26 +4,33 @@ use std::{
     collections::HashMap,
     io::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::trace::{LoggedAttempt, LoggedCall};
-use crate::gateway::{Clock, Hook, LogicalCall, Observer, Step};
+use crate::{
+    contract::{Reason, Verdict},
+    gateway::{Clock, Hook, LogicalCall, Observer, Step, Stop, label},
+};
 
 /// Writes one line for each call of a tool that ends. See [`super::trace`].
 pub struct Recorder {
     clock: Arc<dyn Clock>,
     began: Duration,
+    /// Milliseconds since 1970 (UTC) when the clock said `began`.
+    epoch_ms: u64,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     out: Box<dyn Write + Send>,
-    /// Calls that are alive, by tool and request id.
-    alive: HashMap<(String, String), Alive>,
+    /// Calls that are alive, by upstream, tool and request id.
+    alive: HashMap<Key, Alive>,
     /// Whether a line could not be written.
     broken: bool,
 }
+
+type Key = (Option<String>, String, String);
 
 struct Alive {
     began: Duration,
@@ -31,12 +38,21 @@ struct Alive {
 }
 
 impl Recorder {
-    /// Writes to `out`, a line at a time. The log begins now.
+    /// Writes to `out`, each line with one call of its `write_all`. The times of
+    /// the log are those of this clock, and 0 is now.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, out: Box<dyn Write + Send>) -> Self {
         let began = clock.now();
         let inner = Inner { out, alive: HashMap::new(), broken: false };
-        Self { clock, began, inner: Mutex::new(inner) }
+        Self { clock, began, epoch_ms: 0, inner: Mutex::new(inner) }
+    }
+
+    /// Times are since 1970 (UTC), of which it is `now`, so that a log may be
+    /// gone on with by another process.
+    #[must_use]
+    pub fn since_1970(self, now: SystemTime) -> Self {
+        let epoch_ms = now.duration_since(UNIX_EPOCH).map_or(0, millis);
+        Self { epoch_ms, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -50,37 +66,78 @@ impl Observer for Recorder {
             return;
         }
         let now = self.clock.now().saturating_sub(self.began);
-        let key = || (call.target.to_string(), call.request_id.clone());
+        let key = || {
+            let upstream = call.context.upstream.clone();
+            (upstream, call.target.to_string(), call.request_id.clone())
+        };
         match step {
             Step::AttemptStarted(attempt) if attempt.retries() == 0 => {
                 self.lock().alive.insert(key(), Alive { began: now, attempts: Vec::new() });
             }
+            Step::AttemptStarted(_) => {}
             Step::AttemptEnded { outcome, took, .. } => {
                 if let Some(alive) = self.lock().alive.get_mut(&key()) {
                     let began = now.saturating_sub(*took).saturating_sub(alive.began);
-                    let (after_ms, took_ms) = (millis(began), millis(*took));
                     alive.attempts.push(LoggedAttempt {
-                        after_ms,
-                        took_ms,
+                        after_ms: millis(began),
+                        took_ms: millis(*took),
                         outcome: (*outcome).into(),
+                        class: None,
+                        reason: None,
+                        not_executed: None,
+                        planned_delay_ms: None,
                     });
                 }
             }
-            Step::Finished { .. } => {
+            Step::Waiting { verdict, .. } => {
+                if let Some(alive) = self.lock().alive.get_mut(&key()) {
+                    alive.judged(verdict);
+                }
+            }
+            Step::Finished { stop, .. } => {
                 let mut inner = self.lock();
                 // One that was given up before it was answered tells nothing.
                 let alive = inner.alive.remove(&key());
-                if let Some(alive) = alive.filter(|alive| !alive.attempts.is_empty()) {
-                    inner.write(&LoggedCall {
-                        at_ms: millis(alive.began),
-                        tool: call.target.to_string(),
-                        upstream: call.context.upstream.clone(),
-                        attempts: alive.attempts,
-                    });
+                if let Some(mut alive) = alive.filter(|alive| !alive.attempts.is_empty()) {
+                    // The verdict of `NoMoreAttempts` was heard when the wait began.
+                    if let Some(verdict) = stop.verdict() {
+                        alive.judged(verdict);
+                    }
+                    inner.write(&self.call(call, stop, alive));
                 }
             }
-            _ => {}
         }
+    }
+}
+
+impl Recorder {
+    fn call(&self, call: &LogicalCall, stop: &Stop, alive: Alive) -> LoggedCall {
+        let late = || call.hints.as_ref().and_then(crate::gateway::Hints::now);
+        let context = &call.context;
+        LoggedCall {
+            at_ms: self.epoch_ms.saturating_add(millis(alive.began)),
+            tool: call.target.to_string(),
+            upstream: context.upstream.clone(),
+            hints: context.annotations.or_else(late).map(Into::into),
+            trusted: context.trusted,
+            ended: Some(label::end(stop).to_owned()),
+            attempts: alive.attempts,
+        }
+    }
+}
+
+impl Alive {
+    /// What the plugin says of the last attempt.
+    fn judged(&mut self, verdict: &Verdict) {
+        let Some(last) = self.attempts.last_mut() else { return };
+        let delay = match verdict.reason {
+            Reason::Shadow => verdict.delay_ceiling_ms,
+            _ => verdict.retry_delay_ms,
+        };
+        last.class = Some(verdict.class.into());
+        last.reason = Some(label::reason(verdict.reason).to_owned());
+        last.not_executed = Some(verdict.not_executed);
+        last.planned_delay_ms = Some(delay).filter(|delay| *delay > 0);
     }
 }
 

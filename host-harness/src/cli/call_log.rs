@@ -1,10 +1,10 @@
 //! Log lines about calls: who, how often, why. Never what was asked or answered.
 
-use std::{fs::OpenOptions, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use anyhow::Context;
 use host_harness::{
-    advise::Recorder,
+    advise::{Recorder, RotatingFile, Rotation},
     contract::{HookError, TraceMetadata, Verdict},
     gateway::{Clock, LogicalCall, Observer, Step, Stop},
     sandbox::HookFailure,
@@ -18,12 +18,12 @@ pub struct CallLog {
 }
 
 impl CallLog {
-    /// With a file that gets a line for every call that ends; it is begun anew.
-    pub fn new(trace: Option<&Path>, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let recorder = trace.map(|path| {
-            let file = OpenOptions::new().create(true).write(true).truncate(true).open(path);
+    /// With a file that gets a line for every call that ends, after those that it has.
+    pub fn new(trace: Option<(&Path, Rotation)>, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let recorder = trace.map(|(path, rotation)| {
+            let file = RotatingFile::open(path, rotation);
             let file = file.with_context(|| format!("{}: cannot be written", path.display()))?;
-            anyhow::Ok(Recorder::new(clock, Box::new(file)))
+            anyhow::Ok(Recorder::new(clock, Box::new(file)).since_1970(SystemTime::now()))
         });
         Ok(Self { recorder: recorder.transpose()? })
     }

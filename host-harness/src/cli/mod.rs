@@ -27,14 +27,15 @@ use std::{
     ffi::OsString,
     io::{self, Write},
     net::SocketAddr,
-    path::PathBuf,
+    num::{NonZeroU32, NonZeroU64},
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use host_harness::{gateway, mcp};
+use host_harness::{advise::Rotation, gateway, mcp};
 
 /// An MCP gateway that retries tool calls as a sandboxed plugin decides.
 #[derive(Debug, Parser)]
@@ -133,10 +134,8 @@ struct Proxy {
     /// over 2.4 s; trying again now will not help".
     #[arg(long)]
     exhausted_text: bool,
-    /// Write a line of JSON for each call that ends: how its attempts went,
-    /// never what was asked or answered. `host-harness advise` reads it.
-    #[arg(long, value_name = "FILE.jsonl")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    tracing: Tracing,
     /// Load no plugin: relay only, retry nothing.
     #[arg(long)]
     no_plugin: bool,
@@ -171,6 +170,29 @@ struct Proxy {
     exporting: exporting::Exporting,
     #[command(flatten)]
     sandbox: sandbox_options::SandboxOptions,
+}
+
+/// The log of calls.
+#[derive(Debug, Args)]
+struct Tracing {
+    /// Append a line of JSON for each call that ends: how its attempts went and
+    /// what the plugin made of them, never what was asked or answered.
+    /// `host-harness advise` reads it.
+    #[arg(long, value_name = "FILE.jsonl")]
+    trace: Option<PathBuf>,
+    /// Set that file aside, as FILE.jsonl.1 and so on, before it gets larger than this.
+    #[arg(long, value_name = "BYTES", requires = "trace", default_value_t = Rotation::MAX_BYTES)]
+    trace_max_bytes: NonZeroU64,
+    /// Keep so many files of the log, the one that is written included.
+    #[arg(long, value_name = "N", requires = "trace", default_value_t = Rotation::FILES)]
+    trace_files: NonZeroU32,
+}
+
+impl Tracing {
+    fn file(&self) -> Option<(&Path, Rotation)> {
+        let rotation = Rotation { max_bytes: self.trace_max_bytes, files: self.trace_files };
+        Some((self.trace.as_deref()?, rotation))
+    }
 }
 
 /// Whether what the server says of its tools (MCP tool annotations) is believed.
@@ -256,11 +278,27 @@ impl From<Limits> for gateway::Limits {
 
 /// Runs a command to its end. An error is one line for the person who gave the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    // In virtual time, and so outside of the runtime: within it a decision that
+    // takes long is made on another thread, for which virtual time does not wait.
+    match arguments.command {
+        Command::Simulate(options) => {
+            logs::to_stderr(logs::NORMAL, None);
+            return simulate::run(options);
+        }
+        Command::Advise(options) => {
+            logs::to_stderr(logs::NORMAL, None);
+            return advise::run(options);
+        }
+        command => run_in_a_runtime(command),
+    }
+}
+
+fn run_in_a_runtime(command: Command) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
-    match arguments.command {
+    match command {
         // They may export spans, and say so first.
         Command::Proxy(_) | Command::Serve { .. } => {}
         // Its failures are no news.
@@ -268,7 +306,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         _ => logs::to_stderr(logs::NORMAL, None),
     }
     let result = runtime.block_on(async {
-        match arguments.command {
+        match command {
             Command::Proxy(options) => proxy::run(*options).await,
             Command::Serve { file, exporting } => serve::run(file, exporting).await,
             Command::Explain(options) => explain::run(*options).await,
@@ -276,8 +314,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 writeln!(io::stdout(), "{}", plugin::schema(plugin.as_deref())?)?;
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Simulate(options) => simulate::run(options),
-            Command::Advise(options) => advise::run(options),
+            Command::Simulate(_) | Command::Advise(_) => unreachable!("they need no runtime"),
             Command::Judge(options) => judge::run(options),
             Command::Bench(options) => bench::run(options),
             Command::Demo { html } => crate::demo::run(html.as_deref()).await,

@@ -60,7 +60,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     }
     let measured = |plugin| Measured { name: name.clone(), plugin, metrics: metrics.clone() };
     let clock = Arc::new(SystemClock::new());
-    let log = CallLog::new(options.trace.as_deref(), clock.clone())?;
+    let log = CallLog::new(options.tracing.file(), clock.clone())?;
     let gateway = Arc::new(Gateway {
         hook: plugin.clone().map(|plugin| Arc::new(measured(plugin)) as Arc<dyn RetryHook>),
         limits: options.limits.into(),

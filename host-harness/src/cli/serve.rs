@@ -143,7 +143,7 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
     });
     let chain = Chain::new(members.collect());
     let clock = Arc::new(SystemClock::new());
-    let log = CallLog::new(None, clock.clone())?;
+    let log = CallLog::new(general.trace.as_ref().map(|(path, it)| (&**path, *it)), clock.clone())?;
     let gateway = Arc::new(Gateway {
         hook: if plugins.is_empty() { None } else { Some(Arc::new(chain) as Arc<dyn RetryHook>) },
         limits,

@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
+    advise::Rotation,
     gateway,
     mcp::{ListLimits, front::http::FrontLimits, joined, too_long::MAX_MESSAGE_BYTES},
     otlp::Endpoint,
@@ -32,6 +34,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) exhausted_text: bool,
     pub(super) otlp: Option<Otlp>,
+    pub(super) trace: Option<Tracing>,
     #[serde(default)]
     pub(super) upstreams: BTreeMap<String, UpstreamEntry>,
     #[serde(default)]
@@ -61,6 +64,26 @@ pub struct General {
     /// Whether spans are exported, and where to, if that is not for the
     /// environment to say.
     pub otlp: Option<Option<Endpoint>>,
+    /// The file that gets a line for each call that ends, if there is one.
+    pub trace: Option<(PathBuf, Rotation)>,
+}
+
+/// The log of calls.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tracing {
+    pub(super) file: PathBuf,
+    max_bytes: Option<NonZeroU64>,
+    files: Option<NonZeroU32>,
+}
+
+impl Tracing {
+    pub(super) fn rotation(&self) -> Rotation {
+        Rotation {
+            max_bytes: self.max_bytes.unwrap_or(Rotation::MAX_BYTES),
+            files: self.files.unwrap_or(Rotation::FILES),
+        }
+    }
 }
 
 /// That spans are exported.

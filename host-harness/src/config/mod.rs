@@ -123,7 +123,8 @@ impl Config {
         issues.extend(found);
         if issues.is_empty() {
             let file::File { listen, allow_hosts, allow_origins, limits, .. } = file;
-            let file::File { outcome_meta, exhausted_text, .. } = file;
+            let file::File { outcome_meta, exhausted_text, trace, .. } = file;
+            let trace = trace.map(|it| (folder.join(&it.file), it.rotation()));
             let general = General {
                 listen,
                 allow_hosts,
@@ -132,6 +133,7 @@ impl Config {
                 outcome_meta,
                 exhausted_text,
                 otlp,
+                trace,
             };
             Ok(Self { general, upstreams, plugins })
         } else {

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Code, Config, ConfigError};
 use crate::{
+    advise::Rotation,
     chain::Condition,
     gateway::Hook,
     mcp::{Prefixes, Target},
@@ -313,5 +314,29 @@ fn a_name_that_is_no_part_of_a_url_is_refused() {
     }
     for name in [".a", "a..b", &"n".repeat(128)] {
         read(&format!("upstreams: {{ \"{name}\": {{ command: [x] }} }}")).expect("a good name");
+    }
+}
+
+#[test]
+fn the_log_of_calls_is_in_the_folder_of_the_file_and_has_bounds() {
+    let traced = |keys: &str| {
+        let config = read(&format!("upstreams: {{ a: {{ command: [x] }} }}\n{keys}"))?;
+        Ok::<_, ConfigError>(config.general.trace)
+    };
+    assert_eq!(traced("").expect("good"), None);
+    let file = PathBuf::from("/etc/gateway/calls.jsonl");
+    let rotation = Rotation::default();
+    assert_eq!((rotation.max_bytes.get(), rotation.files.get()), (64 << 20, 4));
+    assert_eq!(traced("trace: { file: calls.jsonl }").expect("good"), Some((file, rotation)));
+    let (path, rotation) = traced("trace: { file: /var/log/c, max_bytes: 1000, files: 1 }")
+        .expect("good")
+        .expect("one");
+    assert_eq!(
+        (path, rotation.max_bytes.get(), rotation.files.get()),
+        ("/var/log/c".into(), 1_000, 1)
+    );
+    for wrong in ["trace: {}", "trace: { file: c, files: 0 }", "trace: { file: c, max_bytes: 0 }"] {
+        let told = traced(wrong).expect_err("wrong").to_string();
+        assert!(told.contains("trace"), "{told}");
     }
 }
