@@ -63,7 +63,10 @@ pub fn stop(stop: &Stop) -> String {
         }
         Stop::WaitTooLong(verdict) => format!(
             "the plugin asked for a wait of {} ms, which is longer than the gateway allows",
-            verdict.retry_delay_ms
+            match verdict.reason {
+                Reason::Shadow => verdict.delay_ceiling_ms,
+                _ => verdict.retry_delay_ms,
+            }
         ),
         Stop::BudgetExhausted(_) => {
             "the retry budget of the tool or of its server is spent (`budget`)".to_owned()

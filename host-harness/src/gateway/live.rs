@@ -7,8 +7,8 @@ use tracing::Instrument;
 use crate::{
     contract::{Class, Invocation, Outcome, Reason, Verdict},
     gateway::{
-        Account, Attempt, Background, CallContext, Decision, Gateway, Judgement, LogicalCall,
-        Price, Step, Stop, hints, span,
+        Account, Attempt, Background, CallContext, Decision, Foreseen, Foresight, Gateway,
+        Judgement, LogicalCall, Price, Step, Stop, hints, span,
     },
     sandbox::{FailPolicy, HookFailure},
 };
@@ -114,6 +114,7 @@ impl<'a> Live<'a> {
         };
         self.held = true;
         let span = span::decision(self.call, self.attempt);
+        let imagined = background.clone();
         let asked = span.in_scope(|| hook.decide(self.call.hook, invocation, outcome, background));
         let answer = match asked {
             Decision::Made(answer) => answer,
@@ -132,31 +133,97 @@ impl<'a> Live<'a> {
             let now = self.gateway.clock.now();
             self.gateway.budgets.deposit(Account::of(self.call), terms, 1, now);
         }
-        if verdict.retry_delay_ms == 0 {
-            // The contract has the plugin drop the state together with a
-            // refusal, save in shadow mode, where it goes on as if it had asked.
-            self.held = verdict.reason == Reason::Shadow;
-            // A shadow pays as the thing itself would.
-            if self.held && !self.pay(price).await {
-                return Err(Stop::BudgetExhausted(verdict));
+        // The contract has the plugin drop the state together with a refusal,
+        // save in shadow mode, where it goes on as if it had asked.
+        let shadow = verdict.reason == Reason::Shadow;
+        self.held = shadow || verdict.retry_delay_ms > 0;
+        let Some(delay) = planned(&verdict) else { return Err(Stop::Plugin(verdict)) };
+        match self.refusal(self.attempt, delay, time_left) {
+            Some(Refusal::Ceiling) => return Err(Stop::Ceiling(verdict)),
+            Some(Refusal::Deadline) => return Err(Stop::Deadline(verdict)),
+            Some(Refusal::WaitTooLong) => return Err(Stop::WaitTooLong(verdict)),
+            None => {}
+        }
+        // A shadow pays as the thing itself would.
+        let priced = price.filter(|price| price.cost > 0);
+        if let (true, Some(_)) = (shadow, priced) {
+            let now = self.gateway.clock.now();
+            self.gateway.budgets.failed_in_shadow(Account::of(self.call), now);
+        }
+        if !self.pay(priced).await {
+            return Err(Stop::BudgetExhausted(verdict));
+        }
+        if shadow {
+            if let Some(price) = priced {
+                self.foresee(outcome, imagined, delay, price).await;
             }
             return Err(Stop::Plugin(verdict));
         }
-        if self.attempt.retries() >= self.gateway.limits.max_tool_retries {
-            return Err(Stop::Ceiling(verdict));
-        }
-        let delay = Duration::from_millis(verdict.retry_delay_ms);
-        if time_left.is_some_and(|left| delay >= left) {
-            return Err(Stop::Deadline(verdict));
-        }
-        if delay > self.gateway.limits.max_wait {
-            return Err(Stop::WaitTooLong(verdict));
-        }
-        if !self.pay(price).await {
-            return Err(Stop::BudgetExhausted(verdict));
-        }
         self.paid = price;
         Ok(verdict)
+    }
+
+    /// What the gateway itself says against a retry, if anything.
+    fn refusal(
+        &self,
+        after: Attempt,
+        delay: Duration,
+        time_left: Option<Duration>,
+    ) -> Option<Refusal> {
+        let limits = &self.gateway.limits;
+        if after.retries() >= limits.max_tool_retries {
+            Some(Refusal::Ceiling)
+        } else if time_left.is_some_and(|left| delay >= left) {
+            Some(Refusal::Deadline)
+        } else if delay > limits.max_wait {
+            Some(Refusal::WaitTooLong)
+        } else {
+            None
+        }
+    }
+
+    /// What the retries after one that shadow mode plans would have paid: it is
+    /// drawn whether they help, and of one that does not the plugin is asked
+    /// again, as if it had ended as this attempt did.
+    async fn foresee(
+        &self,
+        outcome: &Outcome,
+        background: Background,
+        mut delay: Duration,
+        first: Price,
+    ) {
+        let Some(hook) = self.gateway.hook.as_deref() else { return };
+        let Ok(target) = self.call.target.judged() else { return };
+        let (now, account) = (self.gateway.clock.now(), Account::of(self.call));
+        let (mut attempt, mut later) = (self.attempt.next(), Duration::ZERO);
+        let mut coming = Vec::new();
+        loop {
+            later = later.saturating_add(delay).saturating_add(background.took);
+            let at = now.saturating_add(later);
+            if !self.gateway.budgets.would_fail(account) {
+                coming.push(Foreseen { at, what: Foresight::Success(first.terms) });
+                break;
+            }
+            let time_left = self.time_left().map(|left| left.saturating_sub(later));
+            let invocation = Invocation {
+                target,
+                request_id: &self.call.request_id,
+                attempt: attempt.number(),
+                // The clock of an instance never goes back, so it is not put forward.
+                now_ms: millis(now),
+                time_left_ms: time_left.map(millis),
+                known: background.known(false),
+            };
+            let asked = hook.decide(self.call.hook, invocation, outcome, background.clone());
+            let Ok(Judgement { verdict, price: Some(price) }) = asked.wait().await else { break };
+            let (Reason::Shadow, Some(next)) = (verdict.reason, planned(&verdict)) else { break };
+            if self.refusal(attempt, next, time_left).is_some() {
+                break;
+            }
+            coming.push(Foreseen { at, what: Foresight::Retry(price) });
+            (attempt, delay) = (attempt.next(), next);
+        }
+        self.gateway.budgets.foresee(account, coming);
     }
 
     /// Pays for a retry, if the budget has enough.
@@ -192,6 +259,22 @@ impl Drop for Live<'_> {
             self.release(&Stop::Cancelled);
         }
     }
+}
+
+/// What the gateway says against a retry.
+enum Refusal {
+    Ceiling,
+    Deadline,
+    WaitTooLong,
+}
+
+/// The wait that a verdict asks for, or in shadow mode would have asked for.
+fn planned(verdict: &Verdict) -> Option<Duration> {
+    let millis = match verdict.reason {
+        Reason::Shadow => verdict.delay_ceiling_ms.max(1),
+        _ => verdict.retry_delay_ms,
+    };
+    (millis > 0).then(|| Duration::from_millis(millis))
 }
 
 /// Whole milliseconds, rounded down: a plugin never sees more time left than there is.

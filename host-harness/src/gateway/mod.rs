@@ -22,7 +22,9 @@ pub(crate) mod shown;
 pub(crate) mod span;
 mod target;
 
-pub use budget::{Account, BudgetStore, InProcessBudgets, Levels, Price, Terms};
+pub use budget::{
+    Account, BudgetStore, Foreseen, Foresight, InProcessBudgets, Levels, Price, Terms,
+};
 pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Reply};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use decision::{Decision, Judged, Judgement};

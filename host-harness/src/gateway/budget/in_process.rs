@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Account, BudgetStore, Levels, Price, Terms, bucket::Bucket};
+use super::{
+    Account, BudgetStore, Foreseen, Foresight, Levels, Price, Terms,
+    bucket::Bucket,
+    shadow::{Coming, Shadows},
+};
 use crate::gateway::Decision;
 
 /// Buckets of tools of one upstream. Callers choose the names of tools.
@@ -52,6 +56,8 @@ struct Buckets {
     /// Of tools that found no place.
     others: Option<Bucket>,
     swept: u64,
+    /// Retries that shadow mode does not make.
+    shadows: Option<Box<Shadows>>,
 }
 
 impl InProcessBudgets {
@@ -83,19 +89,54 @@ impl Upstream {
     }
 
     /// Does something with the buckets, if there are any.
-    fn touch(&self, work: impl FnOnce(&mut Buckets)) {
-        if !self.spent.load(Ordering::Acquire) {
-            return;
+    fn touch(&self, now: u64, work: impl FnOnce(&mut Buckets)) {
+        if self.spent.load(Ordering::Acquire) {
+            self.open(now, work);
         }
+    }
+
+    /// Does something with the buckets, after all that shadow mode would have
+    /// done with them by now.
+    fn open<T>(&self, now: u64, work: impl FnOnce(&mut Buckets) -> T) -> T {
         let mut buckets = self.lock();
-        work(&mut buckets);
-        self.spent.store(!buckets.are_full(), Ordering::Release);
+        buckets.catch_up(now);
+        let worked = work(&mut buckets);
+        self.spent.store(!buckets.say_nothing(), Ordering::Release);
+        worked
     }
 }
 
 impl Buckets {
-    fn are_full(&self) -> bool {
-        self.all().next().is_none()
+    /// Whether they say nothing that new ones would not say.
+    fn say_nothing(&self) -> bool {
+        self.shadows.is_none() && self.all().next().is_none()
+    }
+
+    /// What shadow mode would have done by now.
+    fn catch_up(&mut self, now: u64) {
+        while let Some((at, mut coming)) =
+            self.shadows.as_mut().and_then(|shadows| shadows.due(now))
+        {
+            let goes_on = match coming.rest.pop_front().map(|next| next.what) {
+                Some(Foresight::Retry(price)) => self.withdraw(coming.tool.as_deref(), price, at),
+                Some(Foresight::Success(terms)) => {
+                    self.deposit(coming.tool.as_deref(), terms, 1, at);
+                    true
+                }
+                None => false,
+            };
+            if let (true, Some(shadows)) = (goes_on, &mut self.shadows) {
+                shadows.expect(coming);
+            }
+        }
+        self.shadows = self.shadows.take().filter(|shadows| !shadows.is_over(now));
+    }
+
+    fn deposit(&mut self, tool: Option<&str>, terms: Terms, successes: u32, now: u64) {
+        self.both(tool, &terms, |bucket, whole| {
+            let own = if whole { terms.upstream.as_ref() } else { None };
+            bucket.deposit(own.unwrap_or(&terms.target), successes, now);
+        });
     }
 
     fn all(&self) -> impl Iterator<Item = &Bucket> {
@@ -177,18 +218,16 @@ impl BudgetStore for InProcessBudgets {
         now: Duration,
     ) -> Decision<'a, bool> {
         self.admit(account.upstream);
+        let now = millis(now);
         Decision::Made(self.with(account.upstream, |upstream| {
-            let mut buckets = upstream.lock();
-            let allowed = buckets.withdraw(account.tool, price, millis(now));
-            upstream.spent.store(!buckets.are_full(), Ordering::Release);
-            allowed
+            upstream.open(now, |buckets| buckets.withdraw(account.tool, price, now))
         }))
     }
 
     fn give_back(&self, account: Account<'_>, price: Price, now: Duration) {
         let Price { cost, terms } = price;
         self.with(account.upstream, |upstream| {
-            upstream.touch(|buckets| {
+            upstream.touch(millis(now), |buckets| {
                 buckets.both(account.tool, &terms, |bucket, whole| {
                     let terms = if whole { terms.upstream.as_ref() } else { None };
                     bucket.update(terms.unwrap_or(&price.terms.target), millis(now));
@@ -200,12 +239,39 @@ impl BudgetStore for InProcessBudgets {
 
     fn deposit(&self, account: Account<'_>, terms: Terms, successes: u32, now: Duration) {
         self.with(account.upstream, |upstream| {
-            upstream.touch(|buckets| {
-                buckets.both(account.tool, &terms, |bucket, whole| {
-                    let own = if whole { terms.upstream.as_ref() } else { None };
-                    bucket.deposit(own.unwrap_or(&terms.target), successes, millis(now));
-                });
+            upstream.touch(millis(now), |buckets| {
+                if let Some(shadows) = &mut buckets.shadows {
+                    shadows.succeeded(account.tool, successes);
+                }
+                buckets.deposit(account.tool, terms, successes, millis(now));
             });
+        });
+    }
+
+    fn failed_in_shadow(&self, account: Account<'_>, now: Duration) {
+        self.admit(account.upstream);
+        let now = millis(now);
+        self.with(account.upstream, |upstream| {
+            upstream.open(now, |buckets| {
+                let new = || Box::new(Shadows::new(now));
+                buckets.shadows.get_or_insert_with(new).failed(account.tool, now);
+            });
+        });
+    }
+
+    fn would_fail(&self, account: Account<'_>) -> bool {
+        self.with(account.upstream, |upstream| {
+            let mut buckets = upstream.lock();
+            buckets.shadows.as_mut().is_none_or(|shadows| shadows.would_fail(account.tool))
+        })
+    }
+
+    fn foresee(&self, account: Account<'_>, coming: Vec<Foreseen>) {
+        self.with(account.upstream, |upstream| {
+            if let Some(shadows) = &mut upstream.lock().shadows {
+                let tool = account.tool.map(str::to_owned);
+                shadows.expect(Coming { tool, rest: coming.into() });
+            }
         });
     }
 
@@ -228,7 +294,7 @@ impl BudgetStore for InProcessBudgets {
 }
 
 /// Whole milliseconds, rounded down.
-fn millis(now: Duration) -> u64 {
+pub(super) fn millis(now: Duration) -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 

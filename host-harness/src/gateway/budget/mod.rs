@@ -12,8 +12,10 @@
 
 mod bucket;
 mod in_process;
+mod shadow;
 
 pub use in_process::InProcessBudgets;
+pub use shadow::{Foreseen, Foresight};
 
 use super::{Decision, Hook, LogicalCall};
 use crate::contract::BudgetTerms;
@@ -82,6 +84,26 @@ pub trait BudgetStore: Send + Sync {
 
     /// So many attempts have succeeded since the last deposit.
     fn deposit(&self, account: Account<'_>, terms: Terms, successes: u32, now: Duration);
+
+    /// An attempt has failed for which shadow mode plans a retry. It is counted
+    /// so that [`would_fail`](Self::would_fail) knows how often attempts fail.
+    fn failed_in_shadow(&self, account: Account<'_>, now: Duration) {
+        let _ = (account, now);
+    }
+
+    /// Whether a retry that shadow mode does not make is taken to fail as well.
+    /// A store that does not know says yes: then more is paid, not less.
+    fn would_fail(&self, account: Account<'_>) -> bool {
+        let _ = account;
+        true
+    }
+
+    /// What a call of shadow mode would go on to do, in order of time, after the
+    /// retry that was paid for. A store that does not keep it for later pays for
+    /// the first retry of a call alone.
+    fn foresee(&self, account: Account<'_>, coming: Vec<Foreseen>) {
+        let _ = (account, coming);
+    }
 
     /// What is left, as of the last time that each bucket was asked.
     fn levels(&self) -> Levels {
