@@ -246,6 +246,10 @@ impl Context for Gateway {
         Some(Annotations { read_only, destructive, idempotent })
     }
 
+    fn trusted(&self) -> Option<bool> {
+        context::trusted()
+    }
+
     fn took(&self) -> Millis {
         Millis(context::took_ms())
     }

@@ -32,6 +32,8 @@ pub trait Context {
     fn upstream(&self) -> Option<String>;
     /// What the upstream says of its tool.
     fn annotations(&self) -> Option<Annotations>;
+    /// Whether the operator trusts the annotations, as [`Known::trusted`].
+    fn trusted(&self) -> Option<bool>;
     /// How long the attempt took.
     fn took(&self) -> Millis;
     /// What layers before the gateway do about the same call.
@@ -89,6 +91,10 @@ impl Context for Silent {
     }
 
     fn annotations(&self) -> Option<Annotations> {
+        None
+    }
+
+    fn trusted(&self) -> Option<bool> {
         None
     }
 

@@ -190,7 +190,8 @@ pub(crate) fn promised(kind: Kind, rules: &Rules<'_>, context: &impl Context) ->
     if rules.policy.shadow {
         return MostRetries::NONE;
     }
-    let known = Known { upstream: true, annotations: true, ..Known::default() };
+    let trusted = context.trusted();
+    let known = Known { upstream: true, annotations: true, trusted, ..Known::default() };
     let safe = kind == Kind::Resource || replay::forbids(rules, known, context).is_none();
     MostRetries {
         maybe_executed: if safe { retries(rules.policy, context, false) } else { 0 },

@@ -56,6 +56,10 @@ pub struct Guest {
     pub shutdown: &'static str,
     /// The body of `tool-post-invoke.retries`.
     pub retries: &'static str,
+    /// The body of `resource-post-fetch.handle`.
+    pub read_handle: &'static str,
+    /// The body of `resource-post-fetch.retries`.
+    pub read_retries: &'static str,
     /// Further functions, data, globals, tables.
     pub rest: String,
 }
@@ -74,6 +78,8 @@ impl Guest {
             stats: "(i32.const 1024)",
             shutdown: "",
             retries: "(i32.const 1024)",
+            read_handle: "unreachable",
+            read_retries: "(i32.const 1024)",
             rest: String::new(),
         }
     }
@@ -97,7 +103,7 @@ impl Guest {
 
     pub fn bytes(&self) -> Vec<u8> {
         let Self { imports, memory, realloc, handle, configure, describe, .. } = self;
-        let Self { schema, stats, shutdown, retries, rest, .. } = self;
+        let Self { schema, stats, shutdown, retries, read_handle, read_retries, rest, .. } = self;
         let module = format!(
             r#"(module
             {imports}
@@ -118,9 +124,9 @@ impl Guest {
             (func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#retries")
                 (param i32 i32) (result i32) {retries})
             (func (export "mcp-gateway:hooks/tool-post-invoke@0.1.0#forget") (param i32 i32 i32 i32))
-            (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#handle") {HANDLE} unreachable)
+            (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#handle") {HANDLE} {read_handle})
             (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#retries")
-                (param i32 i32) (result i32) (i32.const 1024))
+                (param i32 i32) (result i32) {read_retries})
             (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#forget") (param i32 i32 i32 i32))
             (func (export "mcp-gateway:hooks/resource-post-fetch@0.1.0#policy") (result i32) unreachable)
             (func (export "mcp-gateway:hooks/lifecycle@0.1.0#describe") (result i32) {describe})

@@ -16,6 +16,7 @@ mod handles;
 mod lies;
 mod looked_at;
 mod memory;
+mod questions;
 mod realloc;
 mod repeated;
 mod replace;

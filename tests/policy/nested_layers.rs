@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use host_harness::{
-    contract::{Outcome, OuterAttempts, Reason, TransportFailure},
+    contract::{Outcome, OuterAttempts, Reason, ToolAnnotations, TransportFailure},
     gateway::{CallContext, Gateway, Hook, Limits, RetryHook, SystemClock, Unobserved},
     mcp::{RelayOptions, relay},
     sandbox::Plugin,
@@ -52,6 +52,21 @@ fn a_layer_shrinks_stands_back_or_ignores_the_one_before_it() {
             assert_eq!(told(&verdict), (Reason::ToolError, true), "{rule}");
         }
         assert_eq!(retries(&plugin, CallContext::default()), 2, "without a layer before it");
+    }
+}
+
+#[test]
+fn what_is_promised_for_a_tool_depends_on_the_operators_trust_as_what_is_done_does() {
+    let plugin = start(r#"{"profile": "safe", "max_retries": 2, "trusted_upstreams": ["u"]}"#);
+    let reads = ToolAnnotations { read_only: Some(true), destructive: None, idempotent: None };
+    for (upstream, trusted, expected) in
+        [("u", None, 2), ("v", None, 0), ("v", Some(true), 2), ("u", Some(false), 0)]
+    {
+        let (upstream, annotations) = (Some(upstream.to_owned()), Some(reads));
+        let context = CallContext { upstream, annotations, trusted, ..CallContext::default() };
+        assert_eq!(retries(&plugin, context.clone()), expected, "{context:?}");
+        let verdict = first(&plugin, (Outcome::TimedOut, around(context)));
+        assert_eq!(told(&verdict).1, expected > 0, "{verdict:?}");
     }
 }
 

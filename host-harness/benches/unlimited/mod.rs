@@ -53,6 +53,10 @@ impl context::Host for Host {
         Ok(None)
     }
 
+    fn trusted(&mut self) -> Result<Option<bool>> {
+        Ok(None)
+    }
+
     fn took_ms(&mut self) -> Result<u64> {
         Ok(0)
     }

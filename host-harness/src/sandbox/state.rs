@@ -191,6 +191,11 @@ impl context::Host for GuestState {
         Ok(self.background.as_ref().and_then(|asked| asked.context.annotations))
     }
 
+    fn trusted(&mut self) -> wasmtime::Result<Option<bool>> {
+        self.called()?;
+        Ok(self.background.as_ref().and_then(|asked| asked.context.trusted))
+    }
+
     fn took_ms(&mut self) -> wasmtime::Result<u64> {
         self.called()?;
         let took = self.background.as_ref().map_or(0, |asked| asked.took.as_millis());
