@@ -133,6 +133,30 @@ fn a_command_that_is_distrusted_is_believed_by_no_configuration() {
 }
 
 #[test]
+fn a_call_with_an_idempotency_key_is_repeated_whatever_is_known_of_its_tool() {
+    let named = ["--distrust", "--idempotency-key", "nothing", "--idempotency-key", "se*:/key"];
+    let mut session = Session::begin(&[named[0], named[3], named[4]]);
+    assert_eq!(once(&mut session, "send"), RECOVERED);
+    assert_eq!(session.flaky(), FAILED, "it is not one of these tools");
+    let keyless = json!({ "key": "", "fail_times": 1, "mode": "isError" });
+    let answer = session.ask("tools/call", json!({ "name": "send", "arguments": keyless }));
+    assert_eq!(answer["result"]["isError"], true, "an empty key is none: {answer}");
+    session.end();
+
+    let forbidden = r#"{"profile": "safe", "tool_overrides": {"send": {"idempotent": false}}}"#;
+    let mut session = Session::begin(&["--config", forbidden, "--idempotency-key", "/key"]);
+    assert_eq!(once(&mut session, "send"), FAILED, "the operator's mark says more");
+    session.end();
+
+    let wrong = Command::new(PROGRAM)
+        .args(["proxy", named[1], named[2], "--", "true"])
+        .output()
+        .expect("the program starts");
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(told.contains("--idempotency-key") && told.contains("JSON Pointer"), "{told}");
+}
+
+#[test]
 fn a_tool_that_the_command_line_marks_is_repeated_whatever_its_server_says() {
     let mut session = Session::begin(&["--distrust", "--idempotent", "se?d", "--idempotent", "x"]);
     assert_eq!(once(&mut session, "send"), RECOVERED);

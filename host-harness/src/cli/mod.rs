@@ -117,6 +117,13 @@ struct Proxy {
     changes: config_source::ConfigOptions,
     #[command(flatten)]
     trust: Trust,
+    /// An argument that is an idempotency key, as a JSON Pointer into the
+    /// arguments (`/request_id`), of the tools that fit a pattern before it or
+    /// else of all (`create_*:/request_id`). A call that carries one is safe to
+    /// repeat, unless the configuration forbids it for the tool. May be given
+    /// several times.
+    #[arg(long, value_name = "POINTER")]
+    idempotency_key: Vec<mcp::IdempotencyKey>,
     /// What to call the server: `trusted_upstreams` of the configuration names
     /// it so, and all its tools share one retry budget.
     #[arg(long, value_name = "NAME")]

@@ -76,6 +76,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let relaying = RelayOptions {
         upstream_name: options.name.clone(),
         trusted,
+        idempotency_keys: options.idempotency_key.into_iter().collect(),
         listed: listed.transpose()?.map(|startup| Arc::new(startup) as Arc<dyn Listed>),
         mark_attempts: !options.no_attempt_marker,
         outcome_meta: !options.no_outcome_meta,

@@ -161,6 +161,7 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
         let relaying = RelayOptions {
             upstream_name: Some(name.clone()),
             trusted: upstream.trusted,
+            idempotency_keys: upstream.idempotency_keys,
             listed,
             prefixes: upstream.prefixes,
             max_message_bytes: general.limits.of_messages(),

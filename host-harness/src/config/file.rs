@@ -196,6 +196,8 @@ pub(super) struct UpstreamEntry {
     #[serde(default)]
     pub(super) command: Vec<String>,
     pub(super) trust: Option<bool>,
+    #[serde(default)]
+    pub(super) idempotency_keys: Vec<String>,
     pub(super) tool_prefix: Option<String>,
     pub(super) prompt_prefix: Option<String>,
 }

@@ -149,7 +149,7 @@ fn a_wrong_shape_is_told_with_its_place() {
         ("upstreams: [", "1:12: upstreams: expected mapping start"),
         (
             "upstreams:\n  a:\n    comand: [x]\n",
-            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command, trust, tool_prefix, prompt_prefix",
+            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command, trust, idempotency_keys, tool_prefix, prompt_prefix",
         ),
         (
             "upstreams:\n  a:\n    command: x\n",
@@ -339,4 +339,18 @@ fn the_log_of_calls_is_in_the_folder_of_the_file_and_has_bounds() {
         let told = traced(wrong).expect_err("wrong").to_string();
         assert!(told.contains("trace"), "{told}");
     }
+}
+
+#[test]
+fn idempotency_keys_are_pointers_with_or_without_a_pattern_of_tools() {
+    let of = |keys: &str| {
+        read(&format!("upstreams: {{ a: {{ command: [x], idempotency_keys: {keys} }} }}"))
+    };
+    let keys = |text| of(text).expect("good").upstreams["a"].idempotency_keys.clone();
+    let arguments = Some(r#"{"id":"1"}"#);
+    assert!(keys(r#"["/other", "pay*:/id"]"#).are_in("payment", arguments));
+    assert!(!keys(r#"["pay*:/id"]"#).are_in("send", arguments));
+    assert!(!keys("[]").are_in("payment", arguments));
+    let told = of(r#"["/id", "id"]"#).expect_err("wrong").to_string();
+    assert!(told.starts_with("upstreams.a.idempotency_keys[1]: must be a JSON Pointer"), "{told}");
 }

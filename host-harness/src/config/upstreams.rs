@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{file::UpstreamEntry, filled, issue};
 use crate::{
     contract::Issue,
-    mcp::{HttpUpstream, Prefixes, Target, header_to_pass, header_to_send},
+    mcp::{
+        HttpUpstream, IdempotencyKey, IdempotencyKeys, Prefixes, Target, header_to_pass,
+        header_to_send,
+    },
 };
 
 /// A name may have 128 characters, and the upstream's own is the greater part of it.
@@ -26,6 +29,8 @@ pub struct Upstream {
     /// `trusted_upstreams` decide. A command's is unless the file says otherwise:
     /// whoever starts a program trusts it already.
     pub trusted: Option<bool>,
+    /// Arguments that make a call of it safe to repeat.
+    pub idempotency_keys: IdempotencyKeys,
     /// What the client finds before its names where it is joined with others.
     pub prefixes: Prefixes,
 }
@@ -55,6 +60,16 @@ pub(super) fn check(
         match header_to_pass(name) {
             Ok(name) => pass_headers.push(name),
             Err(problem) => issues.push(issue(format!("{path}.pass_headers[{index}]"), problem)),
+        }
+    }
+    let mut keys = Vec::new();
+    for (index, key) in entry.idempotency_keys.iter().enumerate() {
+        match key.parse::<IdempotencyKey>() {
+            Ok(key) => keys.push(key),
+            Err(problem) => {
+                let path = format!("{path}.idempotency_keys[{index}]");
+                issues.push(issue(path, problem.to_string()));
+            }
         }
     }
     for (key, prefix) in
@@ -88,7 +103,8 @@ pub(super) fn check(
     };
     match target {
         Some(target) if issues.is_empty() => {
-            Ok(Upstream { target, pass_headers, trusted, prefixes })
+            let idempotency_keys = keys.into_iter().collect();
+            Ok(Upstream { target, pass_headers, trusted, idempotency_keys, prefixes })
         }
         _ => Err(issues),
     }

@@ -19,6 +19,7 @@ use crate::{
         front::ToClient,
         handler::{Client, Handler, Request},
         headers::Headers,
+        idempotency_key::IdempotencyKeys,
         joined::{Group, Prefixes},
         lines::{self, Reader},
         listing::ListLimits,
@@ -56,6 +57,8 @@ pub struct RelayOptions {
     /// Whether the operator trusts what the upstream says of its tools; default
     /// none, which leaves that to the plugins.
     pub trusted: Option<bool>,
+    /// Arguments that make a call safe to repeat; default none.
+    pub idempotency_keys: IdempotencyKeys,
     /// Hears what tools the upstream lists; default nobody.
     pub listed: Option<Arc<dyn Listed>>,
     /// Whether a call that may be retried tells the upstream so, in its
@@ -82,6 +85,7 @@ impl Default for RelayOptions {
         Self {
             upstream_name: None,
             trusted: None,
+            idempotency_keys: IdempotencyKeys::default(),
             listed: None,
             mark_attempts: true,
             prefixes: Prefixes::default(),

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -13,6 +14,7 @@ use crate::{
         attempt_marker,
         ending::{Ending, Shown},
         handler::{Client, Request},
+        idempotency_key,
         progress::Progress,
         reply::Answer,
         tool_call::ToolCall,
@@ -49,7 +51,12 @@ impl Session {
     ) -> Answer {
         let Request { message, id, headers, cancellation, .. } = request;
         let outer = attempt_marker::read(&call.meta);
+        let has_key = call.hook == Hook::ToolPostInvoke && {
+            let arguments = message.params().and_then(|params| params.get("arguments"));
+            self.options.idempotency_keys.are_in(&call.target, arguments.map(RawValue::get))
+        };
         let annotations = match call.hook {
+            Hook::ToolPostInvoke if has_key => Some(idempotency_key::HINTS),
             Hook::ToolPostInvoke => self.catalogue.of(&call.target),
             Hook::ResourcePostFetch => None,
         };
@@ -62,7 +69,8 @@ impl Session {
         let context = CallContext {
             upstream: self.options.upstream_name.clone(),
             annotations,
-            trusted: self.options.trusted,
+            // Of a key it is the operator himself who says so.
+            trusted: if has_key { Some(true) } else { self.options.trusted },
             outer,
             continuation: call.continuation,
             home: Home::default(),
