@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::bail;
 use host_harness::{
-    gateway::{Gateway, RetryHook, SystemClock},
+    gateway::{Gateway, InProcessBudgets, RetryHook, SystemClock},
     mcp::{
         HttpUpstream, Listed, RelayOptions, Shutdown, Target,
         front::http::{Admission, FrontLimits, Service},
@@ -61,10 +61,12 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
     let measured = |plugin| Measured { name: name.clone(), plugin, metrics: metrics.clone() };
     let clock = Arc::new(SystemClock::new());
     let log = CallLog::new(options.tracing.file(), clock.clone())?;
+    let budgets = Arc::new(InProcessBudgets::default());
+    metrics.watch_budgets(budgets.clone(), clock.clone());
     let gateway = Arc::new(Gateway {
         hook: plugin.clone().map(|plugin| Arc::new(measured(plugin)) as Arc<dyn RetryHook>),
         limits: options.limits.into(),
-        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
+        budgets,
         observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
         clock,
     });

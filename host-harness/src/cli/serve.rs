@@ -15,7 +15,7 @@ use host_harness::{
     chain::{Chain, Member},
     config::{Code, Config, ConfigError, PluginEntry, Upstream},
     contract::Issue,
-    gateway::{Gateway, RetryHook, SystemClock},
+    gateway::{Gateway, InProcessBudgets, RetryHook, SystemClock},
     mcp::{
         Listed, RelayOptions, Shutdown, Target,
         front::http::{Admission, Service},
@@ -144,10 +144,12 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
     let chain = Chain::new(members.collect());
     let clock = Arc::new(SystemClock::new());
     let log = CallLog::new(general.trace.as_ref().map(|(path, it)| (&**path, *it)), clock.clone())?;
+    let budgets = Arc::new(InProcessBudgets::default());
+    metrics.watch_budgets(budgets.clone(), clock.clone());
     let gateway = Arc::new(Gateway {
         hook: if plugins.is_empty() { None } else { Some(Arc::new(chain) as Arc<dyn RetryHook>) },
         limits,
-        budgets: Arc::new(host_harness::gateway::InProcessBudgets::default()),
+        budgets,
         observer: Arc::new(Watchers { log, metrics: metrics.clone() }),
         clock,
     });

@@ -23,7 +23,8 @@ pub(crate) mod span;
 mod target;
 
 pub use budget::{
-    Account, BudgetStore, Foreseen, Foresight, InProcessBudgets, Levels, Price, Terms,
+    Account, BucketLevel, BudgetStore, Foreseen, Foresight, InProcessBudgets, Levels, Price, Terms,
+    Whose,
 };
 pub use call::{Attempt, Background, CallContext, Content, Hook, LogicalCall, Reply};
 pub use clock::{Clock, Sleep, SystemClock};

@@ -1,13 +1,15 @@
 //! Numbers for operators, in the text format of Prometheus (OpenMetrics).
 //!
 //! Logical calls and attempts are counted apart. No label is made from a name
-//! that a caller chooses: upstreams and plugins have the operator's names, and
-//! tools have none here.
+//! that a caller chooses, save of the retry budgets of tools, which are bounded:
+//! upstreams and plugins have the operator's names.
 //!
+//! * `budgets`: how full the retry budgets are.
 //! * `calls`: the watcher of the retry loop.
 //! * `plugin`: a plugin whose time and failures are measured.
 //! * `watched`: what plugins count themselves.
 
+mod budgets;
 mod calls;
 mod plugin;
 mod watched;
@@ -25,7 +27,11 @@ use prometheus_client::{
 
 pub use plugin::Measured;
 
-use crate::sandbox::Plugin;
+use crate::{
+    gateway::{BudgetStore, Clock},
+    sandbox::Plugin,
+};
+use budgets::Budgets;
 use watched::Watched;
 
 /// The media type of what [`Metrics::text`] returns.
@@ -47,6 +53,7 @@ pub struct Metrics {
     plugin_reloads: Family<PluginReloadLabels, Counter>,
     spans: Family<SpanLabels, Counter>,
     watched: Watched,
+    budgets: Budgets,
     /// The calls that sleep, by their request ids.
     asleep: Mutex<HashSet<String>>,
 }
@@ -119,6 +126,7 @@ impl Metrics {
             plugin_reloads: Family::default(),
             spans: Family::default(),
             watched: Watched::default(),
+            budgets: Budgets::default(),
             asleep: Mutex::default(),
         };
         metrics.register();
@@ -149,6 +157,7 @@ impl Metrics {
         let help = "Spans that the collector took or that were lost on the way to it";
         told.register("spans", help, self.spans.clone());
         told.register_collector(Box::new(self.watched.clone()));
+        told.register_collector(Box::new(self.budgets.clone()));
     }
 
     /// The configuration was read again, or refused.
@@ -172,6 +181,12 @@ impl Metrics {
     /// the operator's for it, and no other plugin's.
     pub fn watch(&self, name: &str, plugin: Arc<Plugin>) {
         self.watched.add(name, plugin);
+    }
+
+    /// From now on [`Metrics::text`] also says how full these retry budgets are,
+    /// at the time of this clock, and how often they did not pay.
+    pub fn watch_budgets(&self, store: Arc<dyn BudgetStore>, clock: Arc<dyn Clock>) {
+        self.budgets.add(store, clock);
     }
 
     /// All numbers as text. Plugins that are watched are asked, each instance

@@ -2,11 +2,16 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Measured, Metrics};
 use crate::{
-    contract::{Class, Invocation, Known, MostRetries, Outcome, Reason, TransportFailure, Verdict},
+    contract::{
+        BudgetTerms, Class, Invocation, Known, MostRetries, Outcome, Reason, TransportFailure,
+        Verdict,
+    },
     gateway::{
-        Attempt, Background, CallContext, Hook, LogicalCall, Observer, RetryHook, Step, Stop,
+        Account, Attempt, Background, BudgetStore, CallContext, Clock, Decision, Hook,
+        InProcessBudgets, LogicalCall, Observer, Price, RetryHook, Step, Stop, Terms,
     },
     sandbox::{Breakage, HookFailure},
+    simulate::executor::Executor,
 };
 
 fn verdict(retry_delay_ms: u64, reason: Reason) -> Verdict {
@@ -134,5 +139,82 @@ fn a_plugins_time_and_its_failures_are_counted_by_kind() {
         r#"mcp_gateway_spans_total{outcome="dropped"} 3"#,
     ] {
         assert!(numbers.iter().any(|one| one == line), "{line} in {numbers:#?}");
+    }
+}
+
+/// Takes a token out of the buckets of a tool.
+fn withdraw(store: &InProcessBudgets, upstream: Option<&str>, tool: Option<&str>, now: Duration) {
+    let of =
+        |size| BudgetTerms { size, success: 100, refill_per_minute: 0, floor_per_minute: 1_000 };
+    let terms = Terms { target: of(2_000), upstream: Some(of(3_000)) };
+    let price = Price { cost: 1_000, terms };
+    let Decision::Made(_) = store.withdraw(Account { upstream, tool }, price, now) else {
+        unreachable!("it is in this process")
+    };
+}
+
+#[test]
+fn the_level_of_each_retry_budget_is_told_and_how_often_it_refused() {
+    let (metrics, store) = (Metrics::new(), Arc::new(InProcessBudgets::default()));
+    let mut executor = Executor::default();
+    let clock = executor.clock();
+    metrics.watch_budgets(store.clone(), Arc::new(clock.clone()));
+    for (upstream, tool) in [
+        (Some("u"), Some("find")),
+        (Some("u"), Some("find")),
+        (Some("u"), Some("find")),
+        (Some("u"), Some("pay")),
+        (Some("u"), Some("other")),
+        (None, None),
+        (None, Some("t\u{1b}")),
+    ] {
+        withdraw(&store, upstream, tool, Duration::ZERO);
+    }
+    let told = |lines: &[&str]| {
+        let numbers = numbers(&metrics);
+        for line in lines {
+            assert!(numbers.iter().any(|one| one == line), "{line} in {numbers:#?}");
+        }
+    };
+    let refused = [
+        r#"mcp_gateway_retry_budget_refusals_total{upstream="u",tool="find"} 1"#,
+        r#"mcp_gateway_retry_budget_refusals_total{upstream="u",tool=""} 1"#,
+    ];
+    told(&refused);
+    told(&[
+        r#"mcp_gateway_retry_budget_tokens{upstream="u",tool="find"} 0.0"#,
+        r#"mcp_gateway_retry_budget_tokens{upstream="u",tool="pay"} 1.0"#,
+        r#"mcp_gateway_retry_budget_tokens{upstream="u",tool=""} 0.0"#,
+        r#"mcp_gateway_retry_budget_tokens{upstream="",tool="(resources)"} 1.0"#,
+        r#"mcp_gateway_retry_budget_tokens{upstream="",tool="(others)"} 1.0"#,
+    ]);
+    // The floor fills them, though nobody asks for anything.
+    executor.spawner().spawn(async move { clock.sleep(Duration::from_secs(90)).await });
+    executor.run();
+    told(&refused);
+    told(&[
+        r#"mcp_gateway_retry_budget_tokens{upstream="u",tool="find"} 1.5"#,
+        r#"mcp_gateway_retry_budget_tokens{upstream="u",tool="pay"} 2.0"#,
+        r#"mcp_gateway_retry_budget_tokens{upstream="u",tool=""} 1.5"#,
+    ]);
+}
+
+#[test]
+fn a_flood_of_names_makes_no_flood_of_labels() {
+    let (metrics, store) = (Metrics::new(), Arc::new(InProcessBudgets::default()));
+    metrics.watch_budgets(store.clone(), Arc::new(Executor::default().clock()));
+    for number in 0..5_000 {
+        let upstream = (number % 50).to_string();
+        for _ in 0..3 {
+            withdraw(&store, Some(&upstream), Some(&format!("tool-{number}")), Duration::ZERO);
+        }
+        if number % 500 == 0 {
+            metrics.text();
+        }
+    }
+    for name in ["retry_budget_tokens", "retry_budget_refusals"] {
+        let numbers = numbers(&metrics);
+        let labels = numbers.iter().filter(|line| line.contains(name)).count();
+        assert!((2..=257).contains(&labels), "{labels} of {name}");
     }
 }

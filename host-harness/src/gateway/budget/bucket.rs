@@ -10,6 +10,8 @@ const MINUTE: u64 = 60_000;
 pub(super) struct Bucket {
     size: u64,
     left: u64,
+    /// What time brings by itself, in thousandths a minute, by the last terms.
+    floor: u32,
     /// What time has brought beyond whole thousandths, in parts of [`MINUTE`].
     fraction: u64,
     /// Up to when the floor is accounted for, in milliseconds.
@@ -21,12 +23,31 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) const fn full(terms: &BudgetTerms, now: u64) -> Self {
         let size = terms.size as u64;
-        Self { size, left: size, fraction: 0, updated: now, succeeded: now }
+        Self {
+            size,
+            left: size,
+            floor: terms.floor_per_minute,
+            fraction: 0,
+            updated: now,
+            succeeded: now,
+        }
     }
 
     /// In thousandths of a token.
     pub(super) const fn left(&self) -> u64 {
         self.left
+    }
+
+    /// In thousandths of a token.
+    pub(super) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What is left if nothing but time comes until then.
+    pub(super) fn left_at(&self, now: u64) -> u64 {
+        let passed = now.saturating_sub(self.updated);
+        let parts = passed.saturating_mul(self.floor.into()).saturating_add(self.fraction);
+        self.left.saturating_add(parts / MINUTE).min(self.size)
     }
 
     /// Whether it says nothing that a new one would not say.
@@ -40,6 +61,7 @@ impl Bucket {
         let passed = now.saturating_sub(self.updated);
         self.updated = self.updated.max(now);
         self.size = terms.size.into();
+        self.floor = terms.floor_per_minute;
         self.bring(passed.saturating_mul(terms.floor_per_minute.into()));
     }
 
@@ -115,12 +137,15 @@ mod tests {
             let terms = BudgetTerms { floor_per_minute: rate, ..STILL };
             let mut bucket = Bucket::full(&terms, 0);
             bucket.take(terms.size);
+            let end = steps.iter().sum();
+            let seen_from_the_start = bucket.left_at(end);
             let mut now = 0;
             for step in steps {
                 now += step;
                 bucket.update(&terms, now);
             }
             prop_assert_eq!(bucket.left, now * u64::from(rate) / MINUTE);
+            prop_assert_eq!(bucket.left_at(end), seen_from_the_start);
         }
 
         #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Account, BudgetStore, Foreseen, Foresight, Levels, Price, Terms,
+    Account, BucketLevel, BudgetStore, Foreseen, Foresight, Levels, Price, Terms, Whose,
     bucket::Bucket,
     shadow::{Coming, Shadows},
 };
@@ -18,8 +18,12 @@ use crate::gateway::Decision;
 
 /// Buckets of tools of one upstream. Callers choose the names of tools.
 const MOST_TOOLS: usize = 1_024;
+/// Tools of one upstream whose refusals are counted apart.
+const MOST_REFUSERS: usize = 256;
 /// Upstreams. The operator names them.
 const MOST_UPSTREAMS: usize = 1_024;
+/// What those beyond them are called together.
+const NO_PLACE: &str = "(others)";
 /// How often at the most the buckets of an upstream are looked through for
 /// those that are full again, in milliseconds.
 const SWEEP: u64 = 1_000;
@@ -56,6 +60,8 @@ struct Buckets {
     /// Of tools that found no place.
     others: Option<Bucket>,
     swept: u64,
+    /// How often each refused. Of [`MOST_REFUSERS`] tools; the rest are counted together.
+    refused: HashMap<Whose, u64>,
     /// Retries that shadow mode does not make.
     shadows: Option<Box<Shadows>>,
 }
@@ -65,6 +71,17 @@ impl InProcessBudgets {
         let Some(name) = name else { return work(&self.unnamed) };
         let known = self.named.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         work(known.as_deref().unwrap_or(&self.others))
+    }
+
+    /// Looks at the buckets of every upstream, one after the other. Those without
+    /// a name have none here; those that found no place have that of nobody else.
+    fn each(&self, mut look: impl FnMut(Option<&str>, &Buckets)) {
+        look(None, &self.unnamed.lock());
+        look(Some(NO_PLACE), &self.others.lock());
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        for (name, upstream) in named.iter() {
+            look(Some(name), &upstream.lock());
+        }
     }
 
     /// Makes a place for an upstream, if there is room.
@@ -193,6 +210,38 @@ impl Buckets {
         }
     }
 
+    /// Counts a refusal: the upstream's if the target had enough.
+    fn refuse(&mut self, tool: Option<&str>, by_the_upstream: bool) {
+        let whose = match tool {
+            _ if by_the_upstream => Whose::Upstream,
+            None => Whose::Resources,
+            Some(tool) => Whose::Tool(tool.to_owned()),
+        };
+        let crowded = self.refused.len() >= MOST_REFUSERS && !self.refused.contains_key(&whose);
+        let others = crowded && matches!(whose, Whose::Tool(_));
+        *self.refused.entry(if others { Whose::Others } else { whose }).or_default() += 1;
+    }
+
+    /// Those that are not full at this time.
+    fn levels<'a>(
+        &'a self,
+        upstream: Option<&'a str>,
+        now: u64,
+    ) -> impl Iterator<Item = BucketLevel> + 'a {
+        let tools = self.tools.iter().map(|(tool, bucket)| (Whose::Tool(tool.clone()), bucket));
+        let whole = self.whole.iter().map(|bucket| (Whose::Upstream, bucket));
+        let resources = self.resources.iter().map(|bucket| (Whose::Resources, bucket));
+        let others = self.others.iter().map(|bucket| (Whose::Others, bucket));
+        let all = whole.chain(tools).chain(resources).chain(others);
+        let level = move |(whose, bucket): (Whose, &Bucket)| BucketLevel {
+            upstream: upstream.map(str::to_owned),
+            whose,
+            left: bucket.left_at(now),
+            size: bucket.size(),
+        };
+        all.map(level).filter(|level| level.left < level.size)
+    }
+
     fn withdraw(&mut self, tool: Option<&str>, price: Price, now: u64) -> bool {
         let Price { cost, terms } = price;
         let bucket = self.open(tool, &terms, now);
@@ -204,6 +253,9 @@ impl Buckets {
             bucket.left()
         });
         let allowed = enough && whole.is_none_or(|left| left >= cost.into());
+        if !allowed {
+            self.refuse(tool, enough);
+        }
         let cost = if allowed { cost } else { 0 };
         self.both(tool, &terms, |bucket, _| bucket.take(cost));
         allowed
@@ -275,20 +327,33 @@ impl BudgetStore for InProcessBudgets {
         });
     }
 
+    fn buckets(&self, now: Duration) -> Vec<BucketLevel> {
+        let mut levels = Vec::new();
+        self.each(|name, buckets| levels.extend(buckets.levels(name, millis(now))));
+        levels
+    }
+
+    fn refusals(&self) -> Vec<((Option<String>, Whose), u64)> {
+        let mut refusals = Vec::new();
+        self.each(|name, buckets| {
+            let counted = buckets.refused.iter();
+            refusals.extend(
+                counted.map(|(whose, count)| ((name.map(str::to_owned), whose.clone()), *count)),
+            );
+        });
+        refusals
+    }
+
     fn levels(&self) -> Levels {
         let mut levels = Levels::default();
-        let mut add = |upstream: &Upstream| {
-            for bucket in upstream.lock().all() {
+        self.each(|_, buckets| {
+            for bucket in buckets.all() {
                 levels.buckets += 1;
                 levels.drained += u64::from(bucket.left() < 1_000);
                 let least = levels.emptiest.unwrap_or(u64::MAX).min(bucket.left());
                 levels.emptiest = Some(least);
             }
-        };
-        add(&self.unnamed);
-        add(&self.others);
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
-        named.values().for_each(|upstream| add(upstream));
+        });
         levels
     }
 }

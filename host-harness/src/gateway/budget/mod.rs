@@ -105,10 +105,48 @@ pub trait BudgetStore: Send + Sync {
         let _ = (account, coming);
     }
 
+    /// Every bucket that is not full at this time.
+    fn buckets(&self, now: Duration) -> Vec<BucketLevel> {
+        let _ = now;
+        Vec::new()
+    }
+
+    /// How often a bucket held less than was to be paid, by its upstream and whose
+    /// it is. If neither of two holds enough, it is the target's that refuses.
+    fn refusals(&self) -> Vec<((Option<String>, Whose), u64)> {
+        Vec::new()
+    }
+
     /// What is left, as of the last time that each bucket was asked.
     fn levels(&self) -> Levels {
         Levels::default()
     }
+}
+
+/// Whose bucket it is, within its upstream.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Whose {
+    /// That of all its tools and resources together.
+    Upstream,
+    /// That of a tool.
+    Tool(String),
+    /// That of its resources.
+    Resources,
+    /// The one of tools that found no place.
+    Others,
+}
+
+/// One bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketLevel {
+    /// The operator's name for the upstream. Those without one share buckets.
+    pub upstream: Option<String>,
+    /// Whose it is.
+    pub whose: Whose,
+    /// What is left, in thousandths of a token.
+    pub left: u64,
+    /// What it holds when it is full, in thousandths of a token.
+    pub size: u64,
 }
 
 /// Sums over the buckets that are not full.
