@@ -96,7 +96,7 @@ fn a_trap_does_not_fill_the_budget_again() {
         budgets: budgets.clone(),
         observer: Arc::new(Unobserved),
     };
-    let mut call = |number: u32| {
+    let call = |number: u32| {
         // Long enough for an instance to be started again.
         clock.advance(std::time::Duration::from_secs(3_600));
         let call = LogicalCall::new(BAD, number.to_string());

@@ -209,7 +209,7 @@ fn a_flood_of_names_makes_no_flood_of_labels() {
             withdraw(&store, Some(&upstream), Some(&format!("tool-{number}")), Duration::ZERO);
         }
         if number % 500 == 0 {
-            metrics.text();
+            let _ = metrics.text();
         }
     }
     for name in ["retry_budget_tokens", "retry_budget_refusals"] {
