@@ -290,11 +290,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Simulate(options) => {
             logs::to_stderr(logs::NORMAL, None);
-            return simulate::run(options);
+            simulate::run(options)
         }
         Command::Advise(options) => {
             logs::to_stderr(logs::NORMAL, None);
-            return advise::run(options);
+            advise::run(options)
         }
         command => run_in_a_runtime(command),
     }
