@@ -49,7 +49,8 @@ pub fn measure(effort: Effort) -> anyhow::Result<Vec<Figure>> {
         let apart: anyhow::Result<Vec<_>> =
             (0..threads).map(|_| Ok(Arc::new(plugin(config(false), NonZeroUsize::MIN)?))).collect();
         let apart = apart?;
-        let safe = vec![Arc::new(plugin(SAFE.to_owned(), shards)?); threads];
+        let safe = Arc::new(plugin(SAFE.to_owned(), shards)?);
+        let safe = vec![safe; threads];
         let (mut together, mut alone, mut safely) = (Vec::new(), Vec::new(), Vec::new());
         // In turn, so that all meet the same neighbours.
         for _ in 0..effort.samples.min(15) {

@@ -99,10 +99,14 @@ fn is_envelope(scan: &Scan) -> bool {
     });
     let coded = fields().any(|field| match &*field.key {
         "status" | "statuscode" | "code" | "cod" | "errcode" | "errorcode" | "ecode"
-        | "errortype" | "error_code" | "httpstatus" => match number(field.value.trim_start_matches('-')) {
-            Some(number) => number != 0 && !(200..400).contains(&number),
-            None => field.quoted && !among(&field.value, "OK|ok|success|SUCCESS|active|open|done"),
-        },
+        | "errortype" | "error_code" | "httpstatus" => {
+            match number(field.value.trim_start_matches('-')) {
+                Some(number) => number != 0 && !(200..400).contains(&number),
+                None => {
+                    field.quoted && !among(&field.value, "OK|ok|success|SUCCESS|active|open|done")
+                }
+            }
+        }
         _ => false,
     });
     let only = fields().all(|field| is_of_envelope(&field.key));
