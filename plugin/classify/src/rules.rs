@@ -221,6 +221,7 @@ const RETRYABLE: &[&str] = &[
 ];
 
 const SPENT: &[&str] = &[
+    "call volume quota",
     "quota limit exceeded",
     "tomorrow",
     "amanha",
