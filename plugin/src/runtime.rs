@@ -3,7 +3,7 @@
 use core::{alloc::Layout, panic::PanicInfo};
 
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 // `memcmp` and its kin come from wasi-libc, which only std would link by itself.
 #[link(name = "c")]
