@@ -34,6 +34,8 @@ pub struct Budget {
     pub retry: Thousandths,
     /// `throttle_cost`.
     pub throttle: Thousandths,
+    /// `pushback_cost`.
+    pub pushback: Thousandths,
     /// `timeout_cost`.
     pub timeout: Thousandths,
 }
@@ -43,7 +45,10 @@ impl Budget {
     #[must_use]
     pub fn cost(&self, failure: &Failure) -> Thousandths {
         if failure.is_throttling() {
-            self.throttle
+            match failure.wish {
+                Some(_) => self.pushback,
+                None => self.throttle,
+            }
         } else if failure.is_timeout() {
             self.timeout
         } else {
@@ -54,7 +59,7 @@ impl Budget {
     /// The dearest retry.
     #[must_use]
     pub fn dearest(&self) -> Thousandths {
-        self.retry.max(self.throttle).max(self.timeout)
+        self.retry.max(self.throttle).max(self.pushback).max(self.timeout)
     }
 }
 
