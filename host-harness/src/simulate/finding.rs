@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    Measure, PolicyResults, Recovery, Results, Scenario, WindowResults, scenario::Column,
-};
+use super::{Measure, PolicyResults, Recovery, Results, Scenario, WindowResults, scenario::Column};
 
 /// What the table over all scenarios shows of a scenario under a policy.
 #[derive(Debug, Clone, Serialize)]
@@ -51,9 +49,8 @@ impl Finding {
 /// The windows that a scenario's column shows.
 fn shown<'a>(scenario: &Scenario, policy: &'a PolicyResults) -> Vec<&'a WindowResults> {
     let named = &scenario.column.windows;
-    let trouble = |name: &str| {
-        scenario.windows.iter().any(|window| window.trouble && window.name == name)
-    };
+    let trouble =
+        |name: &str| scenario.windows.iter().any(|window| window.trouble && window.name == name);
     let any = scenario.windows.iter().any(|window| window.trouble);
     let chosen = |window: &&WindowResults| match named.is_empty() {
         true => !any || trouble(&window.name),

@@ -90,12 +90,7 @@ impl Meter {
 
     /// The same, that counts some spans apart.
     #[must_use]
-    pub fn watching(
-        clock: VirtualClock,
-        width: Duration,
-        slices: usize,
-        watched: Watched,
-    ) -> Self {
+    pub fn watching(clock: VirtualClock, width: Duration, slices: usize, watched: Watched) -> Self {
         let kinds = vec![Tally::default(); watched.kind_count];
         let counted = Counted {
             slices: vec![Slice::default(); slices.max(1)],

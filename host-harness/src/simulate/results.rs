@@ -188,7 +188,9 @@ impl Series {
         };
         Self {
             calls: slices.iter().map(|slice| slice.tally.calls).collect(),
-            attempts_per_second: of(&|slice| Some(slice.attempts as f64 / width.as_secs_f64() / times)),
+            attempts_per_second: of(&|slice| {
+                Some(slice.attempts as f64 / width.as_secs_f64() / times)
+            }),
             amplification: of(&|slice| each(slice.attempts, slice)),
             success: of(&|slice| each(slice.tally.succeeded, slice)),
             p50_ms: of(&|slice| percentile(&slice.tally.took, 0.5)),

@@ -3,9 +3,9 @@
 use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use super::{
+    calls::Calls,
     chance::{Chance, Stream, seconds},
     executor::{Executor, Spawner},
-    calls::Calls,
     meter::{Counted, Meter, Watched},
     policy::Modelled,
     results::windows,
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     gateway::{
-        Attempt, BudgetStore, Clock, Gateway, InProcessBudgets, Limits, LogicalCall, Observer, RetryHook,
-        Step,
+        Attempt, BudgetStore, Clock, Gateway, InProcessBudgets, Limits, LogicalCall, Observer,
+        RetryHook, Step,
     },
     sandbox::{Component, Entropy, Options, Plugin, StartError},
 };
@@ -58,9 +58,7 @@ impl Hook {
         seed: u64,
     ) -> Result<Self, StartError> {
         match &policy.decider {
-            Decider::Model(published) => {
-                Ok(Self::Model(Arc::new(Modelled::new(*published, seed))))
-            }
+            Decider::Model(published) => Ok(Self::Model(Arc::new(Modelled::new(*published, seed)))),
             Decider::Component(config) => {
                 let mut options = Options {
                     config: config.to_string(),

@@ -13,6 +13,8 @@ mod envoy;
 mod finagle;
 mod grpc;
 mod hook;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt::Debug, time::Duration};
 

@@ -88,7 +88,10 @@ impl Scenario {
                 return Err(("stalls", "each must begin before it ends".to_owned()));
             }
         }
-        ascending("stalls", self.server.stalls.iter().flat_map(|stall| [stall.from_s, stall.to_s]))?;
+        ascending(
+            "stalls",
+            self.server.stalls.iter().flat_map(|stall| [stall.from_s, stall.to_s]),
+        )?;
         self.check_tools()?;
         self.check_column()?;
         if self.policies.is_empty() {
@@ -112,10 +115,7 @@ impl Scenario {
         let tools = self.tools.iter();
         let failures = tools.clone().filter_map(|tool| tool.failures.as_ref());
         let faults = tools.filter_map(|tool| tool.call_faults.as_ref());
-        (
-            failures.chain([&self.failures]).collect(),
-            faults.chain([&self.call_faults]).collect(),
-        )
+        (failures.chain([&self.failures]).collect(), faults.chain([&self.call_faults]).collect())
     }
 
     fn check_tools(&self) -> Result<(), (&'static str, String)> {

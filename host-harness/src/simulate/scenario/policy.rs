@@ -57,9 +57,9 @@ impl Policy {
         use Decider::{Component, Model};
         let decider = match name {
             "none" => Component(json!({ "max_retries": 0 })),
-            "fixed" => Component(
-                json!({ "max_retries": 3, "max_backoff_ms": 200, "jitter": "none" }),
-            ),
+            "fixed" => {
+                Component(json!({ "max_retries": 3, "max_backoff_ms": 200, "jitter": "none" }))
+            }
             "exponential" => Component(json!({ "max_retries": 3, "jitter": "none" })),
             "grpc" => Model(Published::Grpc),
             "aws-standard" => Model(Published::AwsStandard),
