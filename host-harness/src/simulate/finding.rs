@@ -83,20 +83,29 @@ pub fn sentence(scenario: &Scenario, results: &Results) -> Option<String> {
     let percent = |part: fn(&WindowResults) -> f64, of: &[&WindowResults]| {
         listed(of.iter().map(|window| format!("{:.1}", 100.0 * part(window))))
     };
-    let mut text = if own.iter().all(|window| window.failed_first == 0) {
-        format!("No call failed at first under {}", policy.name)
+    let failing: Vec<_> = own.iter().copied().filter(|window| window.failed_first > 0).collect();
+    let mut text = if failing.is_empty() {
+        format!("No call failed at first under `{}`", policy.name)
     } else {
         let calls = match &scenario.column.tool {
             Some(tool) => format!("the calls to `{tool}`"),
             None => "the calls".to_owned(),
         };
-        format!("{who} saved {} % of {calls} that failed at first", percent(|it| it.saved, &own))
+        let saved = percent(|it| it.saved, &failing);
+        format!("{who} saved {saved} % of {calls} that failed at first")
     };
-    if windows.len() > 1 {
-        text += &format!(" ({})", listed(windows.iter().map(|window| window.name.clone())));
+    let named_each = |which: &dyn Fn(&WindowResults) -> bool| {
+        let names = windows.iter().zip(&own).filter(|(_, own)| which(own));
+        format!(" ({})", listed(names.map(|(window, _)| window.name.clone())))
+    };
+    if windows.len() > 1 && !failing.is_empty() {
+        text += &named_each(&|window| window.failed_first > 0);
     }
     let load = listed(windows.iter().map(|window| format!("{:.2}", window.amplification)));
     text += &format!(", at {load} times the load");
+    if failing.len() < windows.len() && windows.len() > 1 {
+        text += &named_each(&|_| true);
+    }
     if let Some(none) = named("none").filter(|none| none.name != policy.name) {
         text += &format!(
             "; {} % succeeded in the end, and {} % without retries",

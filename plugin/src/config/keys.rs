@@ -102,7 +102,7 @@ settings! {
         /// Tokens that a retry costs after too many requests, such as status 429.
         throttle_cost: Thousandths<0, 100_000> = Thousandths(1_000),
         /// The same where the upstream says when to come back, and that is honoured: less than another retry, since it is the upstream that asks for it.
-        pushback_cost: Thousandths<0, 100_000> = Thousandths(200),
+        pushback_cost: Thousandths<0, 100_000> = Thousandths(100),
         /// Tokens that a retry costs after a timeout.
         timeout_cost: Thousandths<0, 100_000> = Thousandths(1_000),
         /// Tokens that time brings while the upstream answers: a success brings those of the time since the success before it, of a minute at the most.
