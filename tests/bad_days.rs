@@ -4,8 +4,12 @@
 
 use std::sync::Arc;
 
-use host_harness::simulate::{
-    PolicyResults, Recovery, Results, Scenario, WindowResults, scenario::Policy, shipped, simulate,
+use host_harness::{
+    report::comparison_table,
+    simulate::{
+        Compared, Comparison, PolicyResults, Recovery, Results, Scenario, WindowResults,
+        scenario::Policy, shipped, simulate,
+    },
 };
 
 use crate::storm::COMPONENT;
@@ -20,7 +24,48 @@ fn play(name: &str, policies: &[&str]) -> Results {
     // The policies are the last thing in a scenario, if they are there at all.
     let text = format!("{text}policies: [{}]\n", policies.join(", "));
     let scenario = Scenario::parse(name, &text).unwrap_or_else(|error| panic!("{error}"));
-    simulate(&COMPONENT, &scenario, &Arc::default()).expect("good configurations")
+    let results = simulate(&COMPONENT, &scenario, &Arc::default()).expect("good configurations");
+    let policies: Vec<_> = results.policies.iter().map(|policy| policy.name.clone()).collect();
+    let compared = Compared::of(name, &scenario, &results);
+    let table = comparison_table(&Comparison { policies, scenarios: vec![compared] });
+    for policy in Policy::standard() {
+        if results.policies.iter().any(|played| played.name == policy.name) {
+            let (written, measured) =
+                (cell(DOCUMENT, name, &policy.name), cell(&table, name, &policy.name));
+            assert!(
+                alike(&written, &measured),
+                "{name} under {}: the document says {written}, measured is {measured}; \
+                 `host-harness simulate --all` prints the table anew",
+                policy.name
+            );
+        }
+    }
+    results
+}
+
+/// The table that the document shows.
+const DOCUMENT: &str = include_str!("../host-harness/src/simulate/scenarios/README.md");
+
+/// A cell of a table in Markdown: the column of a scenario, the row of a policy.
+fn cell(text: &str, scenario: &str, policy: &str) -> String {
+    let mut rows = text.lines().filter(|line| line.starts_with("| "));
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let head = rows.by_ref().map(cells).find(|row| row[1] == "policy").expect("a table");
+    let column = head.iter().position(|name| name.split(':').next() == Some(scenario));
+    let row = rows.map(cells).find(|row| row[1] == policy).expect("a row of the policy");
+    row[column.expect("a column of the scenario")].clone()
+}
+
+/// Whether two cells say the same, but for what a small change of the policy moves.
+fn alike(one: &str, other: &str) -> bool {
+    let figures = |cell: &str| -> Vec<f64> {
+        cell.split([' ', '×']).filter_map(|word| word.parse().ok()).collect()
+    };
+    let (one_figures, other_figures) = (figures(one), figures(other));
+    let near = |(one, other): (&f64, &f64)| (one - other).abs() <= 0.02 * one.abs().max(1.0);
+    one.contains("never") == other.contains("never")
+        && one_figures.len() == other_figures.len()
+        && one_figures.iter().zip(&other_figures).all(near)
 }
 
 fn policy<'a>(results: &'a Results, name: &str) -> &'a PolicyResults {
@@ -137,6 +182,30 @@ fn what_hangs_is_retried_and_four_names_for_one_backend_do_not_add_up_to_much() 
     let away = window(&correlated, "default", "away");
     assert!(away.amplification <= 1.02, "{away:?}");
     assert_eq!(recovered(&correlated, "default"), Some(0.0));
+}
+
+#[test]
+fn a_stall_and_deployments_are_made_no_worse() {
+    let stall = play("stall", &["none", "exponential", "default"]);
+    let of = |name| window(&stall, name, "stall and after");
+    assert!(of("default").success > of("none").success - 0.03, "{:?}", of("default"));
+    assert!(of("default").amplification <= 1.005, "{:?}", of("default"));
+    assert_eq!(recovered(&stall, "exponential"), None);
+    let (default, none) = (recovered(&stall, "default"), recovered(&stall, "none"));
+    assert!(default.expect("it recovers") <= none.expect("it recovers") + 5.0, "{default:?}");
+
+    let deploys = play("deploys", &["default"]);
+    assert!(window(&deploys, "default", "whole time").amplification <= 1.005);
+}
+
+#[test]
+fn the_document_has_a_column_for_each_scenario_that_is_compared() {
+    for (name, _) in &shipped::SCENARIOS[..shipped::COMPARED] {
+        for policy in Policy::standard() {
+            assert!(cell(DOCUMENT, name, &policy.name).contains('×'), "{name}");
+        }
+        assert!(DOCUMENT.contains(&format!("\n* `{name}`: ")), "a sentence of {name}");
+    }
 }
 
 #[test]
