@@ -34,8 +34,6 @@ pub struct Budget {
     pub retry: Thousandths,
     /// `throttle_cost`.
     pub throttle: Thousandths,
-    /// `pushback_cost`.
-    pub pushback: Thousandths,
     /// `timeout_cost`.
     pub timeout: Thousandths,
 }
@@ -46,7 +44,8 @@ impl Budget {
     pub fn cost(&self, failure: &Failure) -> Thousandths {
         if failure.is_throttling() {
             match failure.wish {
-                Some(_) => self.pushback,
+                // The upstream asks for that one: it costs what a success brings.
+                Some(_) => self.throttle / 10,
                 None => self.throttle,
             }
         } else if failure.is_timeout() {
@@ -59,7 +58,7 @@ impl Budget {
     /// The dearest retry.
     #[must_use]
     pub fn dearest(&self) -> Thousandths {
-        self.retry.max(self.throttle).max(self.pushback).max(self.timeout)
+        self.retry.max(self.throttle).max(self.timeout)
     }
 }
 

@@ -137,7 +137,7 @@ fn a_retry_costs_by_what_failed() {
         // A 503 that says when to come back is no less of an outage.
         (later(503), true, 500),
         (THROTTLED, true, 2_000),
-        (later(429), true, 750),
+        (later(429), true, 200),
         // Who comes back before that was not asked to.
         (later(429), false, 2_000),
         (Outcome::TimedOut, true, 3_500),
@@ -145,7 +145,7 @@ fn a_retry_costs_by_what_failed() {
         let watched = Watched::new(start(&format!(
             r#"{{"max_retries": 1, "pushback": {{"honor": {honored}}}, "budget": {{
                 "enabled": true, "max_tokens": 20, "refill_per_minute": 0, "floor_per_minute": 0,
-                "retry_cost": 0.5, "throttle_cost": 2, "pushback_cost": 0.75,
+                "retry_cost": 0.5, "throttle_cost": 2,
                 "timeout_cost": 3.5}}}}"#
         )));
         watched.run(&watched.call(Some("u"), "t"), outcome);

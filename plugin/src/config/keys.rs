@@ -99,10 +99,8 @@ settings! {
         token_ratio: Thousandths<0, 10_000> = Thousandths(100),
         /// Tokens that a retry costs.
         retry_cost: Thousandths<0, 100_000> = Thousandths(1_000),
-        /// Tokens that a retry costs after too many requests, such as status 429.
+        /// Tokens that a retry costs after too many requests, such as status 429; a tenth of them if the upstream says when to come back and is heeded.
         throttle_cost: Thousandths<0, 100_000> = Thousandths(1_000),
-        /// The same where the upstream says when to come back, and that is honoured: less than another retry, since it is the upstream that asks for it.
-        pushback_cost: Thousandths<0, 100_000> = Thousandths(100),
         /// Tokens that a retry costs after a timeout.
         timeout_cost: Thousandths<0, 100_000> = Thousandths(1_000),
         /// Tokens that time brings while the upstream answers: a success brings those of the time since the success before it, of a minute at the most.

@@ -154,7 +154,6 @@ fn budget(keys: &BudgetKeys) -> Option<Budget> {
         upstream: terms(keys.upstream_max_tokens.0),
         retry: keys.retry_cost.0,
         throttle: keys.throttle_cost.0,
-        pushback: keys.pushback_cost.0,
         timeout: keys.timeout_cost.0,
     })
 }
