@@ -1,6 +1,7 @@
 //! Everything that crosses the boundary, through the real component in the real host.
 
 mod advise;
+mod bad_days;
 mod component_file;
 mod configuration;
 mod fuzz;

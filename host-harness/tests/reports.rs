@@ -60,7 +60,10 @@ fn scenarios_are_listed_printed_and_played_from_a_file() {
 #[test]
 fn a_scenario_that_is_not_there_or_wrong_is_named() {
     let line = complaint(&["simulate", "hurricane"]);
-    assert!(line.starts_with("error: hurricane: no such scenario; there are outage, "), "{line}");
+    assert!(
+        line.starts_with("error: hurricane: no such scenario; there are near-capacity, "),
+        "{line}"
+    );
 
     let wrong = path("wrong.yaml");
     fs::write(&wrong, "title: x\nduration_s: 10\nloads: []\n").expect("written");

@@ -43,7 +43,11 @@ impl Budget {
     #[must_use]
     pub fn cost(&self, failure: &Failure) -> Thousandths {
         if failure.is_throttling() {
-            self.throttle
+            match failure.wish {
+                // The upstream asks for that one: it costs what a success brings.
+                Some(_) => self.throttle / 10,
+                None => self.throttle,
+            }
         } else if failure.is_timeout() {
             self.timeout
         } else {

@@ -5,7 +5,7 @@ use std::{cell::Cell, sync::Arc, time::Duration};
 
 use futures::{FutureExt, executor::block_on};
 use host_harness::{
-    contract::{Outcome, Reason},
+    contract::{HttpError, Outcome, Reason},
     gateway::{
         BudgetStore, CallContext, Clock, Finished, Gateway, Hook, InProcessBudgets, Limits,
         LogicalCall, Stop, Unobserved,
@@ -131,11 +131,25 @@ fn only_what_is_retried_costs() {
 
 #[test]
 fn a_retry_costs_by_what_failed() {
-    let keys = r#""max_tokens": 20, "retry_cost": 0.5, "throttle_cost": 2, "timeout_cost": 3.5"#;
-    for (outcome, cost) in [(UNAVAILABLE, 500), (THROTTLED, 2_000), (Outcome::TimedOut, 3_500)] {
-        let watched = Watched::with(keys);
+    let later = |status| Outcome::HttpError(HttpError { status, pushback_ms: Some(1_000) });
+    for (outcome, honored, cost) in [
+        (UNAVAILABLE, true, 500),
+        // A 503 that says when to come back is no less of an outage.
+        (later(503), true, 500),
+        (THROTTLED, true, 2_000),
+        (later(429), true, 200),
+        // Who comes back before that was not asked to.
+        (later(429), false, 2_000),
+        (Outcome::TimedOut, true, 3_500),
+    ] {
+        let watched = Watched::new(start(&format!(
+            r#"{{"max_retries": 1, "pushback": {{"honor": {honored}}}, "budget": {{
+                "enabled": true, "max_tokens": 20, "refill_per_minute": 0, "floor_per_minute": 0,
+                "retry_cost": 0.5, "throttle_cost": 2,
+                "timeout_cost": 3.5}}}}"#
+        )));
         watched.run(&watched.call(Some("u"), "t"), outcome);
-        assert_eq!(watched.emptiest(), Some(20_000 - cost), "{outcome:?}");
+        assert_eq!(watched.emptiest(), Some(20_000 - cost), "{outcome:?}, {honored}");
     }
 }
 

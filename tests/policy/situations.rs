@@ -45,7 +45,9 @@ fn a_rate_limited_api() {
 
     // What it costs: the gateway's bucket of this size pays for so many in a row.
     let asked = single(&plugin, "t", &http(429, Some(1_000)));
-    assert_eq!((asked.cost, asked.tool_budget), (1_000, 1));
+    assert_eq!((asked.cost, asked.tool_budget), (100, 1));
+    let unasked = single(&plugin, "t", &http(429, None));
+    assert_eq!((unasked.cost, unasked.tool_budget), (1_000, 1));
 }
 
 #[test]

@@ -245,7 +245,7 @@ pub fn replay(
     executor.run();
 
     let slices = meter.finish().slices;
-    let peak = peak(slices.iter().map(|slice| (slice.calls, slice.attempts_of_calls)));
+    let peak = peak(slices.iter().map(|slice| (slice.tally.calls, slice.tally.attempts)));
     let mut replayed = Replayed {
         guessed: known.guessed.take(),
         guessed_to_succeed: known.guessed_to_succeed.get(),
@@ -255,10 +255,11 @@ pub fn replay(
     };
     let mut took = Vec::new();
     for slice in slices {
-        replayed.calls += slice.calls;
-        replayed.succeeded += slice.succeeded;
-        replayed.attempts += slice.attempts_of_calls;
-        took.extend(slice.took);
+        let tally = slice.tally;
+        replayed.calls += tally.calls;
+        replayed.succeeded += tally.succeeded;
+        replayed.attempts += tally.attempts;
+        took.extend(tally.took);
     }
     replayed.p95_ms = p95(took).map_or(0.0, |micros| f64::from(micros) / 1_000.0);
     Ok(replayed)

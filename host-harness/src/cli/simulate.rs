@@ -14,16 +14,23 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use host_harness::{
     bundled,
-    report::{simulation_page, sparkline},
+    report::{comparison_page, comparison_table, simulation_page, sparkline},
     sandbox::Component,
-    simulate::{self, PolicyResults, Progress, Results, Scenario, shipped},
+    simulate::{
+        self, Compared, Comparison, PolicyError, PolicyResults, Progress, Results, Scenario,
+        scenario::Policy, shipped,
+    },
 };
 
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
     /// A scenario that comes with the program (see --list), or a file of one.
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present_any = ["list", "all"])]
     scenario: Option<String>,
+    /// Play the scenarios that come with the program under the same policies,
+    /// and print one table of all.
+    #[arg(long, conflicts_with_all = ["scenario", "list", "print"])]
+    all: bool,
     /// List the scenarios that come with the program.
     #[arg(long)]
     list: bool,
@@ -33,7 +40,8 @@ pub(super) struct Simulate {
     /// Where chance starts, in place of the scenario's own.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Where the report goes; SCENARIO.html in this directory if not given.
+    /// Where the report goes; SCENARIO.html in this directory if not given. With
+    /// --all there is none if not given.
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
     /// Also write all figures as JSON.
@@ -46,6 +54,9 @@ pub(super) struct Simulate {
 
 pub(super) fn run(options: Simulate) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
+    if options.all {
+        return compare(&options, &mut out);
+    }
     let Some(name) = options.scenario.as_deref().filter(|_| !options.list) else {
         for (name, text) in shipped::SCENARIOS {
             writeln!(out, "{name:<14} {}", Scenario::parse(name, text)?.title)?;
@@ -59,22 +70,10 @@ pub(super) fn run(options: Simulate) -> anyhow::Result<ExitCode> {
     }
     let mut scenario = Scenario::parse(&place, &text)?;
     scenario.seed = options.seed.unwrap_or(scenario.seed);
-    let component = match &options.plugin {
-        Some(file) => Component::from_file(file)?,
-        None => Component::from_bytes(bundled::NAME, bundled::COMPONENT)?,
-    };
+    let component = component(options.plugin.as_deref())?;
 
     let started = Instant::now();
-    let results =
-        with_progress(&scenario, |progress| simulate::simulate(&component, &scenario, progress));
-    let results = results.map_err(|error| {
-        let lines = error.error.to_string();
-        let lines: Vec<_> = lines
-            .lines()
-            .map(|line| format!("{place}: policy `{}`: {line}", error.policy))
-            .collect();
-        anyhow!(lines.join("\n"))
-    })?;
+    let results = play(&component, &place, &scenario)?;
     let took = started.elapsed();
 
     let html = options.html.unwrap_or_else(|| report_file(name));
@@ -83,6 +82,9 @@ pub(super) fn run(options: Simulate) -> anyhow::Result<ExitCode> {
         write_file(json, &format!("{:#}\n", serde_json::to_value(&results)?))?;
     }
     summary(&mut out, &results)?;
+    if let Some(sentence) = simulate::sentence(&scenario, &results) {
+        writeln!(out, "\n{sentence}")?;
+    }
     let calls: u64 = results.policies.iter().flat_map(|policy| &policy.series.calls).sum();
     writeln!(
         out,
@@ -92,6 +94,46 @@ pub(super) fn run(options: Simulate) -> anyhow::Result<ExitCode> {
         html.display()
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// All that come with the program and are made to be compared, in one table.
+fn compare(options: &Simulate, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let component = component(options.plugin.as_deref())?;
+    let policies = Policy::standard();
+    let names = policies.iter().map(|policy| policy.name.clone()).collect();
+    let mut comparison = Comparison { policies: names, scenarios: Vec::new() };
+    for (name, text) in &shipped::SCENARIOS[..shipped::COMPARED] {
+        let mut scenario = Scenario::parse(name, text)?;
+        scenario.seed = options.seed.unwrap_or(scenario.seed);
+        scenario.policies.clone_from(&policies);
+        let results = play(&component, name, &scenario)?;
+        comparison.scenarios.push(Compared::of(name, &scenario, &results));
+    }
+    if let Some(html) = &options.html {
+        write_file(html, &comparison_page(&comparison))?;
+    }
+    if let Some(json) = &options.json {
+        write_file(json, &format!("{:#}\n", serde_json::to_value(&comparison)?))?;
+    }
+    write!(out, "{}", comparison_table(&comparison))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn component(file: Option<&Path>) -> anyhow::Result<Component> {
+    Ok(match file {
+        Some(file) => Component::from_file(file)?,
+        None => Component::from_bytes(bundled::NAME, bundled::COMPONENT)?,
+    })
+}
+
+/// Plays a scenario, and says what is wrong with its policies line by line.
+fn play(component: &Component, place: &str, scenario: &Scenario) -> anyhow::Result<Results> {
+    let play = |progress: &Arc<Progress>| simulate::simulate(component, scenario, progress);
+    with_progress(scenario, play).map_err(|PolicyError { policy, error }| {
+        let lines = error.to_string();
+        let lines = lines.lines().map(|line| format!("{place}: policy `{policy}`: {line}"));
+        anyhow!(lines.collect::<Vec<_>>().join("\n"))
+    })
 }
 
 /// What to call a scenario in messages, and its text.
@@ -123,7 +165,8 @@ fn with_progress<T: Send>(scenario: &Scenario, work: impl FnOnce(&Arc<Progress>)
     if !io::stderr().is_terminal() {
         return work(&progress);
     }
-    let all = scenario.duration().as_millis() as f64 * scenario.policies.len() as f64;
+    let all = scenario.duration().as_millis() as f64
+        * (scenario.policies.len() as u64 * scenario.seeds.0) as f64;
     thread::scope(|scope| {
         let worker = scope.spawn(|| work(&progress));
         while !worker.is_finished() {

@@ -18,7 +18,7 @@ const fn look(light: &'static str, dark: &'static str, dashes: &'static str) -> 
 }
 
 /// Looks in order; more series than there are begin anew.
-pub const LOOKS: [Look; 8] = [
+pub const LOOKS: [Look; 9] = [
     look("#6b7280", "#9ca3af", ""),
     look("#b45309", "#f0a030", "7 3"),
     look("#0072b2", "#56b4e9", "2 2"),
@@ -27,6 +27,7 @@ pub const LOOKS: [Look; 8] = [
     look("#00795a", "#20c090", "14 6"),
     look("#c03000", "#ff7a4a", "12 3"),
     look("#5b3fb0", "#b09cff", "1 3"),
+    look("#111827", "#f9fafb", "5 2 1 2"),
 ];
 
 /// The look of the series with this index.

@@ -7,12 +7,15 @@ use super::{
     chart::{Chart, Line, Unit, sample},
     page::{Page, escaped},
 };
-use crate::simulate::{PolicyResults, Results, Scenario, Series};
+use crate::simulate::{PolicyResults, Results, Scenario, Series, WindowResults, sentence};
 
 /// One self-contained page.
 #[must_use]
 pub fn simulation_page(scenario: &Scenario, results: &Results) -> String {
     let mut page = Page::new(&results.title, &results.description);
+    if let Some(sentence) = sentence(scenario, results) {
+        page.push(&format!("<p><b>{}</b></p>", escaped(&sentence)));
+    }
     page.push(&legend(&results.policies));
     page.push("<div class=\"charts\">");
     for chart in charts(scenario, results) {
@@ -23,15 +26,25 @@ pub fn simulation_page(scenario: &Scenario, results: &Results) -> String {
     let windows = results.policies.first().map_or(&[][..], |policy| &policy.windows);
     for (index, window) in windows.iter().enumerate() {
         let caption = format!("{}: {} calls", window.name, window.calls);
-        page.table(&caption, &head(), &rows(&results.policies, index));
+        page.table(&caption, &head(), &rows(&results.policies, |policy| &policy.windows[index]));
+        for (kind, tool) in window.tools.iter().enumerate() {
+            let caption = format!("{}, `{}`: {} calls", window.name, tool.name, tool.calls);
+            let rows = rows(&results.policies, |policy| &policy.windows[index].tools[kind]);
+            page.table(&caption, &head(), &rows);
+        }
     }
     page.push(&configurations(&results.policies));
     page.push(&format!(
-        "<footer>host-harness {} · seed {} · a call counts where it arrived, an attempt where it \
+        "<footer>host-harness {} · seed {}{} · a call counts where it arrived, an attempt where it \
          began; latency is that of whole calls, waits and failures included. Simulated time; the \
-         component and the gateway loop are the real ones.</footer>",
+         component and the gateway loop are the real ones. Retried and saved are parts of the calls \
+         whose first attempt failed and that a retry could help.</footer>",
         env!("CARGO_PKG_VERSION"),
-        results.seed
+        results.seed,
+        match results.seeds {
+            1 => String::new(),
+            seeds => format!(" and {} more", seeds - 1),
+        }
     ));
     page.html(&results.title)
 }
@@ -46,20 +59,28 @@ fn legend(policies: &[PolicyResults]) -> String {
 }
 
 fn head() -> Vec<String> {
-    ["policy", "attempts/call", "success", "p50", "p95", "p99"].map(str::to_owned).to_vec()
+    ["policy", "attempts/call", "success", "retried", "saved", "p50", "p95", "p99", "peak in 0.1 s"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
-fn rows(policies: &[PolicyResults], window: usize) -> Vec<Vec<String>> {
+fn rows(
+    policies: &[PolicyResults],
+    of: impl Fn(&PolicyResults) -> &WindowResults,
+) -> Vec<Vec<String>> {
     let row = |(index, policy): (usize, &PolicyResults)| {
-        let figures = &policy.windows[window];
+        let figures = of(policy);
         let millis = |millis: f64| Unit::Millis.label(rounded(millis));
         vec![
             format!("{}{}", sample(index), escaped(&policy.name)),
             format!("{:.2}×", figures.amplification),
             format!("{:.1} %", figures.success * 100.0),
+            format!("{:.1} %", figures.retried * 100.0),
+            format!("{:.1} %", figures.saved * 100.0),
             millis(figures.p50_ms),
             millis(figures.p95_ms),
             millis(figures.p99_ms),
+            figures.peak.to_string(),
         ]
     };
     policies.iter().enumerate().map(row).collect()

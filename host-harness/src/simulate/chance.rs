@@ -21,6 +21,10 @@ pub enum Stream {
     Failures = 3,
     /// What the models of published algorithms draw.
     Models = 4,
+    /// Which tool a call is for.
+    Tools = 5,
+    /// Which calls fail whatever the server does.
+    Faults = 6,
 }
 
 impl Chance {

@@ -1,7 +1,7 @@
 //! Counts what happens, moment by moment.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -9,36 +9,57 @@ use std::{
 use crate::{
     contract::Reason,
     gateway::{Clock, LogicalCall, Observer, Step, Stop},
-    simulate::time::VirtualClock,
+    simulate::{
+        tally::{Ended, Slice, Tally},
+        time::VirtualClock,
+    },
 };
-
-/// What happened in one slice of time. A call belongs to the slice in which it
-/// arrived, an attempt to the one in which it began.
-#[derive(Debug, Clone, Default)]
-pub struct Slice {
-    /// Calls that arrived.
-    pub calls: u64,
-    /// Those of them that succeeded in the end.
-    pub succeeded: u64,
-    /// Attempts that all of them took.
-    pub attempts_of_calls: u64,
-    /// Attempts that began, of whatever call.
-    pub attempts: u64,
-    /// Microseconds that each of these calls took, waits included; not in order.
-    pub took: Vec<u32>,
-    /// What is left in the emptiest bucket; none if there is none that is not full.
-    pub tokens: Option<f64>,
-}
 
 /// All that was counted.
 #[derive(Debug, Clone, Default)]
 pub struct Counted {
     /// In order of time.
     pub slices: Vec<Slice>,
+    /// Of each span that was watched, of each kind of tool.
+    pub spans: Vec<Vec<Tally>>,
+    /// Calls that arrived in each second, and those of them that succeeded.
+    pub seconds: Vec<(u64, u64)>,
     /// Retries, by why they were made.
     pub retries: BTreeMap<&'static str, u64>,
     /// Calls that failed, by why there was no further retry.
     pub failed: BTreeMap<&'static str, u64>,
+}
+
+impl Counted {
+    /// What another run of the same scenario counted. What was left in the
+    /// budgets stays that of the first.
+    pub fn join(&mut self, other: Self) {
+        for (slice, more) in self.slices.iter_mut().zip(&other.slices) {
+            slice.tally.join(&more.tally);
+            slice.attempts += more.attempts;
+        }
+        let spans = self.spans.iter_mut().flatten();
+        spans.zip(other.spans.iter().flatten()).for_each(|(tally, more)| tally.join(more));
+        for (reason, count) in other.retries {
+            *self.retries.entry(reason).or_default() += count;
+        }
+        for (reason, count) in other.failed {
+            *self.failed.entry(reason).or_default() += count;
+        }
+    }
+}
+
+/// What is counted apart, beside the slices.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// From when to when.
+    pub spans: Vec<(Duration, Duration)>,
+    /// The kind of each tool, by its name; the first if it is not here.
+    pub kinds: HashMap<String, usize>,
+    /// How many kinds there are.
+    pub kind_count: usize,
+    /// How many seconds are looked at one by one.
+    pub seconds: usize,
 }
 
 /// Counts.
@@ -46,7 +67,17 @@ pub struct Counted {
 pub struct Meter {
     clock: VirtualClock,
     width: Duration,
-    counted: Mutex<Counted>,
+    watched: Watched,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    counted: Counted,
+    /// Requests that cannot succeed.
+    hopeless: HashSet<String>,
+    /// The tenth of a second in which an attempt began last, and how many did.
+    burst: (u128, u64),
 }
 
 impl Meter {
@@ -54,57 +85,99 @@ impl Meter {
     /// after the last one are none of theirs.
     #[must_use]
     pub fn new(clock: VirtualClock, width: Duration, slices: usize) -> Self {
-        let counted =
-            Counted { slices: vec![Slice::default(); slices.max(1)], ..Counted::default() };
-        Self { clock, width, counted: Mutex::new(counted) }
+        Self::watching(clock, width, slices, Watched::default())
+    }
+
+    /// The same, that counts some spans apart.
+    #[must_use]
+    pub fn watching(clock: VirtualClock, width: Duration, slices: usize, watched: Watched) -> Self {
+        let kinds = vec![Tally::default(); watched.kind_count];
+        let counted = Counted {
+            slices: vec![Slice::default(); slices.max(1)],
+            spans: vec![kinds; watched.spans.len()],
+            seconds: vec![(0, 0); watched.seconds],
+            ..Counted::default()
+        };
+        let state = Mutex::new(State { counted, ..State::default() });
+        Self { clock, width, watched, state }
     }
 
     /// How full the emptiest budget is now.
     pub fn sample(&self, tokens: Option<f64>) {
-        self.with(self.clock.now(), |slice| slice.tokens = tokens);
+        self.slice(&mut self.lock(), self.clock.now(), |slice| slice.tokens = tokens);
+    }
+
+    /// Nothing that is done for this request makes it succeed.
+    pub fn hopeless(&self, request_id: &str) {
+        self.lock().hopeless.insert(request_id.to_owned());
     }
 
     /// What was counted; nothing is counted after it.
     #[must_use]
     pub fn finish(&self) -> Counted {
-        std::mem::take(&mut *self.lock())
+        std::mem::take(&mut self.lock().counted)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counted> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with(&self, at: Duration, count: impl FnOnce(&mut Slice)) {
-        let mut counted = self.lock();
+    fn slice(&self, state: &mut State, at: Duration, count: impl FnOnce(&mut Slice)) {
         let index = (at.as_nanos() / self.width.as_nanos()) as usize;
-        if let Some(slice) = counted.slices.get_mut(index) {
+        if let Some(slice) = state.counted.slices.get_mut(index) {
             count(slice);
+        }
+    }
+
+    /// The spans that a moment belongs to, of the kind of a tool.
+    fn spans(&self, state: &mut State, at: Duration, tool: &str, count: impl Fn(&mut Tally)) {
+        let kind = self.watched.kinds.get(tool).copied().unwrap_or(0);
+        for ((from, to), kinds) in self.watched.spans.iter().zip(&mut state.counted.spans) {
+            if (*from..*to).contains(&at)
+                && let Some(tally) = kinds.get_mut(kind)
+            {
+                count(tally);
+            }
         }
     }
 }
 
 impl Observer for Meter {
-    fn observe(&self, _: &LogicalCall, step: &Step<'_>) {
+    fn observe(&self, call: &LogicalCall, step: &Step<'_>) {
         let now = self.clock.now();
+        let state = &mut *self.lock();
         match step {
             Step::AttemptStarted(_) => {
-                self.with(now, |slice| slice.attempts += 1);
+                let tenth = now.as_millis() / 100;
+                let before = if state.burst.0 == tenth { state.burst.1 } else { 0 };
+                state.burst = (tenth, before + 1);
+                let burst = before + 1;
+                self.slice(state, now, |slice| slice.attempts += 1);
+                self.spans(state, now, &call.target, |tally| tally.peak = tally.peak.max(burst));
             }
             Step::AttemptEnded { .. } => {}
             Step::Waiting { verdict, .. } => {
-                *self.lock().retries.entry(key(verdict.reason)).or_default() += 1;
+                *state.counted.retries.entry(key(verdict.reason)).or_default() += 1;
             }
             Step::Finished { attempts, stop, took } => {
-                let ended = ending(stop);
-                if let Some(why) = ended {
-                    *self.lock().failed.entry(why).or_default() += 1;
+                let failed = ending(stop);
+                if let Some(why) = failed {
+                    *state.counted.failed.entry(why).or_default() += 1;
                 }
-                self.with(now.saturating_sub(*took), |slice| {
-                    slice.calls += 1;
-                    slice.succeeded += u64::from(ended.is_none());
-                    slice.attempts_of_calls += u64::from(attempts.number());
-                    slice.took.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
-                });
+                let ended = Ended {
+                    succeeded: failed.is_none(),
+                    attempts: attempts.number(),
+                    hopeless: state.hopeless.remove(&call.request_id),
+                    took: *took,
+                };
+                let arrived = now.saturating_sub(*took);
+                self.slice(state, arrived, |slice| slice.tally.add(&ended));
+                self.spans(state, arrived, &call.target, |tally| tally.add(&ended));
+                let second = usize::try_from(arrived.as_secs()).unwrap_or(usize::MAX);
+                if let Some((calls, succeeded)) = state.counted.seconds.get_mut(second) {
+                    *calls += 1;
+                    *succeeded += u64::from(ended.succeeded);
+                }
             }
         }
     }

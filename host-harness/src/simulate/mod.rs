@@ -7,15 +7,21 @@
 //! same file gives the same figures, to the last digit.
 
 pub(crate) mod answer;
+mod calls;
 mod chance;
+mod comparison;
 pub mod executor;
+mod finding;
+mod limit;
 pub(crate) mod meter;
-mod model;
+mod policy;
+mod recovery;
 mod results;
 mod run;
 pub mod scenario;
 mod server;
 pub mod shipped;
+mod tally;
 pub mod time;
 
 use std::{
@@ -27,9 +33,13 @@ use std::{
     time::Duration,
 };
 
+pub use comparison::{Compared, Comparison};
+pub use finding::{Figures, Finding, sentence};
+pub use policy::{BucketTerms, Published};
+pub use recovery::Recovery;
 pub use results::{PolicyResults, Results, Series, WindowResults};
 pub use run::Slices;
-pub use scenario::{Scenario, ScenarioError};
+pub use scenario::{Measure, Scenario, ScenarioError};
 
 use crate::sandbox::{Component, StartError};
 
@@ -64,40 +74,48 @@ pub fn simulate(
     scenario: &Scenario,
     progress: &Arc<Progress>,
 ) -> Result<Results, PolicyError> {
-    let policies = &scenario.policies;
+    let seeds = scenario.seeds.0;
+    let runs: Vec<_> = (scenario.policies.iter().enumerate())
+        .flat_map(|(index, policy)| (0..seeds).map(move |more| (index, policy, more)))
+        .collect();
     let next = AtomicUsize::new(0);
     let played = Mutex::new(Vec::new());
     let play_some = || {
-        while let Some((index, policy)) = {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            policies.get(index).map(|policy| (index, policy))
-        } {
+        while let Some((index, policy, more)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (progress, last) = (progress.clone(), AtomicU64::new(0));
             let tell = move |now: Duration| {
                 let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
                 let before = last.swap(now, Ordering::Relaxed);
                 progress.0.fetch_add(now - before, Ordering::Relaxed);
             };
-            let result = run::play(component, scenario, policy, tell)
-                .map(|counted| PolicyResults::of(scenario, policy, counted))
+            // Far enough apart that no gateway of one run has the seed of another's.
+            let seed = scenario.seed.wrapping_add(more.wrapping_mul(1 << 32));
+            let result = run::play(component, scenario, policy, seed, tell)
                 .map_err(|error| PolicyError { policy: policy.name.clone(), error });
-            played.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+            played.lock().unwrap_or_else(PoisonError::into_inner).push((*index, *more, result));
         }
     };
     thread::scope(|scope| {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..cores.min(policies.len()) {
+        for _ in 0..cores.min(runs.len()) {
             scope.spawn(play_some);
         }
     });
     let mut played = played.into_inner().unwrap_or_else(PoisonError::into_inner);
-    played.sort_by_key(|(index, _)| *index);
+    played.sort_by_key(|(index, more, _)| (*index, *more));
+    let mut played = played.into_iter().map(|(.., result)| result);
+    let mut policies = Vec::new();
+    for policy in &scenario.policies {
+        let runs = played.by_ref().take(usize::try_from(seeds).unwrap_or(usize::MAX));
+        policies.push(PolicyResults::of(scenario, policy, runs.collect::<Result<_, _>>()?));
+    }
     let slices = Slices::of(scenario.duration());
     Ok(Results {
         title: scenario.title.clone(),
         description: scenario.description.clone(),
         seed: scenario.seed,
+        seeds,
         slice_ms: u64::try_from(slices.width.as_millis()).unwrap_or(u64::MAX),
-        policies: played.into_iter().map(|(_, result)| result).collect::<Result<_, _>>()?,
+        policies,
     })
 }

@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Serialize;
 
 use super::{
-    meter::{Counted, Slice},
+    meter::Counted,
+    recovery::Recovery,
     run::Slices,
-    scenario::{Decider, Scenario},
+    scenario::{Decider, Policy, Scenario},
+    tally::{Slice, Tally},
 };
 
 /// A scenario, played under all its policies.
@@ -19,6 +21,8 @@ pub struct Results {
     pub description: String,
     /// Where chance started.
     pub seed: u64,
+    /// How often it was played, each time with another seed.
+    pub seeds: u64,
     /// Length of a slice of the series, in milliseconds.
     pub slice_ms: u64,
     /// In the scenario's order.
@@ -34,6 +38,8 @@ pub struct PolicyResults {
     pub config: Option<serde_json::Value>,
     /// The figures of each window.
     pub windows: Vec<WindowResults>,
+    /// Seconds until all was well again; none if the scenario does not ask.
+    pub recovery: Option<Recovery>,
     /// Retries, by why they were made.
     pub retries: BTreeMap<&'static str, u64>,
     /// Calls that failed, by why there was no further retry.
@@ -59,6 +65,17 @@ pub struct WindowResults {
     pub p95_ms: f64,
     /// The same for 99 of 100 calls.
     pub p99_ms: f64,
+    /// Calls whose first attempt failed, without those that nothing could help.
+    pub failed_first: u64,
+    /// The part of them that got a retry; 1 if there are none.
+    pub retried: f64,
+    /// The part of them that succeeded in the end; 1 if there are none.
+    pub saved: f64,
+    /// The most attempts that began within a tenth of a second.
+    pub peak: u64,
+    /// The same of each kind of tool, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<WindowResults>,
 }
 
 /// Figures of every slice; none where no call arrived.
@@ -80,36 +97,42 @@ pub struct Series {
     pub tokens: Vec<Option<f64>>,
 }
 
+/// The windows of a scenario: their names, and from when to when.
+pub(super) fn windows(scenario: &Scenario) -> Vec<(String, Duration, Duration)> {
+    if scenario.windows.is_empty() {
+        return vec![("whole time".to_owned(), Duration::ZERO, scenario.duration())];
+    }
+    let at = |second: super::scenario::Second| Duration::from_secs(second.0);
+    let windows = scenario.windows.iter();
+    windows.map(|window| (window.name.clone(), at(window.from_s), at(window.to_s))).collect()
+}
+
 impl PolicyResults {
-    pub(super) fn of(
-        scenario: &Scenario,
-        policy: &super::scenario::Policy,
-        mut counted: Counted,
-    ) -> Self {
+    /// The figures of all runs together. `runs` is not empty.
+    pub(super) fn of(scenario: &Scenario, policy: &Policy, mut runs: Vec<Counted>) -> Self {
+        let recovery = Recovery::of(scenario, &runs);
+        let times = runs.len() as f64;
+        let mut counted = runs.remove(0);
+        runs.into_iter().for_each(|run| counted.join(run));
         let slices = Slices::of(scenario.duration());
         for slice in &mut counted.slices {
-            slice.took.sort_unstable();
+            slice.tally.took.sort_unstable();
         }
-        let whole = || ("whole time".to_owned(), Duration::ZERO, scenario.duration());
-        let windows: Vec<_> = if scenario.windows.is_empty() {
-            vec![whole()]
-        } else {
-            let at = |second: super::scenario::Second| Duration::from_secs(second.0);
-            let named = |window: &super::scenario::Window| {
-                (window.name.clone(), at(window.from_s), at(window.to_s))
-            };
-            scenario.windows.iter().map(named).collect()
-        };
-        let windows = windows.into_iter().map(|(name, from, to)| {
-            let begins = |index: usize| {
-                slices.width.saturating_mul(u32::try_from(index).unwrap_or(u32::MAX))
-            };
-            let inside = counted
-                .slices
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| (from..to).contains(&begins(*index)));
-            WindowResults::of(name, inside.map(|(_, slice)| slice))
+        let windows = windows(scenario).into_iter().zip(&counted.spans);
+        let windows = windows.map(|((name, ..), kinds)| {
+            let all = kinds.iter().fold(Tally::default(), |mut all, kind| {
+                all.join(kind);
+                all
+            });
+            let mut window = WindowResults::of(name, all);
+            if kinds.len() > 1 {
+                let named = scenario.tools.iter().zip(kinds);
+                let of = |(tool, tally): (&super::scenario::Tool, &Tally)| {
+                    WindowResults::of(tool.name.clone(), tally.clone())
+                };
+                window.tools = named.map(of).collect();
+            }
+            window
         });
         Self {
             name: policy.name.clone(),
@@ -118,7 +141,8 @@ impl PolicyResults {
                 Decider::Model(_) => None,
             },
             windows: windows.collect(),
-            series: Series::of(&counted.slices, slices.width),
+            recovery,
+            series: Series::of(&counted.slices, slices.width, times),
             retries: counted.retries,
             failed: counted.failed,
         }
@@ -132,36 +156,45 @@ impl PolicyResults {
 }
 
 impl WindowResults {
-    fn of<'a>(name: String, slices: impl Iterator<Item = &'a Slice>) -> Self {
-        let (mut calls, mut succeeded, mut attempts, mut took) = (0, 0, 0, Vec::new());
-        for slice in slices {
-            calls += slice.calls;
-            succeeded += slice.succeeded;
-            attempts += slice.attempts_of_calls;
-            took.extend_from_slice(&slice.took);
-        }
-        took.sort_unstable();
+    fn of(name: String, mut tally: Tally) -> Self {
+        tally.took.sort_unstable();
         let [p50_ms, p95_ms, p99_ms] =
-            [0.5, 0.95, 0.99].map(|part| percentile(&took, part).unwrap_or(0.0));
-        let each = |count: u64| if calls == 0 { 0.0 } else { count as f64 / calls as f64 };
-        let (amplification, success) = (each(attempts), each(succeeded));
-        Self { name, calls, amplification, success, p50_ms, p95_ms, p99_ms }
+            [0.5, 0.95, 0.99].map(|part| percentile(&tally.took, part).unwrap_or(0.0));
+        let part = |count: u64, of: u64, none: f64| {
+            if of == 0 { none } else { count as f64 / of as f64 }
+        };
+        Self {
+            name,
+            calls: tally.calls,
+            amplification: part(tally.attempts, tally.calls, 0.0),
+            success: part(tally.succeeded, tally.calls, 0.0),
+            p50_ms,
+            p95_ms,
+            p99_ms,
+            failed_first: tally.failed_first,
+            retried: part(tally.retried, tally.failed_first, 1.0),
+            saved: part(tally.saved, tally.failed_first, 1.0),
+            peak: tally.peak,
+            tools: Vec::new(),
+        }
     }
 }
 
 impl Series {
-    fn of(slices: &[Slice], width: Duration) -> Self {
+    fn of(slices: &[Slice], width: Duration, times: f64) -> Self {
         let of = |value: &dyn Fn(&Slice) -> Option<f64>| slices.iter().map(value).collect();
         let each = |count: u64, slice: &Slice| {
-            (slice.calls > 0).then(|| count as f64 / slice.calls as f64)
+            (slice.tally.calls > 0).then(|| count as f64 / slice.tally.calls as f64)
         };
         Self {
-            calls: slices.iter().map(|slice| slice.calls).collect(),
-            attempts_per_second: of(&|slice| Some(slice.attempts as f64 / width.as_secs_f64())),
+            calls: slices.iter().map(|slice| slice.tally.calls).collect(),
+            attempts_per_second: of(&|slice| {
+                Some(slice.attempts as f64 / width.as_secs_f64() / times)
+            }),
             amplification: of(&|slice| each(slice.attempts, slice)),
-            success: of(&|slice| each(slice.succeeded, slice)),
-            p50_ms: of(&|slice| percentile(&slice.took, 0.5)),
-            p99_ms: of(&|slice| percentile(&slice.took, 0.99)),
+            success: of(&|slice| each(slice.tally.succeeded, slice)),
+            p50_ms: of(&|slice| percentile(&slice.tally.took, 0.5)),
+            p99_ms: of(&|slice| percentile(&slice.tally.took, 0.99)),
             tokens: of(&|slice| slice.tokens),
         }
     }

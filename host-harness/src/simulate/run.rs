@@ -3,21 +3,23 @@
 use std::{num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use super::{
+    calls::Calls,
     chance::{Chance, Stream, seconds},
     executor::{Executor, Spawner},
-    meter::{Counted, Meter},
-    model::Model,
+    meter::{Counted, Meter, Watched},
+    policy::Modelled,
+    results::windows,
     scenario::{Arrivals, Decider, Policy, Scenario},
-    server::Server,
+    server::{Attempted, Server},
     time::VirtualClock,
 };
 use crate::{
-    gateway::{BudgetStore, Clock, Gateway, InProcessBudgets, Limits, LogicalCall, RetryHook},
+    gateway::{
+        Attempt, BudgetStore, Clock, Gateway, InProcessBudgets, Limits, LogicalCall, Observer,
+        RetryHook, Step,
+    },
     sandbox::{Component, Entropy, Options, Plugin, StartError},
 };
-
-/// The tool that everybody calls.
-const TOOL: &str = "tool";
 
 /// The slices that a run is told in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,7 @@ impl Slices {
 /// Who decides, at one gateway.
 enum Hook {
     Component(Arc<Plugin>),
-    Model(Arc<Model>),
+    Model(Arc<Modelled>),
 }
 
 impl Hook {
@@ -53,12 +55,10 @@ impl Hook {
         component: &Component,
         policy: &Policy,
         scenario: &Scenario,
-        gateway: u64,
+        seed: u64,
     ) -> Result<Self, StartError> {
-        // Gateways that drew the same delays would come back together.
-        let seed = scenario.seed.wrapping_add(gateway);
         match &policy.decider {
-            Decider::Model(terms) => Ok(Self::Model(Arc::new(Model::new(*terms, seed)))),
+            Decider::Model(published) => Ok(Self::Model(Arc::new(Modelled::new(*published, seed)))),
             Decider::Component(config) => {
                 let mut options = Options {
                     config: config.to_string(),
@@ -85,8 +85,24 @@ impl Hook {
     /// gateway's are all full.
     fn tokens(&self, budgets: &InProcessBudgets) -> Option<f64> {
         match self {
-            Self::Model(model) => Some(model.tokens()),
+            Self::Model(model) => model.left(),
             Self::Component(_) => budgets.levels().emptiest.map(|left| left as f64 / 1_000.0),
+        }
+    }
+}
+
+/// Counts for the scenario, and tells a model what it counts itself.
+struct Watch {
+    meter: Arc<Meter>,
+    model: Option<Arc<Modelled>>,
+    clock: VirtualClock,
+}
+
+impl Observer for Watch {
+    fn observe(&self, call: &LogicalCall, step: &Step<'_>) {
+        self.meter.observe(call, step);
+        if let Some(model) = &self.model {
+            model.observe(call, step, self.clock.now());
         }
     }
 }
@@ -105,7 +121,22 @@ fn limits(scenario: &Scenario) -> Limits {
     limits
 }
 
-/// Plays a scenario under one policy. `progress` is told the simulated time now and then.
+/// What the scenario's figures need.
+fn watched(scenario: &Scenario) -> Watched {
+    let kinds = scenario.tools.iter().enumerate();
+    let named = kinds.flat_map(|(kind, tool)| tool.names().into_iter().map(move |it| (it, kind)));
+    Watched {
+        spans: windows(scenario).into_iter().map(|(_, from, to)| (from, to)).collect(),
+        kinds: named.collect(),
+        kind_count: scenario.tools.len(),
+        seconds: match scenario.column.over_at_s {
+            Some(_) => usize::try_from(scenario.duration_s.0).unwrap_or(usize::MAX),
+            None => 0,
+        },
+    }
+}
+
+/// Plays a scenario under one policy, once. `progress` is told the simulated time now and then.
 ///
 /// # Errors
 /// The component refuses the policy's configuration, or breaks.
@@ -113,15 +144,18 @@ pub fn play(
     component: &Component,
     scenario: &Scenario,
     policy: &Policy,
+    seed: u64,
     progress: impl Fn(Duration) + 'static,
 ) -> Result<Counted, StartError> {
     let slices = Slices::of(scenario.duration());
     let mut executor = Executor::default();
     let (clock, spawner) = (executor.clock(), executor.spawner());
-    let meter = Arc::new(Meter::new(clock.clone(), slices.width, slices.count));
+    let watched = watched(scenario);
+    let meter = Arc::new(Meter::watching(clock.clone(), slices.width, slices.count, watched));
     let mut hooks = Vec::new();
     for gateway in 0..scenario.gateways.0 {
-        hooks.push(Hook::start(component, policy, scenario, gateway)?);
+        // Gateways that drew the same delays would come back together.
+        hooks.push(Hook::start(component, policy, scenario, seed.wrapping_add(gateway))?);
     }
     let budgets: Vec<_> = hooks.iter().map(|_| Arc::new(InProcessBudgets::default())).collect();
     let gateway = |(hook, budgets): (&Hook, &Arc<InProcessBudgets>)| {
@@ -130,12 +164,20 @@ pub fn play(
             limits: limits(scenario),
             clock: Arc::new(clock.clone()),
             budgets: budgets.clone(),
-            observer: meter.clone(),
+            observer: Arc::new(Watch {
+                meter: meter.clone(),
+                model: match hook {
+                    Hook::Model(model) => Some(model.clone()),
+                    Hook::Component(_) => None,
+                },
+                clock: clock.clone(),
+            }),
         })
     };
     let gateways: Vec<_> = hooks.iter().zip(&budgets).map(gateway).collect();
     let scenario = Rc::new(scenario.clone());
-    let server = Server::new(scenario.clone(), clock.clone(), spawner.clone());
+    let server = Server::new(scenario.clone(), clock.clone(), spawner.clone(), seed);
+    let calls = Calls::new(scenario.clone(), meter.clone(), seed);
 
     let sampled = meter.clone();
     let sampling = sample(clock.clone(), slices, move |now| {
@@ -147,7 +189,8 @@ pub fn play(
         progress(now);
     });
     spawner.spawn(sampling);
-    spawner.spawn(arrive(scenario, clock, spawner.clone(), gateways, server));
+    let arrivals = Chance::new(seed, Stream::Arrivals);
+    spawner.spawn(arrive(scenario, clock, spawner.clone(), gateways, server, calls, arrivals));
     executor.run();
     Ok(meter.finish())
 }
@@ -168,18 +211,20 @@ async fn arrive(
     spawner: Spawner,
     gateways: Vec<Rc<Gateway>>,
     server: Rc<Server>,
+    mut calls: Calls,
+    mut chance: Chance,
 ) {
-    let mut chance = Chance::new(scenario.seed, Stream::Arrivals);
-    let mut number: u64 = 0;
     for gateway in gateways.iter().cycle() {
         if !next_arrival(&scenario, &clock, &mut chance).await {
             return;
         }
-        number += 1;
         let (gateway, server) = (gateway.clone(), server.clone());
-        let call = LogicalCall::new(TOOL, number.to_string());
+        let (call, kind, fault) = calls.next();
         spawner.spawn(async move {
-            gateway.run(&call, |_| server.clone().attempt()).await;
+            let attempt = |attempt: Attempt| {
+                server.clone().attempt(Attempted { kind, number: attempt.number(), fault })
+            };
+            gateway.run(&call, attempt).await;
         });
     }
 }

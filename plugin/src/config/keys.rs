@@ -89,7 +89,7 @@ settings! {
 settings! {
     /// `budget`.
     pub(super) struct BudgetKeys {
-        /// Whether there is one: a token bucket for each tool, and one for all tools of an upstream. A retry needs what it costs in both; failures that are not retried cost nothing.
+        /// Whether there is one: a token bucket for each tool, and one for all tools of an upstream. A retry needs what it costs in both.
         enabled: bool = false,
         /// The size of the bucket of a tool; at least what the dearest retry costs.
         max_tokens: Integer<1, 1_000_000> = Integer(20),
@@ -99,13 +99,13 @@ settings! {
         token_ratio: Thousandths<0, 10_000> = Thousandths(100),
         /// Tokens that a retry costs.
         retry_cost: Thousandths<0, 100_000> = Thousandths(1_000),
-        /// Tokens that a retry costs after too many requests, such as status 429.
+        /// Tokens that a retry costs after status 429 and the like; a tenth if it says when to come back.
         throttle_cost: Thousandths<0, 100_000> = Thousandths(1_000),
         /// Tokens that a retry costs after a timeout.
         timeout_cost: Thousandths<0, 100_000> = Thousandths(1_000),
-        /// Tokens that time brings while the upstream answers: a success brings those of the time since the success before it, of a minute at the most.
+        /// Tokens that time brings while the upstream answers: a success brings those of the time since the last one, of a minute at most.
         refill_per_minute: Thousandths<0, 1_000_000> = Thousandths(2_000),
-        /// Tokens that time brings even if nothing succeeds: what an upstream that is down for long is asked again.
+        /// Tokens that time brings even if nothing succeeds: how often what is long down is asked.
         floor_per_minute: Thousandths<0, 1_000_000> = Thousandths(200),
     }
 }

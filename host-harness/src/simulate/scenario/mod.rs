@@ -1,18 +1,24 @@
 //! What is simulated: a small file of YAML.
 
+mod column;
+mod faults;
 mod numbers;
 mod parse;
 mod policy;
 mod server;
+mod tools;
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use column::{Column, Measure};
+pub use faults::{ApiWindow, CallFault, FailureKind, Failures, RateLimit};
 pub use numbers::{Millis, PerSecond, Real, Second, Share, SomeMillis, Whole};
 pub use parse::ScenarioError;
-pub use policy::{Decider, ModelBudget, Policy};
-pub use server::{Abandoned, FailureKind, Failures, RateLimit, Server, Slowdown};
+pub use policy::{Decider, Policy};
+pub use server::{Abandoned, Server, Slowdown, Stall};
+pub use tools::Tool;
 
 /// A day on which calls arrive, a server answers as it can, and policies are compared.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +32,10 @@ pub struct Scenario {
     /// Where chance starts; default 1.
     #[serde(default = "defaults::seed")]
     pub seed: u64,
+    /// How often it is played, each time with another seed; figures are of all
+    /// together. Default 1.
+    #[serde(default = "defaults::seeds")]
+    pub seeds: Whole<1, 100>,
     /// How long calls arrive, in seconds. Those that are alive then are followed to their end.
     pub duration_s: Whole<1, 86_400>,
     /// Calls that arrive, whatever becomes of the others (an open loop).
@@ -33,6 +43,9 @@ pub struct Scenario {
     /// How they arrive.
     #[serde(default)]
     pub arrivals: Arrivals,
+    /// The tools that are called; one if not given.
+    #[serde(default = "Tool::only")]
+    pub tools: Vec<Tool>,
     /// Gateways with a plugin each, to which calls go in turn; default 1.
     #[serde(default = "defaults::gateways")]
     pub gateways: Whole<1, 1_000>,
@@ -46,12 +59,21 @@ pub struct Scenario {
     pub failures: Vec<Failures>,
     /// Seconds after which `failures` start over; never if not given.
     pub failures_repeat_s: Option<Whole<1, 86_400>>,
+    /// Calls that fail by themselves, whatever the server does.
+    #[serde(default)]
+    pub call_faults: Vec<CallFault>,
     /// A limit on the server's side.
     pub rate_limit: Option<RateLimit>,
+    /// A limit on the server's side that counts in windows of time.
+    pub api_window: Option<ApiWindow>,
     /// Parts of the time whose figures are told apart; the whole if none.
     #[serde(default)]
     pub windows: Vec<Window>,
-    /// Whom to compare.
+    /// What the table over all scenarios shows of it.
+    #[serde(default)]
+    pub column: Column,
+    /// Whom to compare; [`Policy::standard`] if not given.
+    #[serde(default = "Policy::standard")]
     pub policies: Vec<Policy>,
 }
 
@@ -60,6 +82,10 @@ mod defaults {
 
     pub fn seed() -> u64 {
         1
+    }
+
+    pub fn seeds() -> Whole<1, 100> {
+        Whole(1)
     }
 
     pub fn gateways() -> Whole<1, 1_000> {
@@ -134,14 +160,29 @@ impl Scenario {
         self.load.iter().map(|load| Duration::from_secs(load.from_s.0)).find(|from| *from > now)
     }
 
-    /// How attempts fail that start at a moment.
+    /// How attempts at a tool fail that start at a moment.
     #[must_use]
-    pub fn failures_at(&self, now: Duration) -> Option<Failures> {
+    pub fn failures_at(&self, tool: &Tool, now: Duration) -> Option<Failures> {
         let now = match self.failures_repeat_s {
             Some(period) => Duration::from_secs(now.as_secs() % period.0),
             None => now,
         };
-        in_force(&self.failures, now, |failures| failures.from_s)
+        let failures = tool.failures.as_ref().unwrap_or(&self.failures);
+        in_force(failures, now, |failures| failures.from_s)
+    }
+
+    /// When work ends that begins at a moment and takes so long, stalls aside.
+    #[must_use]
+    pub fn end_of_work(&self, begins: Duration, takes: Duration) -> Duration {
+        let mut end = begins.saturating_add(takes);
+        for stall in &self.server.stalls {
+            let from = Duration::from_secs(stall.from_s.0).max(begins);
+            let to = Duration::from_secs(stall.to_s.0);
+            if from < end && from < to {
+                end = end.saturating_add(to.saturating_sub(from));
+            }
+        }
+        end
     }
 
     /// What latency is multiplied by at a moment.

@@ -1,6 +1,6 @@
 //! From text to a scenario, or one complaint that names the place.
 
-use super::{FailureKind, Scenario, Second};
+use super::{CallFault, FailureKind, Failures, Scenario, Second};
 
 /// Calls that one run may make for each policy.
 const MOST_CALLS: f64 = 5_000_000.0;
@@ -57,9 +57,21 @@ impl Scenario {
             return Err(("load", "must begin with an entry of `from_s: 0`".to_owned()));
         }
         ascending("load", self.load.iter().map(|entry| entry.from_s))?;
-        ascending("failures", self.failures.iter().map(|entry| entry.from_s))?;
+        let (failures, faults) = self.all_faults();
+        for failures in failures {
+            ascending("failures", failures.iter().map(|entry| entry.from_s))?;
+        }
+        for faults in &faults {
+            let all: f64 = faults.iter().map(|fault| fault.share.0).sum();
+            if all > 1.0 {
+                return Err(("call_faults", format!("the shares are {all} together, above 1")));
+            }
+        }
         ascending("slowdowns", self.server.slowdowns.iter().map(|entry| entry.from_s))?;
-        let hangs = self.failures.iter().any(|entry| entry.kind == FailureKind::Hang);
+        let (failures, faults) = self.all_faults();
+        let mut kinds = (failures.into_iter().flatten().map(|entry| entry.kind))
+            .chain(faults.into_iter().flatten().map(|fault| fault.kind));
+        let hangs = kinds.any(|kind| kind == FailureKind::Hang);
         let limits = self.gateway;
         if hangs && limits.attempt_timeout_ms.is_none() && limits.deadline_ms.is_none() {
             let problem = "`as: hang` needs `gateway.attempt_timeout_ms` or `deadline_ms`";
@@ -71,6 +83,17 @@ impl Scenario {
                 return Err(("windows", problem));
             }
         }
+        for stall in &self.server.stalls {
+            if stall.from_s.0 >= stall.to_s.0 {
+                return Err(("stalls", "each must begin before it ends".to_owned()));
+            }
+        }
+        ascending(
+            "stalls",
+            self.server.stalls.iter().flat_map(|stall| [stall.from_s, stall.to_s]),
+        )?;
+        self.check_tools()?;
+        self.check_column()?;
         if self.policies.is_empty() {
             return Err(("policies", "must name at least one".to_owned()));
         }
@@ -79,12 +102,51 @@ impl Scenario {
                 return Err(("policies", format!("there are two of the name `{}`", policy.name)));
             }
         }
-        let calls = self.expected_calls();
+        let calls = self.expected_calls() * self.seeds.0 as f64;
         if calls > MOST_CALLS {
             let problem = format!("about {calls:.0} calls would arrive; the most is {MOST_CALLS}");
             return Err(("load", problem));
         }
         Ok(())
+    }
+
+    /// Those of the scenario, and those of its tools.
+    fn all_faults(&self) -> (Vec<&Vec<Failures>>, Vec<&Vec<CallFault>>) {
+        let tools = self.tools.iter();
+        let failures = tools.clone().filter_map(|tool| tool.failures.as_ref());
+        let faults = tools.filter_map(|tool| tool.call_faults.as_ref());
+        (failures.chain([&self.failures]).collect(), faults.chain([&self.call_faults]).collect())
+    }
+
+    fn check_tools(&self) -> Result<(), (&'static str, String)> {
+        let mut names: Vec<_> = self.tools.iter().flat_map(super::Tool::names).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(("tools", format!("there are two of the name `{}`", twice[0])));
+        }
+        if self.tools.iter().all(|tool| tool.weight.0 == 0.0) {
+            return Err(("tools", "one of them must have a `weight` above 0".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn check_column(&self) -> Result<(), (&'static str, String)> {
+        let column = &self.column;
+        let known = |name: &&String| self.windows.iter().any(|window| window.name == **name);
+        if let Some(unknown) = column.windows.iter().find(|name| !known(name)) {
+            return Err(("column", format!("there is no window of the name `{unknown}`")));
+        }
+        if let Some(tool) = &column.tool
+            && self.tools.iter().all(|other| other.name != *tool)
+        {
+            return Err(("column", format!("there is no tool of the name `{tool}`")));
+        }
+        match column.over_at_s {
+            Some(over) if over.0 >= self.duration_s.0 => {
+                Err(("column", format!("`over_at_s` must be before {} s", self.duration_s.0)))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

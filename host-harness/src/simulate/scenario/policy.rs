@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Value, json};
 
-use super::{Real, SomeMillis, Whole};
+use crate::simulate::policy::{BucketTerms, Published};
 
 /// Someone who decides about retries, under a name.
 #[derive(Debug, Clone)]
@@ -24,65 +24,56 @@ pub struct Policy {
 pub enum Decider {
     /// The component with this configuration.
     Component(Value),
-    /// A model of a published algorithm, to compare the component with.
-    Model(ModelBudget),
-}
-
-/// Retries with full jitter, each of which takes a token out of a bucket that
-/// calls or successes fill.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelBudget {
-    /// Retries of one call; default 3.
-    #[serde(default = "three")]
-    pub max_retries: Whole<0, 10>,
-    /// The longest first delay; default 200 ms. It doubles with every retry.
-    #[serde(default = "base")]
-    pub backoff_base_ms: SomeMillis,
-    /// The longest delay; default 5 s.
-    #[serde(default = "cap")]
-    pub max_backoff_ms: SomeMillis,
-    /// Tokens that a new call puts in, as in Finagle's `RetryBudget`; default 0.
-    #[serde(default)]
-    pub tokens_per_call: Real<0, 1>,
-    /// Tokens that a success puts in, as in the token buckets of AWS; default 0.
-    #[serde(default)]
-    pub tokens_per_success: Real<0, 1>,
-    /// The size of the bucket, which starts full.
-    pub max_tokens: Whole<1, 1_000_000>,
-}
-
-fn three() -> Whole<0, 10> {
-    Whole(3)
-}
-
-fn base() -> SomeMillis {
-    Whole(200)
-}
-
-fn cap() -> SomeMillis {
-    Whole(5_000)
+    /// A model of a published policy, to compare the component with.
+    Model(Published),
 }
 
 impl Policy {
     /// Names that a scenario may use without saying more.
-    pub const NAMES: [&str; 6] = ["none", "fixed", "exponential", "peer", "budget", "safe"];
+    pub const NAMES: [&str; 11] = [
+        "none",
+        "fixed",
+        "exponential",
+        "grpc",
+        "aws-standard",
+        "finagle",
+        "envoy",
+        "compatible",
+        "default",
+        "safe",
+        "budget",
+    ];
+
+    /// The policies of the table over all scenarios: what is published, and
+    /// what ships.
+    #[must_use]
+    pub fn standard() -> Vec<Self> {
+        Self::NAMES[..9].iter().filter_map(|name| Self::named(name)).collect()
+    }
 
     /// The policy of such a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let config = match name {
-            "none" => json!({ "max_retries": 0 }),
-            "fixed" => json!({ "max_retries": 3, "max_backoff_ms": 200, "jitter": "none" }),
-            "exponential" => json!({ "max_retries": 3, "jitter": "none" }),
+        use Decider::{Component, Model};
+        let decider = match name {
+            "none" => Component(json!({ "max_retries": 0 })),
+            "fixed" => {
+                Component(json!({ "max_retries": 3, "max_backoff_ms": 200, "jitter": "none" }))
+            }
+            "exponential" => Component(json!({ "max_retries": 3, "jitter": "none" })),
+            "grpc" => Model(Published::Grpc),
+            "aws-standard" => Model(Published::AwsStandard),
+            "finagle" => Model(Published::Finagle),
+            "envoy" => Model(Published::Envoy),
             // The defaults of the original plugin are those of the component.
-            "peer" => json!({}),
-            "budget" => json!({ "max_retries": 3, "budget": { "enabled": true } }),
-            // For a tool that may be called twice; of others it repeats only what surely was not done.
-            "safe" => json!({ "profile": "safe", "idempotent": true }),
+            "compatible" => Component(json!({})),
+            // What the proxy starts with, for tools that may be called twice; of
+            // others it repeats only what surely was not done.
+            "default" | "safe" => Component(json!({ "profile": "safe", "idempotent": true })),
+            "budget" => Component(json!({ "max_retries": 3, "budget": { "enabled": true } })),
             _ => return None,
         };
-        Some(Self { name: name.to_owned(), decider: Decider::Component(config) })
+        Some(Self { name: name.to_owned(), decider })
     }
 }
 
@@ -98,7 +89,7 @@ impl<'de> Deserialize<'de> for Policy {
 struct Own {
     name: String,
     config: Option<Value>,
-    model: Option<ModelBudget>,
+    model: Option<BucketTerms>,
 }
 
 struct Visitor;
@@ -119,7 +110,7 @@ impl<'de> de::Visitor<'de> for Visitor {
         let own = Own::deserialize(MapAccessDeserializer::new(map))?;
         let decider = match (own.config, own.model) {
             (Some(config), None) => Decider::Component(config),
-            (None, Some(model)) => Decider::Model(model),
+            (None, Some(model)) => Decider::Model(Published::Bucket(model)),
             _ => return Err(de::Error::custom("needs either `config` or `model`")),
         };
         Ok(Policy { name: own.name, decider })

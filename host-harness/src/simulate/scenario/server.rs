@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Millis, Real, Second, Share, SomeMillis, Whole};
+use super::{Real, Second, Share, SomeMillis, Whole};
 
 /// The server: how long an attempt takes.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,6 +22,14 @@ pub struct Server {
     /// Times when everything takes longer.
     #[serde(default)]
     pub slowdowns: Vec<Slowdown>,
+    /// Attempts that it works on at a time; the others wait, in the order in
+    /// which they came. All at once if not given.
+    pub workers: Option<Whole<1, 100_000>>,
+    /// Times when its workers stand still.
+    #[serde(default)]
+    pub stalls: Vec<Stall>,
+    /// Attempts that it takes on at a time; what is more gets HTTP 503 at once.
+    pub max_in_flight: Option<Whole<1, 1_000_000>>,
 }
 
 /// What happens to the work of an attempt that was given up.
@@ -45,47 +53,12 @@ pub struct Slowdown {
     pub factor: Real<1, 1_000>,
 }
 
-/// From a moment on, until the next entry.
+/// A time when nothing moves.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Failures {
+pub struct Stall {
     /// Since when, in seconds.
     pub from_s: Second,
-    /// Which part of the attempts fails.
-    pub share: Share,
-    /// How; default `status-503`.
-    #[serde(default, rename = "as")]
-    pub kind: FailureKind,
-}
-
-/// How an attempt fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// HTTP 503, after the usual time.
-    #[default]
-    #[serde(rename = "status-503")]
-    Status503,
-    /// A result with `isError`, after the usual time.
-    ToolError,
-    /// A JSON-RPC internal error, after the usual time.
-    RpcError,
-    /// The connection breaks, after the usual time.
-    ConnectionLost,
-    /// No connection, at once.
-    NotSent,
-    /// No answer ever.
-    Hang,
-}
-
-/// A token bucket on the server's side: what is over it gets HTTP 429 at once.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RateLimit {
-    /// Attempts in a second.
-    pub attempts_per_second: Real<1, 1_000_000>,
-    /// Attempts at once, when none came for a while.
-    pub burst: Whole<1, 1_000_000>,
-    /// Milliseconds that the answer asks the gateway to wait (`Retry-After`); nothing if not given.
-    pub pushback_ms: Option<Millis>,
+    /// Until when.
+    pub to_s: Second,
 }
