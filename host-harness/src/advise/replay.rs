@@ -47,7 +47,7 @@ pub struct Replayed {
     /// Attempts that the log does not know, after failures that it never saw
     /// retried: they are taken to fail.
     pub taken_to_fail: u64,
-    /// The most attempts for each call within a moment, see [`peak`]; none if
+    /// The most attempts for each call within a moment, see `peak`; none if
     /// there are fewer calls than that takes.
     pub peak: Option<f64>,
     /// Milliseconds that 95 of 100 calls took at the most.

@@ -31,7 +31,7 @@
 //! * `catalogue`: what the upstream says of its tools, read as `listing` allows; `unasked`: the list
 //!   of them where no client asks for it; `attempt_marker`: what
 //!   gateways in a row tell each other; `progress`: what several attempts report.
-//! * [`pending`]: who waits for which response of the upstream.
+//! * `pending`: who waits for which response of the upstream.
 //! * `server_requests`: what servers ask a client.
 //! * [`upstream`]: the servers: [`child`] processes and URLs; `process_group`:
 //!   all that a command starts, and `guardian`: what ends that if the gateway is killed.
