@@ -18,11 +18,6 @@ pub use unreadable::{Bound, NotAMessage, TooMuch, Unreadable, Was};
 use crate::mcp::members::{Members, NoMembers};
 use params::Params;
 
-/// JSON-RPC: well-formed JSON that is no request, or a request that cannot be right.
-pub(crate) const INVALID_REQUEST: i64 = -32600;
-/// JSON-RPC: there is no such method.
-pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
-
 /// What a message is, by the members that it has.
 #[derive(Debug, Clone)]
 pub enum Kind {

@@ -13,15 +13,13 @@ use futures_util::{Stream, StreamExt};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::mcp::{
+    codes::NO_ANSWER,
     front::ToClient,
     wire::{Line, Message},
 };
 
 /// A comment this often keeps a quiet stream from being closed on its way.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// JSON-RPC: whatever an HTTP server itself has to say no to.
-const REFUSED: i64 = -32000;
 
 /// One message.
 pub(super) fn json(status: StatusCode, message: &Message) -> Response {
@@ -61,7 +59,7 @@ pub(super) fn events(messages: impl Stream<Item = ToClient> + Send + 'static) ->
 
 /// An error that is about no request in particular.
 pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
-    json(status, &Message::error(None, REFUSED, why, None))
+    json(status, &Message::error(None, NO_ANSWER, why, None))
 }
 
 #[cfg(test)]
