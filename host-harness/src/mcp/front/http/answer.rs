@@ -23,8 +23,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// One message.
 pub(super) fn json(status: StatusCode, message: &Message) -> Response {
-    // A message that was read, or made here, can be written.
-    let body = serde_json::to_vec(message).unwrap_or_default();
+    let body = message.to_bytes();
     (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
 }
 

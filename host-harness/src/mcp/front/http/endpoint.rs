@@ -55,8 +55,7 @@ pub(super) async fn post(
     let bytes = body.len();
     let refuse =
         |code, text| answer::json(StatusCode::BAD_REQUEST, &Message::error(None, code, text, None));
-    let parse =
-        move || serde_json::from_slice::<Box<RawValue>>(&body).map(|raw| Message::parse(&raw));
+    let parse = move || serde_json::from_slice::<&RawValue>(&body).map(Message::parse);
     let message = match work_on(bytes, parse).await {
         Err(_) => return refuse(PARSE_ERROR, "Parse error"),
         Ok(Err(Unreadable::NotAMessage(_))) => return refuse(INVALID_REQUEST, "Invalid Request"),

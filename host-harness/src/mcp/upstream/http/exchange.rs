@@ -161,8 +161,7 @@ impl Exchange {
         if belongs_to_session(message) {
             self.memory.sign(&mut headers);
         }
-        // A message that was read can be written.
-        let body = serde_json::to_vec(message).unwrap_or_default();
+        let body = message.to_bytes();
         self.client.send(Method::POST, headers, body).await
     }
 
