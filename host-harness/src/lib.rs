@@ -28,6 +28,7 @@ mod peer_text;
 pub mod redacted;
 pub mod regular_file;
 pub mod report;
+pub mod rotating;
 pub mod sandbox;
 #[cfg(test)]
 mod scaling;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cli;
+mod colour;
 mod demo;
 mod memory;
 

@@ -4,7 +4,7 @@
 //! * [`trace`]: the log, one line of JSON for each call.
 //! * [`outcome`]: how an attempt ended, as the log has it.
 //! * [`recorder`]: writes it.
-//! * [`rotating`]: the file that it is written to.
+//! * [`crate::rotating`]: the file that it is written to.
 //! * [`learned`]: what its retries say.
 //! * [`mod@replay`]: plays it again under another configuration, through the real
 //!   component and the real loop.
@@ -16,12 +16,11 @@ pub mod outcome;
 pub mod recommend;
 pub mod recorder;
 pub mod replay;
-pub mod rotating;
 pub mod trace;
 
+pub use crate::rotating::{RotatingFile, Rotation};
 pub use learned::{Learned, Recovery};
 pub use recommend::{Advice, Candidate, ToolAdvice, advise};
 pub use recorder::Recorder;
 pub use replay::{Replayed, replay};
-pub use rotating::{RotatingFile, Rotation};
 pub use trace::{Trace, TraceError};

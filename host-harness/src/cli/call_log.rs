@@ -10,7 +10,7 @@ use host_harness::{
     sandbox::HookFailure,
 };
 
-use crate::cli::words;
+use host_harness::gateway::sentences;
 
 /// Logs waits and ends of calls, and records whole calls if there is a file for them.
 pub struct CallLog {
@@ -38,7 +38,7 @@ impl Observer for CallLog {
         match step {
             Step::AttemptStarted(attempt) => tracing::debug!(tool, %attempt, "attempt"),
             Step::AttemptEnded { attempt, outcome, took } => {
-                tracing::debug!(tool, %attempt, outcome = words::outcome(outcome), took_ms = took.as_millis(), "attempt ended");
+                tracing::debug!(tool, %attempt, outcome = sentences::outcome(outcome), took_ms = took.as_millis(), "attempt ended");
             }
             Step::Waiting { after, verdict } => {
                 tracing::info!(
@@ -46,7 +46,7 @@ impl Observer for CallLog {
                     retry_attempt = after.number(),
                     // Retries made for this call, the next one included.
                     retry_count = after.number(),
-                    reason = words::reason(verdict.reason),
+                    reason = sentences::reason(verdict.reason),
                     retry_delay_ms = verdict.retry_delay_ms,
                     at_most_ms = verdict.delay_ceiling_ms,
                     "waits, then tries again"
@@ -54,7 +54,7 @@ impl Observer for CallLog {
                 trace_metadata(tool, verdict);
             }
             Step::Finished { attempts, stop, took } => {
-                let (reason, took_ms) = (words::stop(stop), took.as_millis());
+                let (reason, took_ms) = (sentences::stop(stop), took.as_millis());
                 if let Stop::Plugin(verdict) = stop {
                     trace_metadata(tool, verdict);
                 }

@@ -12,7 +12,9 @@ use clap::Args;
 use host_harness::judge::{self, Judged, Recorded, Share, Table};
 use serde_json::{Map, Value, json};
 
-use crate::cli::{config_source::ConfigSource, plugin, words};
+use host_harness::{bundled, gateway::sentences};
+
+use crate::cli::{config_source::ConfigSource, plugin::complaint};
 
 #[derive(Debug, Args)]
 pub(super) struct Judge {
@@ -49,9 +51,10 @@ pub(super) fn run(options: Judge) -> anyhow::Result<ExitCode> {
     }
     // The ceiling is the gateway's default, as for a proxy.
     let ceiling = host_harness::gateway::Limits::default().max_tool_retries;
-    let (hook, _) = plugin::seeded(&config, ceiling)?;
+    let hook = bundled::seeded(&config.to_string(), ceiling)
+        .map_err(|error| complaint(bundled::NAME, &error))?;
     let judged =
-        judge::judge(&*hook, &name, lines, options.all_safe).map_err(|problem| anyhow!(problem))?;
+        judge::judge(&hook, &name, lines, options.all_safe).map_err(|problem| anyhow!(problem))?;
     let mut out = io::stdout().lock();
     if options.json {
         writeln!(out, "{:#}", as_json(&judged))?;
@@ -96,7 +99,7 @@ fn class(judged: &Judged) -> String {
 }
 
 fn reason(judged: &Judged) -> &'static str {
-    words::reason(judged.verdict.reason)
+    sentences::reason(judged.verdict.reason)
 }
 
 fn as_text(judged: &[Judged], out: &mut impl Write) -> io::Result<()> {

@@ -17,7 +17,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::cli::words;
+use crate::colour;
 use limiter::Limiter;
 use one_line::OneLine;
 
@@ -35,7 +35,7 @@ pub(super) fn to_stderr(by_default: &str, export: Option<&Export>) {
         .with_writer(io::stderr)
         // It would tell stderr that stderr is gone, and panic over it.
         .log_internal_errors(false)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && words::colour_allowed())
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && colour::colour_allowed())
         .fmt_fields(OneLine)
         .without_time()
         .with_target(false)

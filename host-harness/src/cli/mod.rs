@@ -21,7 +21,6 @@ mod simulate;
 mod unmatched;
 mod upstream;
 mod watchers;
-pub mod words;
 
 use std::{
     ffi::OsString,

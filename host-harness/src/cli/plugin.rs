@@ -10,8 +10,7 @@ use anyhow::{Context, anyhow};
 use host_harness::{
     bundled,
     contract::{Issue, Manifest},
-    gateway::RetryHook,
-    sandbox::{Component, Entropy, Loader, Options, Plugin, StartError},
+    sandbox::{Component, Loader, Options, Plugin, StartError},
 };
 use serde_json::Value;
 
@@ -128,9 +127,9 @@ impl Source {
 
     fn complaint(&self, error: StartError) -> anyhow::Error {
         match (&error, &self.file) {
-            (StartError::Config(_), _) | (_, None) => complaint(&self.place(), error),
+            (StartError::Config(_), _) | (_, None) => complaint(&self.place(), &error),
             // Not the configuration is wrong, but the component.
-            (_, Some(file)) => complaint(&file.display().to_string(), error),
+            (_, Some(file)) => complaint(&file.display().to_string(), &error),
         }
     }
 }
@@ -167,32 +166,8 @@ impl Described {
     }
 }
 
-/// Starts the bundled plugin so that every run draws the same delays, and says who it is.
-pub fn seeded(
-    config: &Value,
-    max_tool_retries: u32,
-) -> anyhow::Result<(Arc<dyn RetryHook>, String)> {
-    let component = Component::from_bytes(bundled::NAME, bundled::COMPONENT)?;
-    let options = Options {
-        config: config.to_string(),
-        max_tool_retries,
-        shards: NonZeroUsize::MIN,
-        entropy: Entropy::Seeded(SEED),
-        ..Options::default()
-    };
-    let plugin =
-        Plugin::start(&component, options).map_err(|error| complaint(bundled::NAME, error))?;
-    let manifest = plugin.describe().context("the plugin does not say who it is")?;
-    let size = bundled::COMPONENT.len().div_ceil(1024);
-    let description = format!("{} {}, a component of {size} KiB", manifest.name, manifest.version);
-    Ok((Arc::new(plugin), description))
-}
-
-/// Any number would do; this one shows a good spread of delays.
-const SEED: u64 = 7;
-
 /// Every problem on a line of its own, each with the file that it is in.
-pub(super) fn complaint(place: &str, error: StartError) -> anyhow::Error {
+pub(super) fn complaint(place: &str, error: &dyn std::error::Error) -> anyhow::Error {
     let lines: Vec<_> = error.to_string().lines().map(|line| format!("{place}: {line}")).collect();
     anyhow!(lines.join("\n"))
 }

@@ -26,7 +26,7 @@ use host_harness::{
 
 use crate::cli::{
     call_log::CallLog,
-    explain::{self, Startup},
+    explain::{Start, Startup, Upstream as Explained},
     exporting::{self, Exporting},
     reload::{self, Triggers},
     serving, signals,
@@ -52,21 +52,21 @@ impl Planned {
     }
 
     /// Its servers, and where they are.
-    pub(super) fn upstreams(&self) -> impl Iterator<Item = (explain::Upstream, Target)> {
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = (Explained, Target)> {
         self.config.upstreams.iter().map(|(name, upstream)| {
-            let named = explain::Upstream { name: Some(name.clone()), trusted: upstream.trusted };
+            let named = Explained { name: Some(name.clone()), trusted: upstream.trusted };
             (named, upstream.target.clone())
         })
     }
 
     /// Starts its plugins once more, for questions that are to leave no trace.
-    pub(super) fn start_aside(&self) -> Arc<explain::Start> {
+    pub(super) fn start_aside(&self) -> Arc<Start> {
         aside(&self.file, &self.config.plugins, self.max_tool_retries())
     }
 }
 
 /// Starts the plugins once more, each in one instance that serves no calls.
-fn aside(file: &Path, plugins: &[PluginEntry], max_tool_retries: u32) -> Arc<explain::Start> {
+fn aside(file: &Path, plugins: &[PluginEntry], max_tool_retries: u32) -> Arc<Start> {
     let plugins: Vec<_> =
         plugins.iter().map(|entry| (entry.clone(), OnceLock::<Component>::new())).collect();
     let file = file.to_owned();
@@ -157,7 +157,7 @@ async fn serve(file: PathBuf, config: Config, metrics: Arc<Metrics>) -> anyhow::
     let ceiling = limits.max_tool_retries;
     let start_aside = aside(&file, &plugins, ceiling);
     let services = upstreams.into_iter().map(|(name, upstream)| {
-        let explained = explain::Upstream { name: Some(name.clone()), trusted: upstream.trusted };
+        let explained = Explained { name: Some(name.clone()), trusted: upstream.trusted };
         let startup = Startup::new(explained, start_aside.clone(), ceiling, patterns.clone());
         let listed = (!plugins.is_empty()).then(|| Arc::new(startup) as Arc<dyn Listed>);
         let relaying = RelayOptions {

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    advise::Rotation,
     gateway,
     mcp::{ListLimits, front::http::FrontLimits, joined, too_long::MAX_MESSAGE_BYTES},
     otlp::Endpoint,
+    rotating::Rotation,
     sandbox::{FailPolicy, Replacement},
 };
 

@@ -2,10 +2,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Code, Config, ConfigError};
 use crate::{
-    advise::Rotation,
     chain::Condition,
     gateway::Hook,
     mcp::{Prefixes, Target},
+    rotating::Rotation,
     sandbox::FailPolicy,
 };
 

@@ -18,6 +18,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use host_harness::{
+    bundled,
     gateway::{Gateway, Limits, SystemClock},
     mcp::{self, RelayOptions, child::Server},
 };
@@ -34,14 +35,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    cli::plugin,
-    demo::{
-        page::Played,
-        paint::Paint,
-        script::{ATTEMPT_TIMEOUT_MS, DEADLINE_MS, Scene, plugin_config, scenes},
-        timeline::{Event, Recorder, Timeline},
-    },
+use crate::demo::{
+    page::Played,
+    paint::Paint,
+    script::{ATTEMPT_TIMEOUT_MS, DEADLINE_MS, Scene, plugin_config, scenes},
+    timeline::{Event, Recorder, Timeline},
 };
 
 /// No call of the demo takes longer; one that does is a defect and not a reason to hang.
@@ -51,11 +49,14 @@ const TOO_LONG: Duration = Duration::from_secs(30);
 /// Success only if every one ended as it should.
 pub async fn run(html: Option<&Path>) -> anyhow::Result<ExitCode> {
     let paint = Paint::of_stdout();
-    let (plugin, description) =
-        plugin::seeded(&plugin_config(), Limits::default().max_tool_retries)?;
+    let config = plugin_config().to_string();
+    let plugin = bundled::seeded(&config, Limits::default().max_tool_retries)?;
+    let manifest = plugin.describe().context("the plugin does not say who it is")?;
+    let size = bundled::COMPONENT.len().div_ceil(1024);
+    let description = format!("{} {}, a component of {size} KiB", manifest.name, manifest.version);
     let (events, mut told) = mpsc::unbounded_channel();
     let gateway = Arc::new(Gateway {
-        hook: Some(plugin),
+        hook: Some(Arc::new(plugin)),
         limits: Limits {
             attempt_timeout: Some(Duration::from_millis(ATTEMPT_TIMEOUT_MS)),
             deadline: Some(Duration::from_millis(DEADLINE_MS)),

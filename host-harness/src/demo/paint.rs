@@ -2,7 +2,7 @@
 
 use std::{fmt, io::IsTerminal};
 
-use crate::cli::words::colour_allowed;
+use crate::colour::colour_allowed;
 
 /// Paints if stdout is a terminal and nobody asked for none.
 #[derive(Debug, Clone, Copy)]

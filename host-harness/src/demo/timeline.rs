@@ -4,14 +4,11 @@ use std::{io::Write, time::Duration};
 
 use host_harness::{
     contract::{Outcome, Reason},
-    gateway::{LogicalCall, Observer, Step, Stop},
+    gateway::{LogicalCall, Observer, Step, Stop, sentences},
 };
 use tokio::sync::mpsc;
 
-use crate::{
-    cli::words,
-    demo::{paint::Paint, script::End},
-};
+use crate::demo::{paint::Paint, script::End};
 
 /// One step, in a form that outlives the loop.
 #[derive(Debug)]
@@ -31,18 +28,18 @@ impl Observer for Recorder {
             Step::AttemptStarted(_) => return,
             Step::AttemptEnded { attempt, outcome, took } => Event::AttemptEnded {
                 number: attempt.number(),
-                outcome: words::outcome(outcome),
+                outcome: sentences::outcome(outcome),
                 failed: !matches!(outcome, Outcome::Returned(facts) if !facts.is_error),
                 took: *took,
             },
             Step::Waiting { verdict, .. } => Event::Waiting {
-                reason: words::reason(verdict.reason),
+                reason: sentences::reason(verdict.reason),
                 delay_ms: verdict.retry_delay_ms,
                 ceiling_ms: verdict.delay_ceiling_ms,
             },
             Step::Finished { attempts, stop, took } => Event::Finished {
                 attempts: attempts.number(),
-                stop: words::stop(stop),
+                stop: sentences::stop(stop),
                 end: end(stop, attempts.retries()),
                 took: *took,
             },

@@ -18,6 +18,7 @@ mod marker;
 mod past;
 mod pushback;
 mod retry_loop;
+pub mod sentences;
 pub(crate) mod shown;
 pub(crate) mod span;
 mod target;

@@ -8,10 +8,10 @@ use std::{
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::mcp::wire::{Id, Message};
-
-/// The notification that cancels a request.
-pub(crate) const CANCELLED: &str = "notifications/cancelled";
+use crate::mcp::{
+    methods::CANCELLED,
+    wire::{Id, Message},
+};
 
 /// What becomes of a request that nobody waits for any more. Cheap to clone;
 /// clones are of the same request.

@@ -12,14 +12,15 @@ use crate::{
     contract::{Class, Outcome, Reason, Returned, Structured, ToolAnnotations},
     gateway::{Attempt, Hook, Past, Reply, Stop, label},
     mcp::{
+        codes::NO_ANSWER,
         failed_closed,
         front::ToClient,
         large::work_on,
         members::Members,
+        options::RelayOptions,
         own_error::{Account, Ended, Executed, data},
         raw_json::{members, place},
-        relay::RelayOptions,
-        reply::{AttemptReply, NO_ANSWER},
+        reply::AttemptReply,
         wire::{Id, Message},
     },
 };

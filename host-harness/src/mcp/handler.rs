@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
     cancellation::Cancellation,
+    codes::NO_ANSWER,
     front::ToClient,
     headers::Headers,
     param_headers::ParamHeaders,
@@ -99,7 +100,7 @@ pub(crate) fn unasked(said: &Message) -> Option<Message> {
         }
         Kind::Request { id, .. } => {
             let text = "there is no client that this is certainly for";
-            Some(Message::error(Some(id), crate::mcp::reply::NO_ANSWER, text, None))
+            Some(Message::error(Some(id), NO_ANSWER, text, None))
         }
         _ => None,
     }

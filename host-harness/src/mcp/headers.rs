@@ -18,13 +18,13 @@ pub(crate) const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// Where a stream is to be taken up again.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// The session that a request is made in.
+pub(crate) fn session_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SESSION_ID)?.to_str().ok()
+}
+
 /// Where a message names its protocol version since 2026-07-28.
 pub(crate) const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-
-/// JSON-RPC, since 2026-07-28: the headers do not say what the body says.
-pub(crate) const HEADER_MISMATCH: i64 = -32020;
-/// The last of the errors that 2026-07-28 has defined: the version is not supported.
-pub(crate) const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// The members of a request's `_meta` that belong to the protocol, since 2026-07-28.
 pub(crate) fn protocol_meta(request: &Message) -> Map<String, Value> {

@@ -134,8 +134,8 @@ fn parse(line: &[u8], side: &'static str) -> Parsed {
     if line.is_empty() {
         return None;
     }
-    match serde_json::from_slice::<Box<RawValue>>(line) {
-        Ok(raw) => Some(Message::parse(&raw)),
+    match serde_json::from_slice::<&RawValue>(line) {
+        Ok(raw) => Some(Message::parse(raw)),
         // Only where it is broken: a message may hold secrets.
         Err(error) => {
             tracing::warn!(side, column = error.column(), "skipped a line that is not JSON");

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
     cancellation::Cancellation,
-    reply::NO_ANSWER,
+    codes::NO_ANSWER,
     wire::{Id, IdKey, Message},
 };
 

@@ -1,6 +1,6 @@
 //! A JSON object, its members as the bytes that arrived.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, ops::Deref, sync::Arc};
 
 use serde::{
     Deserializer, Serialize, Serializer,
@@ -22,7 +22,37 @@ const FEW: usize = 16;
 ///
 /// Of a member that came twice the last value is kept, as JSON parsers do.
 #[derive(Debug, Clone, Default)]
-pub struct Members(Vec<(String, Box<RawValue>)>);
+pub struct Members(Vec<(String, Held)>);
+
+/// From this size on, in bytes, the copies of a message share a value.
+const SHARED: usize = 4 * 1024;
+
+/// A value. A long one is copied by counting who has it.
+#[derive(Debug, Clone)]
+enum Held {
+    Alone(Box<RawValue>),
+    Shared(Arc<Box<RawValue>>),
+}
+
+impl From<Box<RawValue>> for Held {
+    fn from(value: Box<RawValue>) -> Self {
+        if value.get().len() < SHARED { Self::Alone(value) } else { Self::Shared(Arc::new(value)) }
+    }
+}
+
+impl Deref for Held {
+    type Target = RawValue;
+
+    fn deref(&self) -> &RawValue {
+        match self {
+            Self::Alone(value) => value,
+            Self::Shared(value) => value,
+        }
+    }
+}
+
+/// The members of an object where they stand.
+pub(in crate::mcp) type Borrowed<'a> = Vec<(String, &'a RawValue)>;
 
 /// Why there are no members to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +71,22 @@ impl Members {
     /// # Errors
     /// `raw` is not a JSON object, or one of too many members.
     pub fn parse(raw: &RawValue) -> Result<Self, NoMembers> {
+        Ok(Self::of(Self::read(raw)?))
+    }
+
+    /// As [`parse`](Self::parse), without a copy of what is found.
+    ///
+    /// # Errors
+    /// `raw` is not a JSON object, or one of too many members.
+    pub(in crate::mcp) fn read(raw: &RawValue) -> Result<Borrowed<'_>, NoMembers> {
         let mut deserializer = serde_json::Deserializer::from_str(raw.get());
         deserializer.deserialize_map(InOrder).unwrap_or(Err(NoMembers::NotAnObject))
+    }
+
+    /// Copies of these.
+    pub(in crate::mcp) fn of(members: Borrowed<'_>) -> Self {
+        let owned = |(name, value): (_, &RawValue)| (name, value.to_owned().into());
+        Self(members.into_iter().map(owned).collect())
     }
 
     /// About what they take in JSON, in bytes.
@@ -60,8 +104,8 @@ impl Members {
     /// Replaces a member where it stands, or adds it at the end.
     pub fn set(&mut self, name: &str, value: Box<RawValue>) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
+            Some((_, old)) => *old = value.into(),
+            None => self.0.push((name.to_owned(), value.into())),
         }
     }
 
@@ -77,35 +121,38 @@ impl Members {
 struct InOrder;
 
 impl<'de> Visitor<'de> for InOrder {
-    type Value = Result<Members, NoMembers>;
+    type Value = Result<Borrowed<'de>, NoMembers>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members::default();
+        let mut members: Borrowed<'de> = Vec::new();
         // Where each name stands, once there are many.
         let mut places: HashMap<String, usize> = HashMap::new();
-        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-            let count = members.0.len();
+        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+            let count = members.len();
             if count < FEW {
-                members.set(&name, value);
+                match members.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, old)) => *old = value,
+                    None => members.push((name, value)),
+                }
                 continue;
             }
             if places.is_empty() {
-                let names = members.0.iter().enumerate();
+                let names = members.iter().enumerate();
                 places.extend(names.map(|(place, (name, _))| (name.clone(), place)));
             }
             match places.get(&name) {
-                Some(place) => members.0[*place].1 = value,
+                Some(place) => members[*place].1 = value,
                 None if count == MAX_MEMBERS => {
                     while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                     return Ok(Err(NoMembers::TooMany));
                 }
                 None => {
                     places.insert(name.clone(), count);
-                    members.0.push((name, value));
+                    members.push((name, value));
                 }
             }
         }
@@ -118,12 +165,16 @@ impl Members {
     pub(in crate::mcp) fn serialize_with<S: Serializer>(
         &self,
         replaced: &str,
-        by: &RawValue,
+        by: &impl Serialize,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in &self.0 {
-            map.serialize_entry(name, if name == replaced { by } else { value })?;
+            if name == replaced {
+                map.serialize_entry(name, by)?;
+            } else {
+                map.serialize_entry(name, &**value)?;
+            }
         }
         map.end()
     }
@@ -133,7 +184,7 @@ impl Serialize for Members {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
+            map.serialize_entry(name, &**value)?;
         }
         map.end()
     }

@@ -12,11 +12,10 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
     contract::{HttpError, Outcome, TransportFailure},
-    mcp::{
-        reply::{NO_ANSWER, TIMED_OUT},
-        wire::Message,
-    },
+    mcp::wire::Message,
 };
+
+use crate::mcp::codes::{NO_ANSWER, TIMED_OUT};
 
 /// The member of `data`.
 const MEMBER: &str = "retry-with-backoff";

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::value::RawValue;
 
 use crate::mcp::{
-    session::PROGRESS,
+    methods::PROGRESS,
     wire::{Id, IdKey, Message},
 };
 

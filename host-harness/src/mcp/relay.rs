@@ -13,24 +13,21 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     gateway::Gateway,
     mcp::{
-        catalogue::Listed,
         child::StartError,
+        codes::{INVALID_REQUEST, NO_ANSWER},
         downstream::{Downstream, Shutdown},
         front::ToClient,
         handler::{Client, Handler, Request},
         headers::Headers,
-        idempotency_key::IdempotencyKeys,
-        joined::{Group, Prefixes},
+        joined::Group,
         lines::{self, Reader},
-        listing::ListLimits,
         live::{MAX_LIVE_CALLS, TooMany},
+        options::RelayOptions,
         outgoing::{self, Inbox, Outgoing},
-        reply::NO_ANSWER,
         session::Session,
         task::Task,
-        too_long::MAX_MESSAGE_BYTES,
         upstream::{Connect, Connected, Lines},
-        wire::{INVALID_REQUEST, Message, Unreadable, Was},
+        wire::{Message, Unreadable, Was},
     },
 };
 
@@ -47,54 +44,6 @@ pub enum Ended {
     ByClient,
     /// The upstream closed its side. Every request that waited got an error.
     ByUpstream,
-}
-
-/// How to relay.
-#[derive(Debug, Clone)]
-pub struct RelayOptions {
-    /// The operator's name for the upstream, for budgets and trust; default none.
-    pub upstream_name: Option<String>,
-    /// Whether the operator trusts what the upstream says of its tools; default
-    /// none, which leaves that to the plugins.
-    pub trusted: Option<bool>,
-    /// Arguments that make a call safe to repeat; default none.
-    pub idempotency_keys: IdempotencyKeys,
-    /// Hears what tools the upstream lists; default nobody.
-    pub listed: Option<Arc<dyn Listed>>,
-    /// Whether a call that may be retried tells the upstream so, in its
-    /// `_meta`, so that a gateway behind this one retries less; default yes.
-    pub mark_attempts: bool,
-    /// What the client finds before the upstream's names where several
-    /// upstreams are joined; default nothing.
-    pub prefixes: Prefixes,
-    /// The longest message of the upstream, and the longest line of a client,
-    /// in bytes; default 64 MiB. Who waits for a longer one gets an error.
-    pub max_message_bytes: usize,
-    /// How much of the upstream's lists is remembered.
-    pub lists: ListLimits,
-    /// Whether the client finds in the `_meta` of a result what the gateway made
-    /// of its call, if that was repeated or has failed; default yes.
-    pub outcome_meta: bool,
-    /// Whether a failed result whose retries are used up says so in a text of
-    /// its own, for models that would call again at once; default no.
-    pub exhausted_text: bool,
-}
-
-impl Default for RelayOptions {
-    fn default() -> Self {
-        Self {
-            upstream_name: None,
-            trusted: None,
-            idempotency_keys: IdempotencyKeys::default(),
-            listed: None,
-            mark_attempts: true,
-            prefixes: Prefixes::default(),
-            max_message_bytes: MAX_MESSAGE_BYTES,
-            lists: ListLimits::default(),
-            outcome_meta: true,
-            exhausted_text: false,
-        }
-    }
 }
 
 /// Relays MCP between a client (`front`) and an upstream server until one of

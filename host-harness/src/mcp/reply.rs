@@ -12,6 +12,7 @@ use crate::{
     contract::{HttpError, Outcome, Part, TransportFailure},
     gateway::{Content, Reply, excerpt_of_texts, pushback_ms},
     mcp::{
+        codes::{NO_ANSWER, TIMED_OUT},
         facts::{ErrorContent, HttpContent, ResultContent},
         front::{HttpStatus, ToClient},
         own_error::{
@@ -24,10 +25,6 @@ use crate::{
 /// Stands in the contract for an `error.code` that is no 64-bit integer: no
 /// configuration can name it.
 pub const NO_CODE: i64 = i64::MIN;
-/// The code of the error that a client gets when the last attempt timed out.
-pub const TIMED_OUT: i64 = -32001;
-/// The code of the error that a client gets when the upstream is gone, or the proxy refuses a call.
-pub const NO_ANSWER: i64 = -32000;
 
 /// What one attempt brought back.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use std::{
 use serde_json::value::RawValue;
 
 use crate::mcp::{
+    codes::NO_ANSWER,
     live::MAX_LIVE_CALLS,
-    reply::NO_ANSWER,
     wire::{Id, IdKey, Kind, Message},
 };
 

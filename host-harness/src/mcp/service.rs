@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use crate::{
     gateway::Gateway,
-    mcp::{relay::RelayOptions, upstream::Target},
+    mcp::{options::RelayOptions, upstream::Target},
 };
 
 /// What one server behind the gateway needs.

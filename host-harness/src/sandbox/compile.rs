@@ -8,7 +8,7 @@ use std::{
 
 use wasmtime::{Engine, component::Component};
 
-use super::{component::one_line, error::LoadProblem};
+use super::{error::LoadProblem, one_line::one_line};
 
 /// A compilation that was given up and may still be going on.
 static ABANDONED: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);

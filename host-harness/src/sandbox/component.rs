@@ -11,12 +11,14 @@ use std::{
 use wasmtime::Engine;
 
 use super::{
-    CodeCache, Digest, Interface, LoadLimits, Provenance, boundary,
+    CodeCache, Digest, Interface, LoadLimits, Provenance,
     compile::compile,
     demand::Needs,
     engine::engine,
     error::{LoadError, LoadProblem},
-    imports, outline,
+    imports,
+    one_line::one_line,
+    outline,
     state::GuestState,
 };
 use crate::{contract::RetryPluginPre, regular_file};
@@ -202,13 +204,4 @@ impl Loader {
         }
         Ok(component)
     }
-}
-
-/// An error and its causes in one line. It may quote names from the component,
-/// so that it is cleaned and of a bounded length.
-pub(super) fn one_line(error: &wasmtime::Error) -> String {
-    const MOST_CHARS: usize = 500;
-    let causes: Vec<String> =
-        error.chain().map(|cause| cause.to_string().replace(['\n', '\r'], " ")).collect();
-    boundary::clean(&causes.join(": ")).chars().take(MOST_CHARS).collect()
 }

@@ -6,8 +6,8 @@ use wasmtime::{Store, Trap};
 
 use super::{
     Component, Options, Violation, boundary,
-    component::one_line,
     error::{Breakage, Exceeded, StartError},
+    one_line::one_line,
     overdue::{self, Allotted},
     state::GuestState,
 };

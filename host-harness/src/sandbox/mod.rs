@@ -44,6 +44,7 @@ mod imports;
 mod instance;
 mod interface;
 mod limits;
+mod one_line;
 mod options;
 mod outline;
 mod overdue;

@@ -51,7 +51,7 @@ pub(super) fn run(options: Advise) -> anyhow::Result<ExitCode> {
     }
     let component = Component::from_bytes(bundled::NAME, bundled::COMPONENT)?;
     let advice = advise(&component, &trace, &options.idempotent, options.limits.into())
-        .map_err(|error| plugin::complaint(&files[0].0, error))?;
+        .map_err(|error| plugin::complaint(&files[0].0, &error))?;
     let out = &mut io::stdout().lock();
     if options.json {
         writeln!(out, "{:#}", json::of(&advice, &trace))?;

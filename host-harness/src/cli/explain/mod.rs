@@ -29,10 +29,7 @@ use crate::cli::{
     serve, upstream,
 };
 pub(super) use startup::Startup;
-pub(super) use tool::Upstream;
-
-/// A new plugin, or chain of plugins, that serves no calls.
-pub(super) type Start = dyn Fn() -> anyhow::Result<Arc<dyn RetryHook>> + Send + Sync;
+pub(super) use tool::{Start, Upstream};
 
 /// As for `proxy`, so that a command line of it can be explained as it is.
 #[derive(Debug, Args)]

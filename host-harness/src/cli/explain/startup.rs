@@ -11,10 +11,7 @@ use std::{
 
 use host_harness::{contract::ToolAnnotations, mcp::Listed};
 
-use super::{
-    Start,
-    tool::{Upstream, summary},
-};
+use super::tool::{Start, Upstream, summary};
 use crate::cli::unmatched::Patterns;
 
 /// Of one server. The first list counts: the others are those of further clients.

@@ -8,6 +8,9 @@ use host_harness::{
     sandbox::HookFailure,
 };
 
+/// A new plugin, or chain of plugins, that serves no calls.
+pub(in crate::cli) type Start = dyn Fn() -> anyhow::Result<Arc<dyn RetryHook>> + Send + Sync;
+
 /// After which failures a call of a tool is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Retried {

@@ -80,6 +80,10 @@ impl Bucket {
 
     pub(super) fn put_in(&mut self, tokens: u64) {
         self.left = self.left.saturating_add(tokens).min(self.size);
+        if self.is_full() {
+            // Nothing gathers in a full one, so that to forget it loses nothing.
+            self.fraction = 0;
+        }
     }
 
     /// What time brings, in parts of a [`MINUTE`].

@@ -14,10 +14,11 @@ use super::{
     query::{Era, Query},
 };
 use crate::mcp::{
+    codes::{METHOD_NOT_FOUND, UNSUPPORTED_VERSION},
     front::ToClient,
-    headers::{UNSUPPORTED_VERSION, version_of},
+    headers::version_of,
     introduction::{self, STATELESS},
-    wire::{Id, METHOD_NOT_FOUND, Message},
+    wire::{Id, Message},
 };
 
 /// How long it is believed of an upstream that it is of before. Another may run

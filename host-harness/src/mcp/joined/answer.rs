@@ -6,12 +6,10 @@ use super::{
     query::{Era, Query},
 };
 use crate::mcp::{
+    codes::{INVALID_PARAMS, METHOD_NOT_FOUND},
     front::{HttpStatus, ToClient},
-    wire::METHOD_NOT_FOUND,
+    methods::INITIALIZE,
 };
-
-/// JSON-RPC: what is asked for does not exist.
-pub(super) const INVALID_PARAMS: i64 = -32602;
 
 impl Joined {
     /// The answer to a request.
@@ -42,7 +40,7 @@ impl Joined {
     /// Answers a client that has a session, of 2025-11-25 or before.
     async fn answer_in_session(&self, query: &Query) -> ToClient {
         match &*query.method {
-            "initialize" => self.initialize(query).await,
+            INITIALIZE => self.initialize(query).await,
             "ping" => query.result(&serde_json::json!({})),
             "logging/setLevel" => self.set_level(query).await,
             "tools/call" => self.by_name(Listed::Tools, query).await,
@@ -86,7 +84,7 @@ impl Joined {
     /// Whoever knows a method that is not known here.
     async fn whoever_knows(&self, query: &Query) -> ToClient {
         let era = query.era();
-        if era == Era::Stateless && query.method == "initialize" {
+        if era == Era::Stateless && query.method == INITIALIZE {
             // It would begin a session for all clients that have none.
             return query.error(METHOD_NOT_FOUND, "Method not found");
         }

@@ -12,12 +12,12 @@ use super::{
 use crate::mcp::{
     front::ToClient,
     headers::Headers,
+    methods::INITIALIZED,
     wire::{Id, Message},
 };
 
 /// What has lists that change with the upstreams.
 const LISTS: [&str; 3] = ["tools", "resources", "prompts"];
-pub(super) const INITIALIZED: &str = "notifications/initialized";
 
 /// Says of all lists that they may change: they do when an upstream comes or goes.
 pub(super) fn announce(capabilities: &mut Value) {

@@ -13,10 +13,10 @@ use super::{
     stateless::{self, CacheHint},
 };
 use crate::mcp::{
+    codes::{INVALID_REQUEST, NO_ANSWER},
     front::ToClient,
     introduction::implementation,
-    reply::NO_ANSWER,
-    wire::{INVALID_REQUEST, Message},
+    wire::Message,
 };
 
 /// What an upstream made of a greeting.

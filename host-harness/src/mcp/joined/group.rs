@@ -3,48 +3,20 @@
 use std::{
     collections::{BTreeMap, HashMap, hash_map::RandomState},
     hash::{BuildHasher, Hash},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use http::HeaderName;
-use tokio_util::sync::CancellationToken;
 
-use super::{
-    Joined,
-    directory::Directory,
-    listed::Listed,
-    member::{Member, Standing},
-    probe::Probe,
-    subscription::Subscriptions,
-    voice::Hearing,
-    warned::Warned,
-};
+use super::{listed::Listed, member::Standing, probe::Probe, warned::Warned};
 use crate::mcp::{
-    child::StartError,
-    downstream::Downstream,
-    handler::{Client, Handler},
-    live::LiveCalls,
-    server_requests::ServerRequests,
-    service::Service,
-    task::Task,
-    too_long::MAX_MESSAGE_BYTES,
-    unique::Unique,
-    upstream::Target,
+    options::Prefixes, service::Service, too_long::MAX_MESSAGE_BYTES, upstream::Target,
 };
-
-/// What the client finds before the names of an upstream, if anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Prefixes {
-    /// Before those of its tools.
-    pub tools: Option<String>,
-    /// Before those of its prompts.
-    pub prompts: Option<String>,
-}
 
 /// Upstreams that clients see as one.
 pub struct Group {
-    services: BTreeMap<String, Service>,
+    pub(super) services: BTreeMap<String, Service>,
     pass_headers: Vec<HeaderName>,
     pub(super) patience: Duration,
     warned: Warned,
@@ -133,69 +105,4 @@ impl Group {
         let limits = self.services.values().map(|service| service.relaying.max_message_bytes);
         limits.max().unwrap_or(MAX_MESSAGE_BYTES)
     }
-
-    /// Connects their downstream side to all of them; `client` hears what they
-    /// say by themselves. One that cannot be started is left out, unless that is so with all.
-    pub(crate) fn connect(
-        self: &Arc<Self>,
-        downstream: &Downstream,
-        client: Arc<dyn Client>,
-    ) -> Result<Arc<Joined>, StartError> {
-        let hearing = Hearing::default();
-        let mut members = Vec::new();
-        let mut failed = None;
-        for (name, service) in &self.services {
-            match service.target.start() {
-                Ok(upstream) => {
-                    let named = (members.len(), &**name);
-                    let hearing = hearing.clone();
-                    members.push(Member::new(named, service, upstream, downstream, hearing));
-                }
-                Err(error) => {
-                    let reason = &error as &dyn std::error::Error;
-                    tracing::warn!(upstream = name, error = reason, "an upstream is left out");
-                    failed = Some(error);
-                }
-            }
-        }
-        if let (true, Some(error)) = (members.is_empty(), failed) {
-            return Err(error);
-        }
-        let joined = Arc::new_cyclic(|me| Joined {
-            me: me.clone(),
-            group: self.clone(),
-            members,
-            client,
-            live: Arc::new(LiveCalls::default()),
-            names: Unique::default(),
-            directory: Directory::default(),
-            server_requests: ServerRequests::default(),
-            subscriptions: Subscriptions::default(),
-            closed: downstream.closed.clone(),
-            gone: CancellationToken::new(),
-            greeting: Arc::default(),
-            greeted_with: Mutex::default(),
-            client_is_ready: Mutex::default(),
-            meeting: tokio::sync::Mutex::default(),
-            watching: OnceLock::new(),
-        });
-        // Nobody else sets either.
-        let _ = hearing.set(Arc::downgrade(&joined));
-        let _ = joined.watching.set(watch(&joined));
-        Ok(joined)
-    }
-}
-
-/// Waits for each upstream to go.
-fn watch(joined: &Arc<Joined>) -> Vec<Task> {
-    let watch = |(at, member): (usize, &Member)| {
-        let (gone, joined) = (member.session.gone().clone(), Arc::downgrade(joined));
-        Task::spawn(async move {
-            gone.cancelled().await;
-            if let Some(joined) = joined.upgrade() {
-                joined.lost_one(at).await;
-            }
-        })
-    };
-    joined.members.iter().enumerate().map(watch).collect()
 }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::group::Prefixes;
+use crate::mcp::{
+    methods::{TOOLS_CHANGED, TOOLS_LIST},
+    options::Prefixes,
+};
 use crate::{
     gateway::{Hook, shown::shown},
     mcp::listing::{MOST_NAME_BYTES, MOST_URI_BYTES},
@@ -28,7 +31,7 @@ impl Listed {
 
     pub(super) const fn method(self) -> &'static str {
         match self {
-            Self::Tools => "tools/list",
+            Self::Tools => TOOLS_LIST,
             Self::Prompts => "prompts/list",
             Self::Resources => "resources/list",
             Self::Templates => "resources/templates/list",
@@ -86,7 +89,7 @@ impl Listed {
     /// What a server says when such a list has changed; none if it cannot.
     pub(super) fn of_change(method: &str) -> &'static [Self] {
         match method {
-            "notifications/tools/list_changed" => &[Self::Tools],
+            TOOLS_CHANGED => &[Self::Tools],
             "notifications/prompts/list_changed" => &[Self::Prompts],
             "notifications/resources/list_changed" => &[Self::Resources, Self::Templates],
             _ => &[],

@@ -19,10 +19,11 @@ use super::{
     stateless::{self, CacheHint},
 };
 use crate::mcp::{
+    codes::{INVALID_PARAMS, METHOD_NOT_FOUND},
     front::ToClient,
     listing::{self, Allowance, Beyond},
     members::Members,
-    wire::{Id, Kind, METHOD_NOT_FOUND, Message},
+    wire::{Id, Kind, Message},
 };
 
 /// What is read of one upstream's list, whatever it says.
@@ -66,8 +67,7 @@ impl Joined {
     /// Answers a list request.
     pub(super) async fn list(&self, kind: Listed, query: &Query) -> ToClient {
         if query.message.param("cursor").is_some_and(|cursor| cursor.get() != "null") {
-            return query
-                .error(super::answer::INVALID_PARAMS, "Invalid cursor: this list is whole");
+            return query.error(INVALID_PARAMS, "Invalid cursor: this list is whole");
         }
         let joint = self.gather(kind, query).await;
         if let (true, Some(refusal)) = (joint.hints.is_empty(), joint.refusal) {

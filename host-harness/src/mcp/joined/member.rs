@@ -15,7 +15,6 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    group::Prefixes,
     query::{Era, Query},
     voice::{About, ByItself, Hearing},
 };
@@ -24,6 +23,7 @@ use crate::mcp::{
     front::ToClient,
     handler::{Handler, Request},
     headers::{self, Headers},
+    options::Prefixes,
     reply::Loss,
     service::Service,
     session::Session,

@@ -25,6 +25,7 @@ mod answer;
 mod capabilities;
 mod changes;
 mod claims;
+mod connect;
 mod directory;
 mod generations;
 mod greeting;
@@ -39,6 +40,7 @@ mod relisting;
 mod resources;
 mod stateless;
 mod subscription;
+mod subscriptions;
 mod template;
 mod voice;
 mod warned;
@@ -53,29 +55,27 @@ use tokio::{sync::RwLock, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
-    cancellation::CANCELLED,
     front::ToClient,
     handler::{Client, Handler, Request},
     headers::Headers,
     live::LiveCalls,
+    methods::{CANCELLED, INITIALIZE, INITIALIZED, PROGRESS},
     reply::Answer,
     server_requests::ServerRequests,
-    session::PROGRESS,
     subscription_id,
     task::Task,
     tool_call::ToolCall,
     unique::Unique,
     wire::{Id, Kind, Message},
 };
-use changes::INITIALIZED;
 use directory::Directory;
-pub use group::{Group, Prefixes};
+pub use group::Group;
 use listed::Listed;
 use member::{GRACE, Member};
 use query::{Era, Query};
-use subscription::Subscriptions;
+use subscriptions::Subscriptions;
+use voice::Hears;
 
-const INITIALIZE: &str = "initialize";
 const UPDATED: &str = "notifications/resources/updated";
 /// How long the upstreams may take to answer where all are asked, if nothing else is said.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -156,6 +156,17 @@ impl Handler for Joined {
 
     fn is_whole(&self) -> bool {
         !self.members.iter().any(Member::is_lost)
+    }
+}
+
+impl Hears for Joined {
+    fn hear<'a>(
+        &'a self,
+        at: usize,
+        said: ToClient,
+        client: Option<&'a dyn Client>,
+    ) -> BoxFuture<'a, Option<Message>> {
+        Box::pin(self.upstream_said(at, said, client.unwrap_or(&*self.client)))
     }
 }
 

@@ -5,13 +5,12 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     Joined,
-    answer::INVALID_PARAMS,
     directory::Place,
     listed::Listed,
     query::{Era, Query},
 };
 use crate::{
-    mcp::{front::ToClient, members::Members, wire::Message},
+    mcp::{codes::INVALID_PARAMS, front::ToClient, members::Members, wire::Message},
     peer_text::PeerText,
 };
 

@@ -4,18 +4,18 @@ use serde_json::json;
 
 use super::{
     Joined,
-    answer::INVALID_PARAMS,
     listed::Listed,
     named,
     query::{Era, Query},
     template,
 };
-use crate::mcp::{front::ToClient, wire::METHOD_NOT_FOUND};
+use crate::mcp::{
+    codes::{INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND},
+    front::ToClient,
+};
 
-/// MCP of 2025-11-25 and before: there is no such resource.
-const NOT_FOUND: i64 = -32002;
 /// What servers answer that know no such resource; 0 is what the Python SDK makes of any exception.
-const NOT_HERE: [i64; 4] = [NOT_FOUND, INVALID_PARAMS, METHOD_NOT_FOUND, 0];
+const NOT_HERE: [i64; 4] = [RESOURCE_NOT_FOUND, INVALID_PARAMS, METHOD_NOT_FOUND, 0];
 
 impl Joined {
     /// Reads a resource, or subscribes to it, where it is.
@@ -39,7 +39,7 @@ impl Joined {
             }
             None => {
                 let code = match query.era() {
-                    Era::Sessions => NOT_FOUND,
+                    Era::Sessions => RESOURCE_NOT_FOUND,
                     Era::Stateless => INVALID_PARAMS,
                 };
                 query.error_with(code, "Resource not found", json!({ "uri": uri }))

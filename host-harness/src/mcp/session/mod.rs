@@ -19,15 +19,15 @@ use self::said::Said;
 use crate::{
     gateway::Gateway,
     mcp::{
-        cancellation::CANCELLED,
         catalogue::Catalogue,
         downstream::Downstream,
         handler::{Client, Handler, Request},
         headers::Headers,
         large::work_on,
         live::LiveCalls,
+        methods::{CANCELLED, TOOLS_LIST},
+        options::RelayOptions,
         param_headers::ParamHeaders,
-        relay::RelayOptions,
         reply::Answer,
         tool_call::ToolCall,
         unique::Unique,
@@ -35,8 +35,6 @@ use crate::{
         wire::{Kind, Message},
     },
 };
-
-pub(super) const PROGRESS: &str = "notifications/progress";
 
 /// How long calls may take to end once they are cancelled.
 const GRACE: Duration = Duration::from_secs(2);
@@ -113,7 +111,7 @@ impl Session {
         client: Arc<dyn Client>,
         cancelled: CancellationToken,
     ) -> Answer {
-        let lists_tools = request.method == "tools/list";
+        let lists_tools = request.method == TOOLS_LIST;
         let client = Arc::new(self.said_to(client));
         let answer = tokio::select! {
             biased;

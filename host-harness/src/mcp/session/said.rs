@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::PROGRESS;
 use crate::mcp::{
     catalogue::Catalogue,
     front::ToClient,
     handler::Client,
+    methods::{PROGRESS, TOOLS_CHANGED},
     progress::Progress,
     unique::Unique,
     wire::{Id, Kind, Message},
 };
 
-const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
 /// How the ids of attempts begin.
 pub(super) const ATTEMPT: &str = "attempt";
 

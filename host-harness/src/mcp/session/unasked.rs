@@ -15,6 +15,7 @@ use crate::{
         catalogue::{Asking, next_cursor},
         handler::Nobody,
         headers::{Headers, protocol_meta},
+        methods::TOOLS_LIST,
         reply::AttemptReply,
         wire::{Id, Message},
     },
@@ -59,7 +60,7 @@ impl Session {
     async fn begin_list(self: &Arc<Self>, call: &Message, headers: &Headers, end: DropGuard) {
         let meta = protocol_meta(call);
         let params = if meta.is_empty() { json!({}) } else { json!({ "_meta": meta }) };
-        let question = Message::request(&Id::text("tools"), "tools/list");
+        let question = Message::request(&Id::text("tools"), TOOLS_LIST);
         let Ok(params) = to_raw_value(&params) else { return };
         let question = question.with_member("params", params);
         let headers = Headers::of_the_gateway(headers.of_the_client());

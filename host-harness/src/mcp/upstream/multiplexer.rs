@@ -12,15 +12,16 @@ use tokio_util::sync::CancellationToken;
 use super::Surroundings;
 use crate::mcp::{
     cancellation::{Cancellation, Notice},
+    codes::INVALID_REQUEST,
     front::ToClient,
     handler::{Client, Handler, Request},
     headers::Headers,
+    methods::{INITIALIZE, PROGRESS},
     pending::Pending,
     reply::{Answer, Loss},
-    session::PROGRESS,
     subscription_id,
     task::Task,
-    wire::{INVALID_REQUEST, Id, Kind, Message, TooMuch, Unreadable, Was},
+    wire::{Id, Kind, Message, TooMuch, Unreadable, Was},
 };
 
 /// Messages that wait for the server to take them. When the queue is full, whoever
@@ -65,7 +66,7 @@ impl Multiplexer {
             id: &id,
             cancellation: &cancellation,
             // The protocol forbids to cancel it.
-            is_cancelled: method != "initialize",
+            is_cancelled: method != INITIALIZE,
             is_sent: false,
         };
         if self.queue.send(message).await.is_err() {

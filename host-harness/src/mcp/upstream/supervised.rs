@@ -20,6 +20,7 @@ use crate::mcp::{
     handler::Handler,
     lines::{self, Reader},
     live::MAX_LIVE_CALLS,
+    methods::{INITIALIZE, INITIALIZED},
     too_long::MAX_MESSAGE_BYTES,
     upstream::{
         Connect, Surroundings,
@@ -215,7 +216,7 @@ impl Account {
                     std::future::pending::<()>().await;
                 }
                 if let Kind::Request { method, id } = message.kind() {
-                    if method == "initialize" {
+                    if method == INITIALIZE {
                         *greeting = Some((id.clone(), message.clone()));
                     }
                     if sent.insert(id.key().clone()) {
@@ -292,7 +293,7 @@ impl Account {
                 line => connection.heard(line).await,
             }
         }
-        let told = Message::notification("notifications/initialized", &serde_json::json!({}));
+        let told = Message::notification(INITIALIZED, &serde_json::json!({}));
         lines::write(to, &told).await.ok()
     }
 }

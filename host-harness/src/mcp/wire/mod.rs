@@ -18,11 +18,6 @@ pub use unreadable::{Bound, NotAMessage, TooMuch, Unreadable, Was};
 use crate::mcp::members::{Members, NoMembers};
 use params::Params;
 
-/// JSON-RPC: well-formed JSON that is no request, or a request that cannot be right.
-pub(crate) const INVALID_REQUEST: i64 = -32600;
-/// JSON-RPC: there is no such method.
-pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
-
 /// What a message is, by the members that it has.
 #[derive(Debug, Clone)]
 pub enum Kind {
@@ -66,10 +61,19 @@ impl Message {
     /// 2025-06-18, are no messages either. Or it, its `params` or their `_meta`
     /// have too many members.
     pub fn parse(raw: &RawValue) -> Result<Self, Unreadable> {
-        let mut members = Members::parse(raw).map_err(|problem| match problem {
+        let mut read = Members::read(raw).map_err(|problem| match problem {
             NoMembers::NotAnObject => NotAMessage.into(),
             NoMembers::TooMany => Unreadable::TooMuch(TooMuch::members_of_message(raw)),
         })?;
+        let params = read.iter().find(|(name, _)| name == "params").map(|(_, raw)| *raw);
+        let params = params.map(Params::parse);
+        if let (Some(Ok(_)), Some((_, raw))) =
+            (&params, read.iter_mut().find(|(name, _)| name == "params"))
+        {
+            // They are kept apart.
+            *raw = RawValue::NULL;
+        }
+        let members = Members::of(read);
         let id = members.get("id").map(Id::new);
         let kind = if let Some(method) = members.get("method") {
             let method = serde_json::from_str(method.get()).map_err(|_| NotAMessage)?;
@@ -82,16 +86,13 @@ impl Message {
         } else {
             return Err(NotAMessage.into());
         };
-        let params = match members.get("params").map(Params::parse) {
+        let params = match params {
             Some(Ok(params)) => Some(Box::new(params)),
             Some(Err(NoMembers::TooMany)) => {
                 return Err(Unreadable::TooMuch(TooMuch::members_of_params(&kind)));
             }
             Some(Err(NoMembers::NotAnObject)) | None => None,
         };
-        if params.is_some() {
-            members.set("params", RawValue::NULL.to_owned());
-        }
         Ok(Self { members, kind, params })
     }
 
@@ -225,11 +226,22 @@ impl Message {
     }
 }
 
+impl Message {
+    /// As it is written.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.bytes() + 64);
+        // A message that was read, or made here, can be written.
+        let _ = serde_json::to_writer(&mut bytes, self);
+        bytes
+    }
+}
+
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.params {
             None => self.members.serialize(serializer),
-            Some(params) => self.members.serialize_with("params", params.raw(), serializer),
+            Some(params) => self.members.serialize_with("params", &**params, serializer),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use private_dir::PrivateDir;
 use wasmtime::{Engine, component::Component};
 
-use super::{Digest, component::one_line};
+use super::{Digest, one_line::one_line};
 
 /// A private directory for compiled code.
 ///

@@ -126,7 +126,18 @@ impl Model {
         let bucket = self.0.entry(whose).or_insert((size, 0, now, now));
         let parts = (now - bucket.2) * u64::from(terms.floor_per_minute) + bucket.1;
         *bucket = ((bucket.0 + parts / 60_000).min(size), parts % 60_000, now, bucket.3);
+        if bucket.0 == size {
+            bucket.1 = 0;
+        }
         bucket
+    }
+
+    fn put_in(&mut self, whose: Option<usize>, terms: &BudgetTerms, now: u64, tokens: u64) {
+        let bucket = self.at(whose, terms, now);
+        bucket.0 = (bucket.0 + tokens).min(terms.size.into());
+        if bucket.0 == u64::from(terms.size) {
+            bucket.1 = 0;
+        }
     }
 }
 
@@ -174,8 +185,7 @@ proptest! {
                 Op::Succeed(tool) => {
                     store.deposit(account("u", names[tool]), terms, 1, Duration::from_millis(now));
                     for (whose, terms) in levels(tool) {
-                        let bucket = model.at(whose, &terms, now);
-                        bucket.0 = (bucket.0 + u64::from(success)).min(terms.size.into());
+                        model.put_in(whose, &terms, now, success.into());
                     }
                 }
                 Op::Plan(tool, cost) => {
@@ -197,8 +207,7 @@ proptest! {
                     let (tool, price) = planned.swap_remove(which.index(planned.len()));
                     store.give_back(account("u", names[tool]), price, Duration::from_millis(now));
                     for (whose, terms) in levels(tool) {
-                        let bucket = model.at(whose, &terms, now);
-                        bucket.0 = (bucket.0 + u64::from(price.cost)).min(terms.size.into());
+                        model.put_in(whose, &terms, now, price.cost.into());
                     }
                 }
                 Op::Make(_) | Op::GiveUp(_) => {}

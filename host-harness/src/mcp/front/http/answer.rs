@@ -13,6 +13,7 @@ use futures_util::{Stream, StreamExt};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::mcp::{
+    codes::NO_ANSWER,
     front::ToClient,
     wire::{Line, Message},
 };
@@ -20,13 +21,9 @@ use crate::mcp::{
 /// A comment this often keeps a quiet stream from being closed on its way.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// JSON-RPC: whatever an HTTP server itself has to say no to.
-const REFUSED: i64 = -32000;
-
 /// One message.
 pub(super) fn json(status: StatusCode, message: &Message) -> Response {
-    // A message that was read, or made here, can be written.
-    let body = serde_json::to_vec(message).unwrap_or_default();
+    let body = message.to_bytes();
     (status, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
 }
 
@@ -61,7 +58,7 @@ pub(super) fn events(messages: impl Stream<Item = ToClient> + Send + 'static) ->
 
 /// An error that is about no request in particular.
 pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
-    json(status, &Message::error(None, REFUSED, why, None))
+    json(status, &Message::error(None, NO_ANSWER, why, None))
 }
 
 #[cfg(test)]

@@ -18,12 +18,11 @@ use super::{
     table::Table,
 };
 use crate::mcp::{
-    headers::{SESSION_ID, passed_on},
+    codes::{INVALID_REQUEST, PARSE_ERROR},
+    headers::{passed_on, session_of},
     large::work_on,
-    wire::{INVALID_REQUEST, Kind, Message, Unreadable},
+    wire::{Kind, Message, Unreadable},
 };
-
-pub(super) const PARSE_ERROR: i64 = -32700;
 
 pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
@@ -56,8 +55,7 @@ pub(super) async fn post(
     let bytes = body.len();
     let refuse =
         |code, text| answer::json(StatusCode::BAD_REQUEST, &Message::error(None, code, text, None));
-    let parse =
-        move || serde_json::from_slice::<Box<RawValue>>(&body).map(|raw| Message::parse(&raw));
+    let parse = move || serde_json::from_slice::<&RawValue>(&body).map(Message::parse);
     let message = match work_on(bytes, parse).await {
         Err(_) => return refuse(PARSE_ERROR, "Parse error"),
         Ok(Err(Unreadable::NotAMessage(_))) => return refuse(INVALID_REQUEST, "Invalid Request"),
@@ -126,10 +124,6 @@ impl Shared {
             None => self.all.as_ref().or_else(|| self.tables.values().next()),
         }
     }
-}
-
-pub(super) fn session_of(headers: &HeaderMap) -> Option<&str> {
-    headers.get(SESSION_ID)?.to_str().ok()
 }
 
 fn is_json(kind: &HeaderValue) -> bool {

@@ -16,12 +16,13 @@ use std::{
 use tokio::time::{Instant, timeout};
 
 use crate::mcp::{
+    codes::{HEADER_MISMATCH, INVALID_REQUEST, METHOD_NOT_FOUND, UNSUPPORTED_VERSION},
     handler::{Handler, Nobody, Request},
-    headers::{HEADER_MISMATCH, Headers, UNSUPPORTED_VERSION},
+    headers::Headers,
     introduction,
     reply::{Answer, Loss},
     unique::Unique,
-    wire::{INVALID_REQUEST, Id, METHOD_NOT_FOUND, Message},
+    wire::{Id, Message},
 };
 
 /// How long a server may take to say what it is. One that is silent knows nothing of the question.

@@ -11,13 +11,13 @@ use super::{
     Underway, answer,
     conversation::Answering,
     refused::unavailable,
-    request::{is_response, status_of},
+    status::{is_response, status_of},
     table::{Begun, Table},
 };
 use crate::mcp::{
+    codes::{NO_ANSWER, TIMED_OUT},
     front::ToClient,
     headers::{Headers, SESSION_ID, version_of},
-    reply::{NO_ANSWER, TIMED_OUT},
     wire::{Id, Line, Message},
 };
 

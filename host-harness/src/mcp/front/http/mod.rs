@@ -14,7 +14,7 @@
 //! * `conversation`: one session, and `places`: where each message to its client goes.
 //! * `served`: the server or the servers at a path.
 //! * `shared`: what keeps requests of different clients apart in one session.
-//! * `answer`: a response in JSON, or a stream of events; `refused`: what the
+//! * `answer`: a response in JSON, or a stream of events; `status`, its HTTP status; `refused`: what the
 //!   front answers in place of a server.
 
 mod answer;
@@ -32,6 +32,7 @@ mod request;
 mod scrapes;
 mod served;
 mod shared;
+mod status;
 mod stream;
 mod table;
 

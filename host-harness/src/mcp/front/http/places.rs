@@ -15,13 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::shared::Own;
 use crate::mcp::{
-    cancellation::CANCELLED,
     downstream::Clients,
     front::ToClient,
     handler::{Client, unasked},
+    methods::{CANCELLED, PROGRESS},
     outgoing::{MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, NotQueued, Outgoing},
     server_requests::ServerRequests,
-    session::PROGRESS,
     unique::Unique,
     wire::{Id, Kind, Message},
 };

@@ -4,7 +4,10 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{answer, table::NoConversation};
-use crate::mcp::wire::{INVALID_REQUEST, Id, Message, TooMuch, Was};
+use crate::mcp::{
+    codes::{INVALID_REQUEST, NO_ANSWER},
+    wire::{Id, Message, TooMuch, Was},
+};
 
 /// To a client for whose connection there is no room, before it has said anything.
 pub(super) const NO_ROOM: &str = "HTTP/1.1 503 Service Unavailable\r\n\
@@ -18,7 +21,7 @@ pub(super) fn unavailable(error: &NoConversation, id: &Id) -> Response {
         NoConversation::TooMany | NoConversation::Resting => StatusCode::SERVICE_UNAVAILABLE,
         NoConversation::Start(_) => StatusCode::BAD_GATEWAY,
     };
-    let message = Message::error(Some(id), crate::mcp::reply::NO_ANSWER, &error.to_string(), None);
+    let message = Message::error(Some(id), NO_ANSWER, &error.to_string(), None);
     let mut response = answer::json(status, &message);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -84,6 +87,6 @@ mod tests {
             body.len()
         );
         let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
-        assert_eq!(body["error"]["code"], crate::mcp::reply::NO_ANSWER);
+        assert_eq!(body["error"]["code"], NO_ANSWER);
     }
 }

@@ -8,18 +8,19 @@ use http::{HeaderMap, StatusCode};
 
 use super::{
     Underway, answer,
-    endpoint::{PARSE_ERROR, session_of},
     era::{self, Era},
     initialize::initialize,
     mirror,
     refused::{unavailable, unknown_session},
+    status::{is_response, status_of},
     table::Table,
 };
 use crate::mcp::{
-    front::ToClient,
-    headers::{HEADER_MISMATCH, UNSUPPORTED_VERSION, passed_on, version_of},
+    codes::HEADER_MISMATCH,
+    headers::{passed_on, session_of, version_of},
+    methods::INITIALIZE,
     param_headers::ParamHeaders,
-    wire::{INVALID_REQUEST, Id, Kind, Message},
+    wire::{Id, Message},
 };
 
 /// How long a response may take before its stream is opened without it.
@@ -42,7 +43,7 @@ pub(super) async fn request(
         return answer::json(StatusCode::BAD_REQUEST, &refusal);
     }
     // Always in a session of its own: one that all share is nobody's to begin.
-    if method == "initialize" {
+    if method == INITIALIZE {
         return initialize(table, message, id, passed, one).await;
     }
     let asks = modern && table.served.is_a_command();
@@ -92,24 +93,5 @@ pub(super) async fn request(
             let first = stream::once(async { said });
             answer::events(first.chain(answering.rest(one)))
         }
-    }
-}
-
-pub(super) fn is_response(said: &ToClient) -> bool {
-    matches!(said.message.kind(), Kind::Response { .. })
-}
-
-/// The HTTP status that 2026-07-28 gives to an error of a server that knows no HTTP.
-pub(super) fn status_of(response: &Message) -> StatusCode {
-    let code = response
-        .get("error")
-        .and_then(|error| serde_json::from_str::<serde_json::Value>(error.get()).ok())
-        .and_then(|error| error.get("code")?.as_i64());
-    match code {
-        Some(-32601) => StatusCode::NOT_FOUND,
-        Some(PARSE_ERROR | INVALID_REQUEST | UNSUPPORTED_VERSION..=HEADER_MISMATCH) => {
-            StatusCode::BAD_REQUEST
-        }
-        _ => StatusCode::OK,
     }
 }

@@ -100,9 +100,9 @@ impl<B: Body<Data = Bytes, Error: fmt::Display> + Unpin> Documents<B> {
 
 /// The first value of several, and how far it reaches.
 fn first_of(json: &[u8]) -> Option<serde_json::Result<(Result<Message, Unreadable>, usize)>> {
-    let mut values = serde_json::Deserializer::from_slice(json).into_iter::<Box<RawValue>>();
+    let mut values = serde_json::Deserializer::from_slice(json).into_iter::<&RawValue>();
     let raw = values.next()?;
-    Some(raw.map(|raw| (Message::parse(&raw), values.byte_offset())))
+    Some(raw.map(|raw| (Message::parse(raw), values.byte_offset())))
 }
 
 #[cfg(test)]

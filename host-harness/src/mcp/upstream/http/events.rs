@@ -99,9 +99,7 @@ impl<B: EventBody> Events<B> {
             if bytes > limit {
                 return Some(Err(too_long));
             }
-            let parse = move || {
-                serde_json::from_str::<Box<RawValue>>(&data).map(|raw| Message::parse(&raw))
-            };
+            let parse = move || serde_json::from_str::<&RawValue>(&data).map(Message::parse);
             match work_on(bytes, parse).await {
                 Ok(message) => return Some(message),
                 // Only where it is broken: a message may hold secrets.

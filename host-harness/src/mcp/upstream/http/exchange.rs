@@ -7,26 +7,25 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    HttpClient,
     answer::{Messages, failure, first_response},
-    client::Body,
+    client::{Body, Client as HttpClient},
     events::Cursor,
     headers::headers_of,
-    listening::{PAUSE, Refused},
+    listed_tools::{lists_tools, without_broken_tools},
     memory::Memory,
-    tools::{lists_tools, without_broken_tools},
+    reconnect::{PAUSE, Refused},
 };
 use crate::mcp::{
+    codes::INVALID_REQUEST,
     downstream::Clients,
     handler::{Client, Request},
     headers::{Headers, SESSION_ID, version_of},
+    methods::{INITIALIZE, INITIALIZED},
     reply::{Answer, HttpFailure, Loss},
     upstream::Surroundings,
-    wire::{INVALID_REQUEST, Id, Kind, Message, TooMuch, Unreadable, Was},
+    wire::{Id, Kind, Message, TooMuch, Unreadable, Was},
 };
 
-const INITIALIZE: &str = "initialize";
-const INITIALIZED: &str = "notifications/initialized";
 /// How often in a row the stream of one answer is taken up again without a word from it.
 const RESUMPTIONS: u32 = 5;
 
@@ -162,8 +161,7 @@ impl Exchange {
         if belongs_to_session(message) {
             self.memory.sign(&mut headers);
         }
-        // A message that was read can be written.
-        let body = serde_json::to_vec(message).unwrap_or_default();
+        let body = message.to_bytes();
         self.client.send(Method::POST, headers, body).await
     }
 

@@ -1,10 +1,7 @@
 //! Streams that the server is asked for: what it says by itself, and what
 //! follows after an answer broke off.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, PoisonError};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use tokio::time::sleep;
@@ -13,12 +10,9 @@ use super::{
     answer::is_stream,
     events::{Cursor, Events},
     exchange::Exchange,
+    reconnect::{LONGEST_PAUSE, PAUSE, Refused},
 };
 use crate::mcp::{headers::LAST_EVENT_ID, wire::Unreadable};
-
-/// The pause before a stream is taken up again if the server names none; it doubles.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl Exchange {
     /// Hears what the server says by itself, from now on.
@@ -88,11 +82,4 @@ impl Exchange {
         }
         Ok(Events::new(response.into_body(), self.limit()))
     }
-}
-
-/// Why there is no stream.
-pub(super) enum Refused {
-    /// The server has none to give.
-    ForGood,
-    ForNow,
 }

@@ -6,8 +6,8 @@
 //! * `exchange`: one message, and everything that comes back for it.
 //! * `answer`: what an HTTP answer holds.
 //! * `events` and `documents`: the messages of an answer that is a stream, and of one in JSON.
-//! * `listening`: streams that the server is asked for.
-//! * `tools`: what an HTTP client has to know of the tools that it calls.
+//! * `listening`: streams that the server is asked for; `reconnect`: when they are taken up again.
+//! * `tools`: what an HTTP client has to know of the tools that it calls; `listed_tools`: of those that it lists.
 //! * `memory`: the session with the server, and how it is renewed.
 
 mod answer;
@@ -16,8 +16,10 @@ mod documents;
 mod events;
 mod exchange;
 mod headers;
+mod listed_tools;
 mod listening;
 mod memory;
+mod reconnect;
 mod tools;
 
 use std::{
@@ -39,9 +41,10 @@ use client::Client as HttpClient;
 use exchange::Exchange;
 
 use crate::mcp::{
-    cancellation::{CANCELLED, Notice},
+    cancellation::Notice,
     handler::{Client, Handler, Request},
     headers::Headers,
+    methods::{CANCELLED, INITIALIZE},
     reply::Answer,
     upstream::{Connect, Surroundings},
     wire::{Id, Kind, Message},
@@ -137,7 +140,7 @@ impl Drop for Unanswered<'_> {
 impl Server {
     async fn answer(&self, request: Request, client: Arc<dyn Client>) -> Answer {
         let id = request.id.clone();
-        if request.method == "initialize" {
+        if request.method == INITIALIZE {
             // The protocol forbids to cancel it.
             return self.exchange.request(&request, &id, &*client).await;
         }

@@ -1,5 +1,5 @@
-//! What 2026-07-28 asks of an HTTP client about the tools that it lists and
-//! calls, where the gateway is that client: its own client is on lines.
+//! What 2026-07-28 asks of an HTTP client about the tools that it calls, where
+//! the gateway is that client: its own client is on lines.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,13 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use super::{answer::first_response, exchange::Exchange};
+use super::{answer::first_response, exchange::Exchange, listed_tools::is_mirrored};
 use crate::mcp::{
+    codes::HEADER_MISMATCH,
     handler::Request,
-    headers::{HEADER_MISMATCH, Headers, protocol_meta, version_of},
-    listing,
+    headers::{Headers, protocol_meta},
     members::Members,
-    param_headers::ParamHeaders,
+    methods::TOOLS_LIST,
     reply::HttpFailure,
     wire::{Id, Message},
 };
@@ -23,45 +23,6 @@ use crate::peer_text::PeerText;
 
 /// Pages of a list of tools that are asked for in a row.
 const MOST_PAGES: usize = 100;
-
-/// Whether the headers of this message are the gateway's own.
-fn is_mirrored(sent: &Request) -> bool {
-    !sent.headers.are_the_clients() && version_of(&sent.message).is_some()
-}
-
-/// Whether the answer is a list of tools that has to be looked through.
-pub(super) fn lists_tools(sent: &Request) -> bool {
-    sent.method == "tools/list" && is_mirrored(sent)
-}
-
-/// The same list without the tools whose annotations break the rules.
-pub(super) fn without_broken_tools(list: Message) -> Message {
-    let kept = || {
-        let all = list.get("result")?;
-        // Where they stand: there may be a great many.
-        let tools: Vec<&RawValue> =
-            serde_json::from_str(listing::member(all, "tools")?.get()).ok()?;
-        let (kept, broken): (Vec<_>, Vec<_>) = tools.into_iter().partition(|tool| is_sound(tool));
-        if broken.is_empty() {
-            return None;
-        }
-        let mut result = Members::parse(all).ok()?;
-        result.set("tools", to_raw_value(&kept).ok()?);
-        to_raw_value(&result).ok()
-    };
-    match kept() {
-        Some(result) => list.with_member("result", result),
-        None => list,
-    }
-}
-
-fn is_sound(tool: &RawValue) -> bool {
-    let Ok(tool) = serde_json::from_str::<Value>(tool.get()) else { return true };
-    let Err(problem) = ParamHeaders::of(&tool["inputSchema"]) else { return true };
-    let name = tool["name"].as_str().unwrap_or_default();
-    tracing::warn!(tool = %PeerText(name), %problem, "left a tool out of the list");
-    false
-}
 
 impl Exchange {
     /// Lists the tools anew if the server says that the gateway's headers do not
@@ -103,7 +64,7 @@ impl Exchange {
         cursor: Option<&RawValue>,
     ) -> Option<Box<RawValue>> {
         let id = Id::text(&self.surroundings.names.name("tools"));
-        let list = json!({ "jsonrpc": "2.0", "id": 0, "method": "tools/list",
+        let list = json!({ "jsonrpc": "2.0", "id": 0, "method": TOOLS_LIST,
             "params": { "_meta": protocol_meta(call) } });
         let mut list = Message::parse(&to_raw_value(&list).ok()?).ok()?.with_id(&id);
         if let Some(cursor) = cursor {
@@ -122,28 +83,4 @@ fn is_mismatch(failure: &HttpFailure) -> bool {
     error
         .and_then(|error| serde_json::from_str::<Value>(error.get()).ok())
         .is_some_and(|error| error["code"] == HEADER_MISMATCH)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_loses_its_broken_tools_and_nothing_else() {
-        let sound = r#"{"name":"a","n":1e2,"inputSchema":{"properties":{"x":{"type":"string","x-mcp-header":"X"}}}}"#;
-        let broken = r#"{"name":"b","inputSchema":{"properties":{"x":{"type":"number","x-mcp-header":"X"}}}}"#;
-        let list =
-            |tools: &str| format!(r#"{{"id":1,"result":{{"z":0.10,"tools":[{tools}],"a":null}}}}"#);
-        let told = |text: &str| {
-            serde_json::to_string(&without_broken_tools(Message::written(text))).expect("JSON")
-        };
-        assert_eq!(told(&list(&format!("{broken},{sound},{broken}"))), list(sound));
-        for untouched in [
-            &list(&format!("{sound}, 7 ,{{}}")),
-            r#"{"id":1,"result":{"tools":{}}}"#,
-            r#"{"id":1,"error":{"code":1,"message":"m"}}"#,
-        ] {
-            assert_eq!(told(untouched), *untouched);
-        }
-    }
 }

@@ -1,11 +1,12 @@
 //! Reasons and outcomes in words for people.
 
-use host_harness::{
+use crate::{
     contract::{Outcome, Reason, Returned, Structured, TransportFailure, Unfinished},
     gateway::Stop,
 };
 
 /// Why the plugin decided as it did.
+#[must_use]
 pub const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::ToolError => "the tool reported an error",
@@ -53,6 +54,7 @@ pub const fn reason(reason: Reason) -> &'static str {
 }
 
 /// Why a call made no further attempt.
+#[must_use]
 pub fn stop(stop: &Stop) -> String {
     match stop {
         Stop::Plugin(verdict) => reason(verdict.reason).to_owned(),
@@ -81,6 +83,7 @@ pub fn stop(stop: &Stop) -> String {
 }
 
 /// How an attempt ended.
+#[must_use]
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Returned(Returned { is_error, structured }) => match structured {
@@ -100,9 +103,4 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::Refused => "refused".to_owned(),
         Outcome::Other => "an outcome without a name".to_owned(),
     }
-}
-
-/// `NO_COLOR` (no-color.org): set to anything but nothing, it asks for none.
-pub fn colour_allowed() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,0 +1,15 @@
+//! When a stream is taken up again, and when not.
+
+use std::time::Duration;
+
+/// The pause before a stream is taken up again if the server names none; it doubles.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+/// And no longer than this.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Why there is no stream.
+pub(super) enum Refused {
+    /// The server has none to give.
+    ForGood,
+    ForNow,
+}
