@@ -8,6 +8,7 @@ mod budget;
 mod call;
 mod clock;
 mod decision;
+mod embedding;
 mod event;
 mod excerpt;
 mod hints;
