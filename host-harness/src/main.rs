@@ -4,18 +4,14 @@ mod bench;
 mod cli;
 mod colour;
 mod demo;
+mod memory;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-/// A fifth of what a call costs is spent in the allocator, and glibc's keeps more
-/// of large blocks the longer they were. This one took a seventh less for a call
-/// (`benches/hop/run`, the same build with either).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::give_back_large_blocks();
     let arguments = cli::Arguments::parse();
     cli::run(arguments).unwrap_or_else(|error| {
         // Lines that name the place of each problem, and never a backtrace:

@@ -233,7 +233,7 @@ impl Trust {
 struct Front {
     /// Serve Streamable HTTP at `http://ADDRESS/mcp` in place of stdin and
     /// stdout, such as `127.0.0.1:8080`.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = host_harness::config::listen_address)]
     listen: Option<SocketAddr>,
     /// A host, without a port, under which clients may reach it, beside
     /// `localhost` and loopback addresses; `*` for all.

@@ -22,6 +22,7 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    #[serde(default, deserialize_with = "super::listen::deserialize")]
     pub(super) listen: Option<SocketAddr>,
     #[serde(default)]
     pub(super) allow_hosts: Vec<String>,

@@ -21,10 +21,12 @@
 //! ```
 //!
 //! * [`file`](mod@file): its shape.
+//! * `listen`: where clients are listened to.
 //! * [`plugins`]: what an entry of `plugins` means.
 //! * [`upstreams`]: what an entry of `upstreams` means.
 
 pub mod file;
+mod listen;
 pub mod plugins;
 pub mod upstreams;
 mod variables;
@@ -33,6 +35,7 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use crate::{contract::Issue, otlp::Endpoint, regular_file};
 pub use file::{General, OnError};
+pub use listen::listen_address;
 pub use plugins::{Code, PluginEntry};
 pub use upstreams::Upstream;
 pub use variables::filled;

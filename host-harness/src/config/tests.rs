@@ -159,7 +159,10 @@ fn a_wrong_shape_is_told_with_its_place() {
             "limits: { deadline_ms: 0 }",
             "1:11: limits.deadline_ms: invalid value: integer `0`, expected a nonzero u64",
         ),
-        ("listen: 8080", "1:9: listen: invalid socket address syntax"),
+        (
+            "listen: localhost",
+            "1:9: listen: `localhost` is not an address to listen at: it must be an address and a port, such as `127.0.0.1:8080`, or a port",
+        ),
         (
             "plugins: [{ name: x, kind: y, mode: strict }]",
             "1:37: plugins[0].mode: unknown variant `strict`, expected one of audit, concurrent, enforce, enforce_ignore_error, permissive, sequential, transform, fire_and_forget, disabled",

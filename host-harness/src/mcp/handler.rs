@@ -69,8 +69,8 @@ pub(crate) struct Request {
     pub(crate) headers: Headers,
     /// What becomes of it when nobody waits any more.
     pub(crate) cancellation: Cancellation,
-    /// Whoever makes it may make it again, and decides about that.
-    pub(crate) is_attempt: bool,
+    /// What its progress is reported under, if that is none of the client's.
+    pub(crate) token: Option<Id>,
 }
 
 impl Request {
@@ -78,7 +78,7 @@ impl Request {
     pub(crate) fn new(message: Message, headers: Headers) -> Option<Self> {
         let Kind::Request { method, id } = message.kind().clone() else { return None };
         let cancellation = Cancellation::default();
-        Some(Self { message, id, method, headers, cancellation, is_attempt: false })
+        Some(Self { message, id, method, headers, cancellation, token: None })
     }
 }
 

@@ -9,13 +9,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::mcp::{
     large::Work,
     too_long::Edges,
-    wire::{Line, Message, TooMuch, Unreadable},
+    wire::{Bound, Line, Message, TooMuch, Unreadable, Was},
 };
 
 /// What is read at a time at the least, in bytes.
 const READ: usize = 8 * 1024;
 /// RFC 8259: a parser may ignore it.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads messages from a byte stream.
 ///
@@ -55,8 +55,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 
     /// The next message, or what came in place of one; nothing once the stream
-    /// has ended or failed. Lines that are not JSON are skipped: they carry no
-    /// id to answer to. Cancel-safe.
+    /// has ended or failed. Lines that are not JSON, and in which no id is found
+    /// to answer to, are skipped. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Message, Unreadable>> {
         loop {
             let parsed = match self.parsing.finish().await {
@@ -134,13 +134,25 @@ fn parse(line: &[u8], side: &'static str) -> Parsed {
     if line.is_empty() {
         return None;
     }
-    match serde_json::from_slice::<&RawValue>(line) {
-        Ok(raw) => Some(Message::parse(raw)),
-        // Only where it is broken: a message may hold secrets.
-        Err(error) => {
-            tracing::warn!(side, column = error.column(), "skipped a line that is not JSON");
-            None
+    let error = match serde_json::from_slice::<&RawValue>(line) {
+        Ok(raw) => return Some(Message::parse(raw)),
+        Err(error) => error,
+    };
+    // A text in a legacy code page: what cannot be read of it is replaced.
+    if std::str::from_utf8(line).is_err() {
+        let text = String::from_utf8_lossy(line);
+        if let Ok(raw) = serde_json::from_str::<&RawValue>(&text) {
+            tracing::warn!(side, "a line is not UTF-8; what cannot be read is replaced");
+            return Some(Message::parse(raw));
         }
+    }
+    // Only where it is broken: a message may hold secrets.
+    tracing::warn!(side, column = error.column(), "skipped a line that is not JSON");
+    let mut edges = Edges::default();
+    edges.push(line);
+    match edges.was() {
+        Was::Unknown => None,
+        was => Some(Err(Unreadable::TooMuch(TooMuch { bound: Bound::Json, was }))),
     }
 }
 

@@ -86,6 +86,7 @@ mod tool_call;
 mod trace_context;
 mod unique;
 pub mod upstream;
+mod versions;
 pub mod wire;
 
 pub use catalogue::Listed;

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::mcp::{
     handler::Client,
     reply::{Answer, Loss},
-    wire::{Id, IdKey},
+    wire::{Id, IdKey, Message},
 };
 
 /// The requests that the server has not answered yet.
@@ -24,6 +24,8 @@ struct Tables {
 }
 
 struct Waiting {
+    id: Id,
+    token: Option<Id>,
     answer: oneshot::Sender<Answer>,
     /// Hears what the server says about the request.
     client: Arc<dyn Client>,
@@ -37,6 +39,7 @@ impl Pending {
     pub(crate) fn enter(
         &self,
         id: &Id,
+        token: Option<Id>,
         client: Arc<dyn Client>,
     ) -> Result<oneshot::Receiver<Answer>, Loss> {
         let (answer, answered) = oneshot::channel();
@@ -44,21 +47,48 @@ impl Pending {
         if tables.lost {
             return Err(Loss::NotSent);
         }
-        tables.waiting.insert(id.key().clone(), Waiting { answer, client });
+        let waiting = Waiting { id: id.clone(), token, answer, client };
+        tables.waiting.insert(id.key().clone(), waiting);
         Ok(answered)
     }
 
-    /// Gives an answer to who waits for it. False if nobody does: the request
-    /// was cancelled, or never made.
-    pub(crate) fn answer(&self, id: &Id, answer: Answer) -> bool {
-        let waiting = self.tables().waiting.remove(id.key());
+    /// Gives a response to who waits for it, under the id that the request had.
+    /// False if nobody does: the request was cancelled, or never made.
+    pub(crate) fn respond(&self, id: &Id, response: Message) -> bool {
+        let Some(waiting) = self.take(id) else { return false };
+        let is_spelt_so = waiting.id.key() == id.key();
+        let response = if is_spelt_so { response } else { response.with_id(&waiting.id) };
         // Whoever waits may have gone this very moment.
-        waiting.map(|waiting| drop(waiting.answer.send(answer))).is_some()
+        drop(waiting.answer.send(Answer::Response(response)));
+        true
     }
 
-    /// Who hears what is said about a request.
+    /// Gives an answer of the gateway's own to who waits for it.
+    pub(crate) fn answer(&self, id: &Id, answer: Answer) -> bool {
+        self.take(id).map(|waiting| drop(waiting.answer.send(answer))).is_some()
+    }
+
+    /// Exactly this request, or else the one whose id is only spelt otherwise.
+    fn take(&self, id: &Id) -> Option<Waiting> {
+        let mut tables = self.tables();
+        if let Some(waiting) = tables.waiting.remove(id.key()) {
+            return Some(waiting);
+        }
+        let like = tables.waiting.values().find(|waiting| waiting.id.is_like(id))?;
+        let key = like.id.key().clone();
+        tables.waiting.remove(&key)
+    }
+
+    /// Who hears what is said about a request, by its id or the token of its progress.
     pub(crate) fn client(&self, id: &Id) -> Option<Arc<dyn Client>> {
-        Some(self.tables().waiting.get(id.key())?.client.clone())
+        let tables = self.tables();
+        let exactly = tables.waiting.get(id.key());
+        let by_token = || {
+            let named =
+                |waiting: &&Waiting| waiting.token.as_ref().is_some_and(|it| it.is_like(id));
+            tables.waiting.values().find(named)
+        };
+        Some(exactly.or_else(by_token)?.client.clone())
     }
 
     /// Whether somebody waits for this response.
@@ -93,7 +123,7 @@ mod tests {
     fn an_abandoned_request_and_an_unknown_id_are_nobodys() {
         let pending = Pending::default();
         let id = Id::text("7");
-        let _answer = pending.enter(&id, Arc::new(Nobody)).expect("open");
+        let _answer = pending.enter(&id, None, Arc::new(Nobody)).expect("open");
         assert!(pending.abandon(&id));
         assert!(!pending.abandon(&id));
         assert!(!pending.answer(&id, Answer::Lost(Loss::Closed)));
@@ -102,9 +132,9 @@ mod tests {
     #[test]
     fn losing_the_server_wakes_all_who_wait_and_lets_nobody_in() {
         let pending = Pending::default();
-        let mut answer = pending.enter(&Id::text("7"), Arc::new(Nobody)).expect("open");
+        let mut answer = pending.enter(&Id::text("7"), None, Arc::new(Nobody)).expect("open");
         pending.lose();
         assert!(answer.try_recv().is_err());
-        assert!(pending.enter(&Id::text("9"), Arc::new(Nobody)).is_err());
+        assert!(pending.enter(&Id::text("9"), None, Arc::new(Nobody)).is_err());
     }
 }

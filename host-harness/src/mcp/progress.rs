@@ -40,6 +40,11 @@ impl Progress {
         Self { token, heard: Mutex::default() }
     }
 
+    /// Whether the client's own token is an integer.
+    pub(super) fn wants_integers(&self) -> bool {
+        Id::new(&self.token).is_integer()
+    }
+
     /// From now on this attempt reports, and no other.
     pub(super) fn begin(&self, attempt: &Id) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);

@@ -34,6 +34,9 @@ use crate::{
 /// How long each step of an orderly end may take.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long requests that are under way may take once the client has ended its input.
+const REST: Duration = Duration::from_secs(5);
+
 /// Two ends that lie closer together than this are one.
 const SAME_MOMENT: Duration = Duration::from_millis(50);
 
@@ -189,8 +192,16 @@ where
     let mut requests = JoinSet::new();
     let reader = Reader::new(front.0, "client", limit);
     let ended = serve_client(&handler, &client, reader, &closed, &mut requests, shutdown).await;
-    // What the upstream still has to say to requests under way is passed on,
-    // first as it is, then with its input closed.
+    // What the upstream still has to say to requests under way is passed on, first
+    // as it is, then with its input closed: who pipes requests in and ends its
+    // input may still read the answers.
+    let rest = async { while requests.join_next().await.is_some() {} };
+    tokio::select! {
+        _ = timeout(REST, rest) => {}
+        () = closed.cancelled() => {}
+        () = shutdown.now.cancelled() => {}
+    }
+    closed.cancel();
     let _ = timeout(GRACE, async { while requests.join_next().await.is_some() {} }).await;
     if ended == Ended::ByClient {
         let rest = async { while requests.join_next().await.is_some() {} };
@@ -259,8 +270,8 @@ async fn serve_client<R: AsyncRead + Unpin>(
             // Calls that wait for another attempt are about to be answered, and
             // those in the middle of one may be.
             let _ = timeout(GRACE, async { while requests.join_next().await.is_some() {} }).await;
+            closed.cancel();
         }
-        closed.cancel();
     }
     ended
 }

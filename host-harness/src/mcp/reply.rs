@@ -12,7 +12,7 @@ use crate::{
     contract::{HttpError, Outcome, Part, TransportFailure},
     gateway::{Content, Reply, excerpt_of_texts, pushback_ms},
     mcp::{
-        codes::{NO_ANSWER, TIMED_OUT},
+        codes::{INVALID_PARAMS, METHOD_NOT_FOUND, NO_ANSWER, PARSE_ERROR, TIMED_OUT},
         facts::{ErrorContent, HttpContent, ResultContent},
         front::{HttpStatus, ToClient},
         own_error::{
@@ -225,6 +225,13 @@ impl HttpFailure {
         ToClient { message, status: Some(self.status) }
     }
 
+    /// The code of a JSON-RPC error in the body that says more than the status: the
+    /// same request gets the same answer.
+    fn blames_the_request(&self) -> Option<i64> {
+        let code = self.response.as_ref()?.error_code()?;
+        matches!(code, PARSE_ERROR | METHOD_NOT_FOUND | INVALID_PARAMS).then_some(code)
+    }
+
     /// What it stands for, if a gateway behind this one made it.
     fn original(&self) -> Option<Original> {
         read(self.response.as_ref()?.get("error")?.get())
@@ -317,10 +324,13 @@ impl Reply for AttemptReply {
             Self::TimedOut { .. } => Outcome::TimedOut,
             Self::Http(failure) => match failure.original() {
                 Some(original) => original.outcome,
-                None => Outcome::HttpError(HttpError {
-                    status: failure.status.code,
-                    pushback_ms: failure.pushback_ms,
-                }),
+                None => failure.blames_the_request().map_or(
+                    Outcome::HttpError(HttpError {
+                        status: failure.status.code,
+                        pushback_ms: failure.pushback_ms,
+                    }),
+                    Outcome::RpcError,
+                ),
             },
             Self::Lost(loss) => Outcome::TransportFailed(loss.failure()),
         }

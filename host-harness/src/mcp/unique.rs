@@ -1,9 +1,12 @@
 //! Names that nothing else has, and that nobody can guess.
 
 use std::{
-    collections::hash_map::RandomState,
+    collections::{VecDeque, hash_map::RandomState},
     hash::BuildHasher,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Makes names of the form `WHAT-NUMBER-SEAL`. The seal is 128 bits of a keyed
@@ -14,7 +17,12 @@ use std::{
 pub(super) struct Unique {
     key: RandomState,
     made: AtomicU64,
+    /// The last integers, the oldest first.
+    integers: Mutex<VecDeque<u64>>,
 }
+
+/// So many integers are known again as made here.
+const MOST_INTEGERS: usize = 4096;
 
 impl Unique {
     /// The next name for a `what`.
@@ -22,8 +30,30 @@ impl Unique {
         self.sealed(what, self.made.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether this id is a name for a `what` that was made here.
+    /// An integer below 2^53, which every JSON parser reads exactly. Keyed as the
+    /// seals are, and none of the last ones.
+    pub(super) fn integer(&self) -> u64 {
+        let mut integers = self.integers.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let made = self.made.fetch_add(1, Ordering::Relaxed);
+            let integer = self.key.hash_one(("integer", made)) >> 11;
+            if !integers.contains(&integer) {
+                if integers.len() == MOST_INTEGERS {
+                    integers.pop_front();
+                }
+                integers.push_back(integer);
+                return integer;
+            }
+        }
+    }
+
+    /// Whether this id is a name for a `what` that was made here, or one of the
+    /// last integers.
     pub(super) fn made(&self, what: &str, id: &serde_json::value::RawValue) -> bool {
+        if let Ok(integer) = id.get().parse::<u64>() {
+            let integers = self.integers.lock().unwrap_or_else(PoisonError::into_inner);
+            return integers.contains(&integer);
+        }
         let name = id.get().trim_matches('"');
         let number = name
             .strip_prefix(what)

@@ -94,8 +94,6 @@ fn over_a_url() -> Vec<Row> {
         Row("reset before the response", HangsUp, 3, 1, "error -32000"),
         Row("reset mid-response", Url(|_, _| stream(&["data:"], true)), 3, 1, "error -32000"),
         Row("hang", Url(|_, _| stream(&["data:"], false)), 3, 1, "error -32001"),
-        // Renewed each time, and surely not executed.
-        Row("session 404", Url(|_, _| status(404)), 3, 4, "error -32000"),
     ]
 }
 

@@ -40,7 +40,7 @@ async fn one_call_too_long(mut client: LineClient, limit: usize) {
 async fn a_child_whose_line_is_too_long_loses_that_answer_and_no_other() {
     // As most servers write it, as those in TypeScript do, and one that really is long.
     let first = r#"respond "\"result\":{\"x\":\"$(x $LONG)\"}""#;
-    let last = r#"id=$(printf '%s' "$line" | sed 's/.*"id":\("[^"]*"\).*/\1/')
+    let last = r#"id=$(printf '%s' "$line" | sed 's/.*"id":\([^,]*\),.*/\1/')
         printf '{"result":{"x":"'; x $LONG; printf '"},"jsonrpc":"2.0","id":%s}\n' "$id""#;
     for (name, limit, to_a_call) in
         [("long-1", LIMIT, first), ("long-2", LIMIT, last), ("long-3", MAX_MESSAGE_BYTES, last)]

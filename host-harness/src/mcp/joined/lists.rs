@@ -36,6 +36,17 @@ struct Contents {
     hint: CacheHint,
 }
 
+impl Contents {
+    /// Pages that come again bring what was there already.
+    fn keep_the_first_of_each(&mut self, kind: Listed) {
+        let mut names = HashSet::new();
+        self.entries.retain(|entry| {
+            listing::member(entry, kind.name())
+                .is_none_or(|name| names.insert(name.get().to_owned()))
+        });
+    }
+}
+
 /// What a page says beside its entries.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,6 +203,7 @@ impl Joined {
             }
             if !cursors.insert(self.group.hash(cursor.get())) {
                 self.warn_of_end(kind, member, "its cursors lead round in circles");
+                contents.keep_the_first_of_each(kind);
                 return Ok(contents);
             }
             request = request.with_id(&Id::text(&self.unique("list"))).with_param("cursor", cursor);

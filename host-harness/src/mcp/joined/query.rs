@@ -12,11 +12,9 @@ use crate::mcp::{
     headers::{Headers, PROTOCOL_VERSION, version_of},
     introduction::CLIENT_CAPABILITIES,
     members::Members,
+    versions,
     wire::{Id, Message},
 };
-
-/// The last version whose clients begin with `initialize`.
-const LAST_WITH_SESSIONS: &str = "2025-11-25";
 
 /// How a client and a server get to know each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +29,7 @@ impl Era {
     /// By what the message says, or the headers that came with it.
     pub(super) fn of(message: &Message, headers: &Headers) -> Self {
         let named = headers.map().get(PROTOCOL_VERSION).and_then(|version| version.to_str().ok());
-        let stateless = named.is_some_and(|version| version > LAST_WITH_SESSIONS);
+        let stateless = named.is_some_and(|version| version > versions::LAST_WITH_SESSIONS);
         if stateless || version_of(message).is_some() { Self::Stateless } else { Self::Sessions }
     }
 }

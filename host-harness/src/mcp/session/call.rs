@@ -95,6 +95,7 @@ impl Session {
             client: client.clone(),
             cancellation: cancellation.clone(),
             progress: progress.clone(),
+            like: id.clone(),
         };
         let attempts = |number| {
             let request = match retries.and_then(|retries| marker(outer, number, retries)) {

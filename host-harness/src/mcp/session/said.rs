@@ -54,8 +54,8 @@ impl Client for Said {
 /// Passes on what the upstream says of an attempt.
 pub(super) struct SaidOfAttempt {
     pub(super) said: Said,
-    /// Its own, by which the upstream knows it.
-    pub(super) id: Id,
+    /// What its progress is reported under upstream, if it is.
+    pub(super) token: Option<Id>,
     /// Where its progress goes, if the client wants to hear of it.
     pub(super) progress: Option<Arc<Progress>>,
 }
@@ -66,9 +66,10 @@ impl Client for SaidOfAttempt {
             && let Kind::Notification { method } = said.message.kind()
             && method == PROGRESS
             && let Some(token) = said.message.id_in_params("progressToken")
-            && token.key() == self.id.key()
+            && let Some(own) = &self.token
+            && token.is_like(own)
         {
-            return match progress.report(&token, said.message) {
+            return match progress.report(own, said.message) {
                 Some(report) => self.said.client.tell(report.into()),
                 None => Box::pin(std::future::ready(None)),
             };

@@ -95,6 +95,7 @@ impl Session {
                 client: Arc::new(Nobody),
                 cancellation: Cancellation::default(),
                 progress: None,
+                like: Id::text("tools"),
             };
             let listed = self.attempt(page, headers.clone(), origin).await;
             let AttemptReply::Result(content) = listed else {

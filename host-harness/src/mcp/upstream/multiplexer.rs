@@ -57,8 +57,8 @@ impl Multiplexer {
     }
 
     async fn answer(&self, request: Request, client: Arc<dyn Client>) -> Answer {
-        let Request { message, id, method, cancellation, .. } = request;
-        let Ok(answer) = self.pending.enter(&id, client) else {
+        let Request { message, id, method, cancellation, token, .. } = request;
+        let Ok(answer) = self.pending.enter(&id, token, client) else {
             return Answer::Lost(Loss::NotSent);
         };
         let mut unanswered = Unanswered {
@@ -94,7 +94,7 @@ impl Multiplexer {
         let client = match message.kind() {
             Kind::Response { id: Some(id) } if id.raw().get() != "null" => {
                 let id = id.clone();
-                if !self.pending.answer(&id, Answer::Response(message)) {
+                if !self.pending.respond(&id, message) {
                     tracing::debug!("dropped a response that nobody waits for");
                 }
                 return;

@@ -33,10 +33,40 @@ impl Id {
         Self::new(&raw(text))
     }
 
+    /// The id that is this number.
+    #[must_use]
+    pub fn number_of(number: u64) -> Self {
+        Self::new(&raw(&number))
+    }
+
     /// The id's value.
     #[must_use]
     pub fn key(&self) -> &IdKey {
         &self.key
+    }
+
+    /// Whether it is a number without a fraction.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        self.raw.get().parse::<i64>().is_ok()
+    }
+
+    /// Whether both mean the same request: some peers give `7` back as `"7"`, as
+    /// `7.0`, or the other way round.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.key == other.key || self.number().is_some_and(|number| other.number() == Some(number))
+    }
+
+    /// The integer that it is in any spelling.
+    fn number(&self) -> Option<i64> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let text = self.key.0.trim_matches('"');
+        let float = || {
+            let number: f64 = text.parse().ok()?;
+            (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
+        };
+        text.parse().ok().or_else(float)
     }
 
     /// The id as it was written.
@@ -55,5 +85,17 @@ mod tests {
         let key = |text| Id::new(serde_json::from_str(text).expect("JSON")).key().clone();
         assert_eq!(key(r#""a""#), key(r#""\u0061""#));
         assert_ne!(key("1"), key(r#""1""#));
+    }
+
+    #[test]
+    fn an_integer_is_known_again_in_another_spelling_and_nothing_else_is() {
+        let id = |text| Id::new(serde_json::from_str(text).expect("JSON"));
+        for (one, other) in [("7", r#""7""#), ("7.0", "7"), (r#""7""#, "7.0"), ("-3", "-3.0")] {
+            assert!(id(one).is_like(&id(other)), "{one} {other}");
+        }
+        for (one, other) in [("7", "8"), ("7.5", "7"), ("null", "0"), (r#""a""#, r#""b""#)] {
+            assert!(!id(one).is_like(&id(other)), "{one} {other}");
+        }
+        assert!(id("7").is_integer() && !id(r#""7""#).is_integer() && !id("7.0").is_integer());
     }
 }

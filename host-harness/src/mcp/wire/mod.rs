@@ -196,7 +196,7 @@ impl Message {
     /// Whether it is the response to the request with this id.
     #[must_use]
     pub fn answers(&self, request: &Id) -> bool {
-        matches!(&self.kind, Kind::Response { id: Some(id) } if id.key() == request.key())
+        matches!(&self.kind, Kind::Response { id: Some(id) } if id.is_like(request))
     }
 
     /// A member of the `params`, unparsed.

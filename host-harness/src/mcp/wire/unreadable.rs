@@ -38,6 +38,9 @@ pub enum Bound {
     /// A message has at most so many bytes.
     #[error("is longer than {0} bytes")]
     Bytes(usize),
+    /// It is not JSON (RFC 8259), though nearly: `NaN`, for one, is a value elsewhere.
+    #[error("is not JSON")]
+    Json,
     /// An object that the gateway reads has at most 65,536 members.
     #[error("has an object of more than {MAX_MEMBERS} members")]
     Members,
@@ -101,9 +104,10 @@ impl TooMuch {
     pub(in crate::mcp) fn error(&self, id: &Id, code: i64, what: &str) -> Message {
         let Self { bound, .. } = self;
         let data = match bound {
-            Bound::Bytes(limit) => json!({ "maxBytes": limit }),
-            Bound::Members => json!({ "maxMembers": MAX_MEMBERS }),
+            Bound::Bytes(limit) => Some(json!({ "maxBytes": limit })),
+            Bound::Members => Some(json!({ "maxMembers": MAX_MEMBERS })),
+            Bound::Json => None,
         };
-        Message::error(Some(id), code, &format!("{what} {bound}"), Some(data))
+        Message::error(Some(id), code, &format!("{what} {bound}"), data)
     }
 }

@@ -110,12 +110,13 @@ impl Conversation {
         }
     }
 
-    /// What the server says by itself, from now on; none if somebody listens already.
-    pub(super) fn listen(self: &Arc<Self>) -> Option<Listening> {
+    /// What the server says by itself, from now on. A stream that was there before
+    /// ends: its client may have lost it without the gateway hearing of that.
+    pub(super) fn listen(self: &Arc<Self>) -> Listening {
         self.touch();
         let (to, from) = outgoing::queue();
-        let listens = self.places.listen(&to);
-        listens.then(|| Listening { conversation: self.clone(), from })
+        self.places.listen(to);
+        Listening { conversation: self.clone(), from }
     }
 
     /// Ends it in order: calls are cancelled, the upstream hears of it and is closed.

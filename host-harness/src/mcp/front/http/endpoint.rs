@@ -80,10 +80,7 @@ pub(super) async fn get(
         return answer::refusal(StatusCode::NOT_ACCEPTABLE, why);
     }
     let Some(conversation) = table.find(name) else { return unknown_session() };
-    match conversation.listen() {
-        Some(listening) => answer::events(listening.messages()),
-        None => answer::refusal(StatusCode::CONFLICT, "this session has a stream already"),
-    }
+    answer::events(conversation.listen().messages())
 }
 
 pub(super) async fn delete(
@@ -132,8 +129,12 @@ fn is_json(kind: &HeaderValue) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-/// Whether the client takes all of these media types.
+/// Whether the client takes all of these media types. One that does not say
+/// takes anything (RFC 9110, section 12.5.1).
 fn accepts(headers: &HeaderMap, kinds: &[&str]) -> bool {
+    if !headers.contains_key(header::ACCEPT) {
+        return true;
+    }
     let accepted: Vec<String> = headers
         .get_all(header::ACCEPT)
         .iter()

@@ -9,9 +9,9 @@ use std::{net::IpAddr, sync::Arc};
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::{Shared, answer};
 use crate::mcp::headers::SESSION_ID;
@@ -98,8 +98,36 @@ pub(super) async fn check(
     match shared.admission.objection(request.uri(), request.headers()) {
         Some(Objection::Malformed(why)) => answer::refusal(StatusCode::BAD_REQUEST, why),
         Some(Objection::Forbidden(why)) => answer::refusal(StatusCode::FORBIDDEN, why),
-        None => next.run(request).await,
+        None => match request.headers().get(header::ORIGIN).cloned() {
+            Some(origin) if request.method() == Method::OPTIONS => {
+                cors(preflight(&request), origin)
+            }
+            Some(origin) => cors(next.run(request).await, origin),
+            None => next.run(request).await,
+        },
     }
+}
+
+/// What a browser asks before a page may speak (Fetch, "CORS-preflight request").
+fn preflight(request: &Request) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    let methods = HeaderValue::from_static("POST, GET, DELETE");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    headers.extend(asked.map(|asked| (header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone())));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+/// Lets the page of an origin that may speak read the answer.
+fn cors(mut response: Response, origin: HeaderValue) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let exposed = HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate, Retry-After");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    response
 }
 
 #[cfg(test)]

@@ -235,7 +235,9 @@ fn router(shared: Arc<Shared>) -> Router {
     let mcp = axum::routing::post(endpoint::post).get(endpoint::get).delete(endpoint::delete);
     Router::new()
         .route("/mcp", mcp.clone())
-        .route("/mcp/{name}", mcp)
+        .route("/mcp/", mcp.clone())
+        .route("/mcp/{name}", mcp.clone())
+        .route("/mcp/{name}/", mcp)
         .layer(limit)
         // Behind the guard: no web page is to read them.
         .route("/metrics", get(numbers))

@@ -98,18 +98,14 @@ impl Places {
     }
 
     /// What the server says by itself goes to `to` from now on, and first what
-    /// it said before. False if somebody listens already.
-    pub(super) fn listen(&self, to: &Outgoing) -> bool {
+    /// it said before anybody listened.
+    pub(super) fn listen(&self, to: Outgoing) {
         let mut open = self.lock();
-        if open.is_heard() {
-            return false;
-        }
         // There is room for what came early: it is no more than a queue holds.
         for said in std::mem::take(&mut open.early).said {
             let _ = to.try_send(said);
         }
-        open.listener = Some(to.clone());
-        true
+        open.listener = Some(to);
     }
 
     /// What a client may say to the server, in the server's names. Of many

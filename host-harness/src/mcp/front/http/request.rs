@@ -16,12 +16,14 @@ use super::{
     table::Table,
 };
 use crate::mcp::{
-    codes::HEADER_MISMATCH,
-    headers::{passed_on, session_of, version_of},
+    codes::{HEADER_MISMATCH, INVALID_REQUEST},
+    headers::{PROTOCOL_VERSION, passed_on, session_of, version_of},
     methods::INITIALIZE,
     param_headers::ParamHeaders,
+    versions,
     wire::{Id, Message},
 };
+use crate::peer_text::PeerText;
 
 /// How long a response may take before its stream is opened without it.
 const EARLY: Duration = Duration::from_secs(5);
@@ -41,6 +43,14 @@ pub(super) async fn request(
     if let Some(mismatch) = mirror::mismatch(headers, &message).filter(|_| unchecked) {
         let refusal = Message::error(Some(id), HEADER_MISMATCH, &mismatch, None);
         return answer::json(StatusCode::BAD_REQUEST, &refusal);
+    }
+    let named = headers.get(PROTOCOL_VERSION).map(|version| version.to_str().unwrap_or_default());
+    if let Some(version) = named.filter(|version| unchecked && !versions::may_be_named(version)) {
+        let why = format!("no version of the protocol is called {}", PeerText(version));
+        return answer::json(
+            StatusCode::BAD_REQUEST,
+            &Message::error(Some(id), INVALID_REQUEST, &why, None),
+        );
     }
     // Always in a session of its own: one that all share is nobody's to begin.
     if method == INITIALIZE {

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 
 use crate::{
@@ -11,6 +11,9 @@ use crate::{
     mcp::reply::Loss,
     redacted::Redacted,
 };
+
+/// Redirects of one request that are followed.
+const MOST_REDIRECTS: usize = 5;
 
 /// What the server answers with.
 pub(super) type Body = hyper::body::Incoming;
@@ -41,16 +44,36 @@ impl Client {
         Ok(Self { http: https::client(), url: uri, headers })
     }
 
-    /// Sends one request; redirects are not followed. `headers` give way to the operator's own.
+    /// Sends one request. `headers` give way to the operator's own. Redirects that
+    /// keep the method (307, 308) are followed within the server's own origin; the
+    /// others are answers.
     pub(super) async fn send(
         &self,
         method: Method,
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Response<Body>, Loss> {
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = method;
-        *request.uri_mut() = self.url.clone();
+        let (body, mut url) = (Bytes::from(body), self.url.clone());
+        for _ in 0..MOST_REDIRECTS {
+            let response = self.once(&method, &url, headers.clone(), body.clone()).await?;
+            match self.elsewhere(&url, &response) {
+                Some(next) => url = next,
+                None => return Ok(response),
+            }
+        }
+        self.once(&method, &url, headers, body).await
+    }
+
+    async fn once(
+        &self,
+        method: &Method,
+        url: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Body>, Loss> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = url.clone();
         *request.headers_mut() = headers;
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
@@ -60,6 +83,25 @@ impl Client {
             tracing::debug!(%error, cause, "no HTTP answer from the upstream");
             if error.is_connect() { Loss::Unreachable } else { Loss::Interrupted }
         })
+    }
+
+    /// Where a redirect leads, if that is within the origin of the operator's URL:
+    /// nobody else is to see what is meant for that.
+    fn elsewhere(&self, from: &Uri, response: &Response<Body>) -> Option<Uri> {
+        let kept = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
+        if !kept.contains(&response.status()) {
+            return None;
+        }
+        let place = response.headers().get(header::LOCATION)?.to_str().ok()?;
+        let next = if place.starts_with('/') && !place.starts_with("//") {
+            let mut parts = from.clone().into_parts();
+            parts.path_and_query = Some(place.parse().ok()?);
+            Uri::from_parts(parts).ok()?
+        } else {
+            place.parse::<Uri>().ok()?
+        };
+        let origin = |uri: &Uri| (uri.scheme().cloned(), uri.authority().cloned());
+        (origin(&next) == origin(&self.url)).then_some(next)
     }
 }
 

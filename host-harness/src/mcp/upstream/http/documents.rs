@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::mcp::{
     large::work_on,
+    lines::BYTE_ORDER_MARK,
     upstream::http::client,
     wire::{Message, TooMuch, Unreadable, Was},
 };
@@ -28,12 +29,22 @@ pub(super) struct Documents<B = client::Body> {
     /// What may still be parsed in vain.
     credit: usize,
     at_end: bool,
+    /// Nothing was read yet, so that a byte order mark may come.
+    is_at_start: bool,
 }
 
 impl<B: Body<Data = Bytes, Error: fmt::Display> + Unpin> Documents<B> {
     /// Of at most `limit` bytes each.
     pub(super) fn new(body: B, limit: usize) -> Self {
-        Self { body, limit, buffer: Vec::new(), read: 0, credit: 0, at_end: false }
+        Self {
+            body,
+            limit,
+            buffer: Vec::new(),
+            read: 0,
+            credit: 0,
+            at_end: false,
+            is_at_start: true,
+        }
     }
 
     /// The next message, or what came in place of one; nothing once the body has
@@ -57,6 +68,12 @@ impl<B: Body<Data = Bytes, Error: fmt::Display> + Unpin> Documents<B> {
                     self.buffer.drain(..self.read);
                     self.read = 0;
                     self.buffer.extend_from_slice(data);
+                    if self.is_at_start && self.buffer.len() >= BYTE_ORDER_MARK.len() {
+                        self.is_at_start = false;
+                        if self.buffer.starts_with(BYTE_ORDER_MARK) {
+                            self.read = BYTE_ORDER_MARK.len();
+                        }
+                    }
                     self.credit = self.credit.saturating_add(VAIN * data.len());
                     if self.buffer.len() > self.limit {
                         self.at_end = true;
@@ -102,7 +119,14 @@ impl<B: Body<Data = Bytes, Error: fmt::Display> + Unpin> Documents<B> {
 fn first_of(json: &[u8]) -> Option<serde_json::Result<(Result<Message, Unreadable>, usize)>> {
     let mut values = serde_json::Deserializer::from_slice(json).into_iter::<&RawValue>();
     let raw = values.next()?;
-    Some(raw.map(|raw| (Message::parse(raw), values.byte_offset())))
+    let first = raw.map(|raw| (Message::parse(raw), values.byte_offset()));
+    if first.is_err() && std::str::from_utf8(json).is_err_and(|error| error.error_len().is_some()) {
+        // A text in a legacy code page: what cannot be read of it is replaced.
+        let text = String::from_utf8_lossy(json);
+        let raw = serde_json::from_str::<&RawValue>(&text);
+        return Some(raw.map(|raw| (Message::parse(raw), json.len())));
+    }
+    Some(first)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{
     headers::headers_of,
     listed_tools::{lists_tools, without_broken_tools},
     memory::Memory,
-    reconnect::{PAUSE, Refused},
+    reconnect::{LEAST_PAUSE, PAUSE, Refused},
 };
 use crate::mcp::{
     codes::INVALID_REQUEST,
@@ -58,6 +58,30 @@ impl From<Loss> for Failed {
 fn belongs_to_session(message: &Message) -> bool {
     let begins = matches!(message.kind(), Kind::Request { method, .. } if method == INITIALIZE);
     !begins && version_of(message).is_none()
+}
+
+/// A response without an id, which on the answer to one request can be about
+/// no other.
+fn answers_nobody_else(message: &Message) -> bool {
+    match message.kind() {
+        Kind::Response { id: None } => true,
+        Kind::Response { id: Some(id) } => id.raw().get() == "null",
+        _ => false,
+    }
+}
+
+/// Whether the server says that it does not know the session: by 404 as it
+/// should, or by another refusal that names it.
+fn speaks_of_session(status: StatusCode, failure: &HttpFailure) -> bool {
+    let names_it = || {
+        let body = failure.body.as_deref().unwrap_or_default().to_ascii_lowercase();
+        body.contains("session")
+    };
+    match status {
+        StatusCode::NOT_FOUND => true,
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => names_it(),
+        _ => false,
+    }
 }
 
 impl Exchange {
@@ -105,10 +129,6 @@ impl Exchange {
             Err(Failed::Expired(expired, failure)) => {
                 if !self.renew(&expired).await {
                     return Answer::Http(failure);
-                }
-                if request.is_attempt {
-                    // Not made again here: whether to try again is for the plugin to say.
-                    return Answer::Lost(Loss::SessionExpired);
                 }
             }
         }
@@ -178,7 +198,9 @@ impl Exchange {
         if !status.is_success() {
             let failure = failure(response).await;
             return Err(match named {
-                Some(named) if status == StatusCode::NOT_FOUND => Failed::Expired(named, failure),
+                Some(named) if speaks_of_session(status, &failure) => {
+                    Failed::Expired(named, failure)
+                }
                 _ => Failed::With(Answer::Http(failure)),
             });
         }
@@ -191,7 +213,8 @@ impl Exchange {
             while let Some(line) = answer.next(&mut cursor).await {
                 silent = 0;
                 match line {
-                    Ok(message) if message.answers(id) => {
+                    Ok(message) if message.answers(id) || answers_nobody_else(&message) => {
+                        let message = message.with_id(id);
                         if let Some(headers) = &begins {
                             self.memory.begin(request, headers, &message);
                         }
@@ -214,7 +237,7 @@ impl Exchange {
                 return Err(Loss::Interrupted.into());
             };
             silent += 1;
-            sleep(cursor.pause.unwrap_or(PAUSE)).await;
+            sleep(cursor.pause.unwrap_or(PAUSE).max(LEAST_PAUSE)).await;
             match self.open_stream(Some(&last_event)).await {
                 Ok(events) => answer = Messages::Events(events),
                 Err(Refused::ForNow) => {}

@@ -10,7 +10,7 @@ use super::{
     answer::is_stream,
     events::{Cursor, Events},
     exchange::Exchange,
-    reconnect::{LONGEST_PAUSE, PAUSE, Refused},
+    reconnect::{LEAST_PAUSE, LONGEST_PAUSE, PAUSE, Refused},
 };
 use crate::mcp::{headers::LAST_EVENT_ID, wire::Unreadable};
 
@@ -35,14 +35,14 @@ impl Exchange {
     /// Hears the server until it says that there is nothing to hear.
     async fn hear_all(self: &Arc<Self>) {
         let mut cursor = Cursor::default();
-        let mut pause = PAUSE;
+        let (mut pause, mut least) = (PAUSE, LEAST_PAUSE);
         loop {
             match self.open_stream(cursor.last_event.as_deref()).await {
                 Err(Refused::ForGood) => return,
                 Err(Refused::ForNow) => {}
                 Ok(mut events) => {
                     while let Some(line) = events.next(&mut cursor).await {
-                        pause = PAUSE;
+                        (pause, least) = (PAUSE, LEAST_PAUSE);
                         match line {
                             Ok(message) => {
                                 self.hear(message, &*self.surroundings.client).await;
@@ -59,8 +59,9 @@ impl Exchange {
                     }
                 }
             }
-            sleep(cursor.pause.unwrap_or(pause)).await;
+            sleep(cursor.pause.map_or(pause, |asked| asked.max(least))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+            least = (least * 2).min(LONGEST_PAUSE);
         }
     }
 
