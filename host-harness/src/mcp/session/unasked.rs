@@ -95,7 +95,8 @@ impl Session {
                 client: Arc::new(Nobody),
                 cancellation: Cancellation::default(),
                 progress: None,
-                like: Id::text("tools"),
+                // Servers that read integers only read this one as well.
+                like: Id::number_of(0),
             };
             let listed = self.attempt(page, headers.clone(), origin).await;
             let AttemptReply::Result(content) = listed else {

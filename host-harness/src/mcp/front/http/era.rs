@@ -102,7 +102,7 @@ impl Known {
 
 async fn ask(server: &Arc<dyn Handler>) -> Result<Message, Loss> {
     // A name that no client's request can have.
-    let id = Id::text(&Unique::default().name("discover"));
+    let id = Id::number_of(Unique::default().integer());
     let question = introduction::discover(&id, introduction::STATELESS);
     let Some(question) = Request::new(question, Headers::default()) else {
         return Err(Loss::NotSent);

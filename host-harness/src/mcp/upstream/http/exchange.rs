@@ -14,6 +14,7 @@ use super::{
     listed_tools::{lists_tools, without_broken_tools},
     memory::Memory,
     reconnect::{LEAST_PAUSE, PAUSE, Refused},
+    unclaimed::Unclaimed,
 };
 use crate::mcp::{
     codes::INVALID_REQUEST,
@@ -34,6 +35,7 @@ pub(super) struct Exchange {
     pub(super) client: Arc<HttpClient>,
     pub(super) surroundings: Surroundings,
     pub(super) memory: Memory,
+    pub(super) unclaimed: Unclaimed,
     /// Cancelled when the link is gone.
     pub(super) ended: CancellationToken,
     /// Cancelled when nobody is to hear what the server says by itself.
@@ -92,7 +94,14 @@ impl Exchange {
         ended: CancellationToken,
     ) -> Self {
         let listening = Mutex::new(ended.child_token());
-        Self { client, surroundings, memory: Memory::default(), ended, listening }
+        Self {
+            client,
+            surroundings,
+            memory: Memory::default(),
+            unclaimed: Unclaimed::default(),
+            ended,
+            listening,
+        }
     }
 
     /// What a message of the server may have, in bytes.
@@ -204,6 +213,11 @@ impl Exchange {
                 _ => Failed::With(Answer::Http(failure)),
             });
         }
+        if status == StatusCode::ACCEPTED
+            && let Some(response) = self.unclaimed.take(id).await
+        {
+            return Ok(response.with_id(id));
+        }
         let lists = lists_tools(request);
         let begins = (method == INITIALIZE).then(|| response.headers().clone());
         let mut answer = Messages::of(response, self.limit());
@@ -250,7 +264,7 @@ impl Exchange {
     /// that cannot be put to anybody.
     pub(super) async fn hear(self: &Arc<Self>, message: Message, client: &dyn Client) {
         if matches!(message.kind(), Kind::Response { id: Some(id) } if id.raw().get() != "null") {
-            return tracing::debug!("dropped a response that nobody waits for");
+            return self.unclaimed.put(message);
         }
         if let Some(answer) = client.tell(message.into()).await {
             self.tell(&answer, &Headers::default()).await;

@@ -41,6 +41,7 @@ impl Exchange {
                 Err(Refused::ForGood) => return,
                 Err(Refused::ForNow) => {}
                 Ok(mut events) => {
+                    self.unclaimed.set_open(true);
                     while let Some(line) = events.next(&mut cursor).await {
                         (pause, least) = (PAUSE, LEAST_PAUSE);
                         match line {
@@ -59,6 +60,7 @@ impl Exchange {
                     }
                 }
             }
+            self.unclaimed.set_open(false);
             sleep(cursor.pause.map_or(pause, |asked| asked.max(least))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             least = (least * 2).min(LONGEST_PAUSE);

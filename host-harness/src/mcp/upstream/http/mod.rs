@@ -8,6 +8,7 @@
 //! * `events` and `documents`: the messages of an answer that is a stream, and of one in JSON.
 //! * `listening`: streams that the server is asked for; `reconnect`: when they are taken up again.
 //! * `tools`: what an HTTP client has to know of the tools that it calls; `listed_tools`: of those that it lists.
+//! * `unclaimed`: responses that come on a stream of their own.
 //! * `memory`: the session with the server, and how it is renewed.
 
 mod answer;
@@ -21,6 +22,7 @@ mod listening;
 mod memory;
 mod reconnect;
 mod tools;
+mod unclaimed;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
