@@ -265,13 +265,11 @@ async fn serve_client<R: AsyncRead + Unpin>(
             }
         }
     };
-    if ended == Ended::ByClient {
-        if shutdown.drain.is_cancelled() {
-            // Calls that wait for another attempt are about to be answered, and
-            // those in the middle of one may be.
-            let _ = timeout(GRACE, async { while requests.join_next().await.is_some() {} }).await;
-            closed.cancel();
-        }
+    if ended == Ended::ByClient && shutdown.drain.is_cancelled() {
+        // Calls that wait for another attempt are about to be answered, and
+        // those in the middle of one may be.
+        let _ = timeout(GRACE, async { while requests.join_next().await.is_some() {} }).await;
+        closed.cancel();
     }
     ended
 }
