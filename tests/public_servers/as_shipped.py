@@ -2,7 +2,8 @@
 """What `host-harness proxy -- COMMAND`, as shipped, makes of failures of real servers.
 
     as_shipped.py HOST_HARNESS [--fetch mcp-server-fetch] [--git mcp-server-git]
-                  [--everything DIST.js] [--filesystem DIST.js]
+                  [--everything DIST.js] [--filesystem DIST.js] [--memory DIST.js]
+                  [--time mcp-server-time]
 
 In front of `mcp-server-fetch` stands a web server that fails once for each page.
 Nobody here asks for the list of tools: the gateway does that by itself. Each line
@@ -166,7 +167,7 @@ def plain(name, proxy, command, calls):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("proxy")
-    for server in ["fetch", "git", "everything", "filesystem"]:
+    for server in ["fetch", "git", "everything", "filesystem", "memory", "time"]:
         options.add_argument(f"--{server}")
     options = options.parse_args()
     if options.fetch:
@@ -195,6 +196,23 @@ def main():
             ("write_file", {"path": f"{folder}/none/x", "content": "x"}),
             ("edit_file", {"path": f"{folder}/none", "edits": []}),
             ("list_directory", {"path": folder}),
+        ])
+    if options.memory:
+        # Tools of a store: what they add would be there twice.
+        os.environ["MEMORY_FILE_PATH"] = f"{folder}/memory.jsonl"
+        plain("memory", options.proxy, ["node", options.memory], [
+            ("create_entities", {"entities": [
+                {"name": "a", "entityType": "t", "observations": ["503 Service Unavailable"]}]}),
+            ("add_observations", {"observations": [{"entityName": "none", "contents": ["x"]}]}),
+            ("search_nodes", {"query": "503"}),
+            ("search_nodes", {}),
+        ])
+    if options.time:
+        plain("time", options.proxy, [options.time], [
+            ("get_current_time", {"timezone": "Europe/Berlin"}),
+            ("get_current_time", {"timezone": "Nowhere/None"}),
+            ("convert_time", {"source_timezone": "UTC", "time": "99:00", "target_timezone": "UTC"}),
+            ("get_nothing", {}),
         ])
     return 1 if wrong else 0
 
