@@ -91,7 +91,7 @@ async fn relay(options: Proxy, metrics: Arc<Metrics>) -> anyhow::Result<ExitCode
                 upstream::headers(&options.upstream_header, &options.upstream_header_file)?;
             Target::Url(HttpUpstream::new(&url, headers)?)
         }
-        None => Target::Command(options.server),
+        None => Target::Command(options.server.into()),
     };
     let pass_headers = options.front.pass_header;
     let service = Service { gateway, relaying, target, pass_headers };

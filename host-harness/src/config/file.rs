@@ -196,6 +196,9 @@ pub(super) struct UpstreamEntry {
     pub(super) pass_headers: Vec<String>,
     #[serde(default)]
     pub(super) command: Vec<String>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) cwd: Option<PathBuf>,
     pub(super) trust: Option<bool>,
     #[serde(default)]
     pub(super) idempotency_keys: Vec<String>,

@@ -149,7 +149,7 @@ fn a_wrong_shape_is_told_with_its_place() {
         ("upstreams: [", "1:12: upstreams: expected mapping start"),
         (
             "upstreams:\n  a:\n    comand: [x]\n",
-            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command, trust, idempotency_keys, tool_prefix, prompt_prefix",
+            "3:5: upstreams.a.comand: unknown field `comand`, expected one of url, headers, pass_headers, command, env, cwd, trust, idempotency_keys, tool_prefix, prompt_prefix",
         ),
         (
             "upstreams:\n  a:\n    command: x\n",
@@ -356,4 +356,22 @@ fn idempotency_keys_are_pointers_with_or_without_a_pattern_of_tools() {
     assert!(!keys("[]").are_in("payment", arguments));
     let told = of(r#"["/id", "id"]"#).expect_err("wrong").to_string();
     assert!(told.starts_with("upstreams.a.idempotency_keys[1]: must be a JSON Pointer"), "{told}");
+}
+
+#[test]
+fn a_command_has_an_environment_and_a_folder_and_a_url_has_neither() {
+    let of = |entry: &str| read(&format!("upstreams: {{ a: {{ {entry} }} }}"));
+    let good = of("command: [x, -y], env: { KEY: \"${TOKEN}!\" }, cwd: /srv").expect("good");
+    let Target::Command(command) = &good.upstreams["a"].target else { panic!("a command") };
+    assert_eq!(command.words, ["x", "-y"]);
+    assert_eq!(command.environment, [("KEY".into(), "secret!".into())]);
+    assert_eq!(command.folder.as_deref(), Some(std::path::Path::new("/srv")));
+    for (entry, told) in [
+        ("command: [x], env: { KEY: \"${NOBODY}\" }", "upstreams.a.env.KEY: "),
+        ("command: [x], env: { \"A=B\": c }", "upstreams.a.env.A=B: no environment"),
+        ("url: \"http://localhost/\", cwd: /srv", "upstreams.a: `env` and `cwd`"),
+    ] {
+        let refused = complaint(&format!("upstreams: {{ a: {{ {entry} }} }}"));
+        assert!(refused.contains(told), "{refused}");
+    }
 }

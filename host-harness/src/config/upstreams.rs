@@ -1,6 +1,6 @@
 //! What an entry of `upstreams` means.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -8,8 +8,8 @@ use super::{file::UpstreamEntry, filled, issue};
 use crate::{
     contract::Issue,
     mcp::{
-        HttpUpstream, IdempotencyKey, IdempotencyKeys, Prefixes, Target, header_to_pass,
-        header_to_send,
+        HttpUpstream, IdempotencyKey, IdempotencyKeys, Prefixes, Target, child::ServerCommand,
+        header_to_pass, header_to_send,
     },
 };
 
@@ -82,19 +82,27 @@ pub(super) fn check(
     let prefixes = Prefixes { tools: entry.tool_prefix, prompts: entry.prompt_prefix };
     let trusted = entry.trust.or((!entry.command.is_empty()).then_some(true));
     let target = match (entry.url, entry.command) {
-        (Some(url), command) if command.is_empty() => match HttpUpstream::new(&url, headers) {
-            Ok(upstream) => Some(Target::Url(upstream)),
-            Err(error) => {
-                issues.push(issue(format!("{path}.url"), error.to_string()));
-                None
+        (Some(url), command) if command.is_empty() => {
+            if !entry.env.is_empty() || entry.cwd.is_some() {
+                let told = "`env` and `cwd` are for a `command`; a `url` has neither";
+                issues.push(issue(&*path, told));
             }
-        },
+            match HttpUpstream::new(&url, headers) {
+                Ok(upstream) => Some(Target::Url(upstream)),
+                Err(error) => {
+                    issues.push(issue(format!("{path}.url"), error.to_string()));
+                    None
+                }
+            }
+        }
         (None, command) if !command.is_empty() => {
             if !headers.is_empty() || !pass_headers.is_empty() {
                 let told = "a command has no headers; give a `url`, or leave them out";
                 issues.push(issue(&*path, told));
             }
-            Some(Target::Command(command.into_iter().map(Into::into).collect()))
+            let words = command.into_iter().map(Into::into).collect();
+            let environment = environment_of(&path, entry.env, environment, &mut issues);
+            Some(Target::Command(ServerCommand { words, environment, folder: entry.cwd }))
         }
         _ => {
             issues.push(issue(&*path, "must have either a `url` or a `command`"));
@@ -142,6 +150,28 @@ pub(super) fn same_prefixes(upstreams: &BTreeMap<String, Upstream>) -> Vec<Issue
         }
     }
     issues
+}
+
+/// What a server has in its environment beside the gateway's own.
+fn environment_of(
+    path: &str,
+    entries: BTreeMap<String, String>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    issues: &mut Vec<Issue>,
+) -> Vec<(OsString, OsString)> {
+    let mut filled_in = Vec::new();
+    for (name, value) in entries {
+        let place = format!("{path}.env.{name}");
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            issues.push(issue(place, "no environment can hold such a name or value"));
+            continue;
+        }
+        match filled(&value, environment) {
+            Ok(value) => filled_in.push((name.into(), value.into())),
+            Err(missing) => issues.push(issue(place, missing)),
+        }
+    }
+    filled_in
 }
 
 fn headers(

@@ -68,7 +68,8 @@ pub async fn run(html: Option<&Path>) -> anyhow::Result<ExitCode> {
     });
 
     let program = std::env::current_exe().context("cannot find our own program")?;
-    let (server, upstream) = Server::start(program.as_os_str(), &[OsString::from("flaky-server")])?;
+    let (server, upstream) =
+        Server::start(&[program.into_os_string(), OsString::from("flaky-server")].into())?;
     let (ours, theirs) = duplex(64 * 1024);
     // The server is a command, and believed as the proxy believes one.
     let options = RelayOptions { trusted: Some(true), ..RelayOptions::default() };

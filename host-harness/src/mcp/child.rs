@@ -1,8 +1,9 @@
 //! An upstream server as a child process.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     io,
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -28,6 +29,29 @@ pub struct StartError {
     pub source: io::Error,
 }
 
+/// How a server is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerCommand {
+    /// The program, and its arguments.
+    pub words: Vec<OsString>,
+    /// What its environment has beside the gateway's own.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Where it runs; none for where the gateway does.
+    pub folder: Option<PathBuf>,
+}
+
+impl From<Vec<OsString>> for ServerCommand {
+    fn from(words: Vec<OsString>) -> Self {
+        Self { words, ..Self::default() }
+    }
+}
+
+impl<const N: usize> From<[OsString; N]> for ServerCommand {
+    fn from(words: [OsString; N]) -> Self {
+        Vec::from(words).into()
+    }
+}
+
 /// A running server that speaks MCP on its standard streams. Killed when
 /// dropped, with all processes of its group.
 #[derive(Debug)]
@@ -38,7 +62,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `command` and returns it with what it says and what it hears.
+    /// Starts a command and returns it with what it says and what it hears.
     /// Its stderr is ours.
     ///
     /// # Errors
@@ -46,12 +70,15 @@ impl Server {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn start(
-        command: &OsStr,
-        arguments: &[OsString],
-    ) -> Result<(Self, (ChildStdout, ChildStdin)), StartError> {
-        let name = command.to_string_lossy().into_owned();
-        let mut builder = Command::new(command);
+    pub fn start(command: &ServerCommand) -> Result<(Self, (ChildStdout, ChildStdin)), StartError> {
+        let nothing = OsString::new();
+        let (program, arguments) = command.words.split_first().unwrap_or((&nothing, &[]));
+        let name = program.to_string_lossy().into_owned();
+        let mut builder = Command::new(program);
+        builder.envs(command.environment.iter().cloned());
+        if let Some(folder) = &command.folder {
+            builder.current_dir(folder);
+        }
         builder.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         // A group of its own: Ctrl-C is ours to hear, and what a launcher such
         // as npx starts ends with it.
@@ -110,8 +137,8 @@ mod tests {
 
     /// Starts a shell that starts another process, which tells its id; that id.
     async fn with_a_second_process(script: &str) -> (Server, ChildStdin, rustix::process::Pid) {
-        let arguments = ["-c", script].map(OsString::from);
-        let (server, (from, to)) = Server::start(OsStr::new("sh"), &arguments).expect("a shell");
+        let command = ["sh", "-c", script].map(OsString::from).into();
+        let (server, (from, to)) = Server::start(&command).expect("a shell");
         let line = BufReader::new(from).lines().next_line().await.expect("text").expect("a line");
         let id = rustix::process::Pid::from_raw(line.parse().expect("a number"));
         (server, to, id.expect("not 0"))

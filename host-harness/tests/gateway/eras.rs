@@ -110,7 +110,8 @@ async fn a_client_of_both_eras_finds_a_server_of_2025_behind_a_url() {
 #[cfg(unix)]
 async fn front_of_child(command: Vec<std::ffi::OsString>) -> (Front, HttpClient) {
     let gateway = gateway("{}", Limits::default());
-    let front = Front::start(gateway, Target::Command(command), FrontLimits::default()).await;
+    let front =
+        Front::start(gateway, Target::Command(command.into()), FrontLimits::default()).await;
     let mut client = HttpClient::of(&front);
     for (name, value) in
         [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "t")]

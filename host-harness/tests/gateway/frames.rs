@@ -21,7 +21,8 @@ async fn a_body_in_many_lines_is_one_message_of_a_child() {
     let child = ChildServer::new("frames", "answer");
     let gateway = gateway("{}", Limits::default());
     let front =
-        Front::start(gateway, Target::Command(child.command()), FrontLimits::default()).await;
+        Front::start(gateway, Target::Command(child.command().into()), FrontLimits::default())
+            .await;
     let mut client = HttpClient::of(&front);
     client.initialize().await;
     for end in ["\n", "\r", "\r\n"] {

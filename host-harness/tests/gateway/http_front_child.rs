@@ -14,7 +14,7 @@ use crate::{
 
 async fn front() -> Front {
     let server = vec![env!("CARGO_BIN_EXE_host-harness").into(), "flaky-server".into()];
-    let target = Target::Command(server);
+    let target = Target::Command(server.into());
     Front::start(gateway("{}", Limits::default()), target, FrontLimits::default()).await
 }
 

@@ -126,7 +126,7 @@ async fn a_call_that_waits_is_answered_with_what_it_has_when_its_server_ends_for
     client.abandoned().await;
 
     let (watch, gateway) = patient();
-    let command = Target::Command(mortal("mortal-http"));
+    let command = Target::Command(mortal("mortal-http").into());
     let front = Front::start(gateway, command, FrontLimits::default()).await;
     let mut client = HttpClient::of(&front);
     client.initialize().await;

@@ -99,7 +99,7 @@ pub(super) async fn run(options: Explain) -> anyhow::Result<ExitCode> {
                 upstream::headers(&options.upstream_header, &options.upstream_header_file)?;
             Target::Url(HttpUpstream::new(url, headers)?)
         }
-        None => Target::Command(options.server),
+        None => Target::Command(options.server.into()),
     };
     let tools = list::tools(target).await?;
     let start = || Ok(source.start_aside(ceiling)? as Arc<dyn RetryHook>);

@@ -5,13 +5,13 @@ mod lines;
 mod multiplexer;
 mod supervised;
 
-use std::{ffi::OsString, sync::Arc};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
     catalogue::Catalogue,
-    child::StartError,
+    child::{ServerCommand, StartError},
     downstream::Clients,
     handler::{Client, Handler},
     unique::Unique,
@@ -49,8 +49,8 @@ pub(crate) trait Connect {
 pub enum Target {
     /// Behind a URL.
     Url(HttpUpstream),
-    /// In a command with its arguments, which is started for each session.
-    Command(Vec<OsString>),
+    /// In a command, which is started for each session.
+    Command(ServerCommand),
 }
 
 /// A connection to a [`Target`].

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    ffi::OsString,
     io,
     process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
@@ -16,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
-    child::{Server, StartError},
+    child::{Server, ServerCommand, StartError},
     handler::Handler,
     lines::{self, Reader},
     live::MAX_LIVE_CALLS,
@@ -53,7 +52,7 @@ pub type EndStatus = Arc<Mutex<Option<io::Result<Option<ExitStatus>>>>>;
 /// Requests that were on their way are sent to the next child, those that the
 /// crashed one had got are lost: it may have done what they say.
 pub struct Supervised {
-    command: Vec<OsString>,
+    command: ServerCommand,
     first: Life,
     end: EndStatus,
 }
@@ -67,10 +66,8 @@ struct Life {
 }
 
 impl Life {
-    fn start(command: &[OsString]) -> Result<Self, StartError> {
-        let nothing = OsString::new();
-        let (program, arguments) = command.split_first().unwrap_or((&nothing, &[]));
-        let (server, (from, to)) = Server::start(program, arguments)?;
+    fn start(command: &ServerCommand) -> Result<Self, StartError> {
+        let (server, (from, to)) = Server::start(command)?;
         let from = Reader::new(from, "upstream", MAX_MESSAGE_BYTES);
         Ok(Self { server, from, to: Some(to) })
     }
@@ -109,7 +106,8 @@ impl Supervised {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn start(command: Vec<OsString>) -> Result<Self, StartError> {
+    pub fn start(command: impl Into<ServerCommand>) -> Result<Self, StartError> {
+        let command = command.into();
         let first = Life::start(&command)?;
         Ok(Self { command, first, end: EndStatus::default() })
     }
@@ -257,7 +255,7 @@ impl Account {
     /// Another child that knows of the session; none after too many crashes.
     async fn next_life(
         &mut self,
-        command: &[OsString],
+        command: &ServerCommand,
         connection: &Arc<Multiplexer>,
         crashes: &mut u32,
     ) -> Option<Life> {

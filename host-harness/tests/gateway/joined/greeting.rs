@@ -29,7 +29,7 @@ async fn a_client_meets_one_server_that_can_do_what_all_can() {
         .with("a", url(&first))
         .with("b", url(&second))
         .with("c", url(&third))
-        .with("d", super::Target::Command(vec!["/nowhere/to/be/found".into()]));
+        .with("d", super::Target::Command(["/nowhere/to/be/found".into()].into()));
     let mut client = LineClient::of_several(group.joined());
     let hello = client.ask(initialize()).await;
     assert_eq!(

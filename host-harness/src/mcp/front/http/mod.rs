@@ -205,7 +205,8 @@ impl HttpFront {
         };
         let all = Group::needed(&services)
             .then(|| table(Served::Joined(Group::new(services.clone(), limits.join_timeout))));
-        let tables = services.into_iter().map(|(name, one)| (name, table(Served::One(one))));
+        let tables =
+            services.into_iter().map(|(name, one)| (name, table(Served::One(Box::new(one)))));
         let (tables, load) = (tables.collect(), Load::default());
         let scrapes = metrics.map(Scrapes::new);
         let shared = Arc::new(Shared { tables, all, admission, limits, scrapes, load });

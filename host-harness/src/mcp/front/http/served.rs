@@ -16,7 +16,7 @@ use crate::mcp::{
 
 /// One server, or several as one.
 pub(super) enum Served {
-    One(Service),
+    One(Box<Service>),
     Joined(Arc<Group>),
 }
 
