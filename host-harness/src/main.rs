@@ -4,6 +4,8 @@ mod bench;
 mod cli;
 mod colour;
 mod demo;
+#[cfg(unix)]
+mod init;
 mod memory;
 
 use std::process::ExitCode;
@@ -12,8 +14,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     memory::give_back_large_blocks();
-    let arguments = cli::Arguments::parse();
-    cli::run(arguments).unwrap_or_else(|error| {
+    run().unwrap_or_else(|error| {
         // Lines that name the place of each problem, and never a backtrace:
         // whoever reads them gave a command or wrote a file, and can mend it.
         for line in format!("{error:#}").lines() {
@@ -21,4 +22,12 @@ fn main() -> ExitCode {
         }
         ExitCode::FAILURE
     })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    #[cfg(unix)]
+    if let Some(code) = init::first_process()? {
+        return Ok(code);
+    }
+    cli::run(cli::Arguments::parse())
 }

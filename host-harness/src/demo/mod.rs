@@ -97,7 +97,7 @@ pub async fn run(html: Option<&Path>) -> anyhow::Result<ExitCode> {
     }
     client.cancel().await.context("the MCP session did not end")?;
     relay.await.context("the relay broke")?;
-    server.end().await.context("lost the flaky server")?;
+    server.end(tokio::time::Instant::now()).await.context("lost the flaky server")?;
 
     let right = played.iter().filter(|scene| scene.right).count();
     let summary = format!(

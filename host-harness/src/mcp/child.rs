@@ -10,13 +10,15 @@ use std::{
 
 use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::process_group::ProcessGroup;
 
-/// How long a server may take to end after its input was closed, and again after SIGTERM.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a server may take to say the rest and end after its input was closed.
+pub(super) const CLOSED: Duration = Duration::from_secs(2);
+/// How long it may take to end after SIGTERM.
+const TERMINATED: Duration = Duration::from_secs(1);
 
 /// A server that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -99,15 +101,23 @@ impl Server {
         &self.command
     }
 
-    /// Waits for the end of a server whose input is closed, and of every
-    /// process in its group: politely, then with SIGTERM, then with SIGKILL,
-    /// 2 s apart. None if the server itself had to be asked. A process that
-    /// has left the group (`setsid`) is not the gateway's.
+    /// Waits until the server has failed: ended by a signal or with another code than
+    /// 0. One that ends well may be a launcher whose server goes on.
+    pub async fn failed(&mut self) {
+        if self.child.wait().await.is_ok_and(|status| status.success()) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits for the end of a server whose input was closed at that time, and of
+    /// every process in its group: 2 s for it to end by itself, then SIGTERM and 1 s,
+    /// then SIGKILL. None if the server itself had to be asked. A process that has left
+    /// the group (`setsid`) is not the gateway's.
     ///
     /// # Errors
     /// The operating system does not know the child.
-    pub async fn end(mut self) -> io::Result<Option<ExitStatus>> {
-        let by_itself = timeout(GRACE, self.child.wait()).await;
+    pub async fn end(mut self, closed: Instant) -> io::Result<Option<ExitStatus>> {
+        let by_itself = timeout_at(closed + CLOSED, self.child.wait()).await;
         if self.group.is_empty() {
             return by_itself.map_or(Ok(None), |status| status.map(Some));
         }
@@ -118,7 +128,7 @@ impl Server {
             self.group.emptied().await;
             status
         };
-        if timeout(GRACE, ended).await.is_err() {
+        if timeout(TERMINATED, ended).await.is_err() {
             tracing::warn!(server = self.command, "does not end after SIGTERM; killed");
             self.group.kill();
             // It may have ended before the others of its group.
@@ -168,7 +178,7 @@ mod tests {
             let (server, to, second) = with_a_second_process(script).await;
             assert!(!is_gone(second));
             drop(to);
-            server.end().await.expect("a status");
+            server.end(Instant::now()).await.expect("a status");
             assert!(is_gone(second), "{script}");
         }
     }

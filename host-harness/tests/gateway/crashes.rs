@@ -22,6 +22,7 @@ async fn a_call_that_a_crash_cut_off_is_retried_in_the_same_session() {
         ("crash-at-once", "exit 3"),
         ("crash-half-way", r#"printf '{"jsonrpc":"2.0","id"'; exit 3"#),
         ("crash-by-signal", "kill -9 $$"),
+        ("crash-with-open-output", "sleep 60 & exit 3"),
     ] {
         let to_a_call = format!("if [ $CALLS = 1 ]; then {crash}; else answer; fi");
         let server = ChildServer::new(name, &to_a_call);

@@ -76,6 +76,10 @@ impl HttpServer {
         server
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }

@@ -51,3 +51,4 @@ mod slow_writers;
 #[cfg(unix)]
 mod traced;
 mod unasked_lists;
+mod way_out;

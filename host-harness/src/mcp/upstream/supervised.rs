@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{
-    child::{Server, ServerCommand, StartError},
+    child::{CLOSED, Server, ServerCommand, StartError},
     handler::Handler,
     lines::{self, Reader},
     live::MAX_LIVE_CALLS,
@@ -28,10 +28,10 @@ use crate::mcp::{
     wire::{Id, IdKey, Kind, Message},
 };
 
-/// How long a child may go on once its input is closed.
-const GRACE: Duration = Duration::from_secs(2);
-/// How long the end may take: a child has 2 s to say the rest, 2 s to end, and 2 s to hear SIGTERM.
-const END: Duration = Duration::from_secs(8);
+/// How long it is read what a child said before it failed.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long the end may take: a child has 2 s to say the rest and end, and 1 s to hear SIGTERM.
+const END: Duration = Duration::from_secs(4);
 /// How long a fresh child may take to answer the client's `initialize` again.
 const GREETING: Duration = Duration::from_secs(60);
 /// The rest after the second crash in a row; it doubles with each further one.
@@ -63,13 +63,15 @@ struct Life {
     from: Reader<ChildStdout>,
     /// None once it is over.
     to: Option<ChildStdin>,
+    /// When its input was closed.
+    closed: Option<Instant>,
 }
 
 impl Life {
     fn start(command: &ServerCommand) -> Result<Self, StartError> {
         let (server, (from, to)) = Server::start(command)?;
         let from = Reader::new(from, "upstream", MAX_MESSAGE_BYTES);
-        Ok(Self { server, from, to: Some(to) })
+        Ok(Self { server, from, to: Some(to), closed: None })
     }
 
     /// The same, reading messages of at most so many bytes.
@@ -182,7 +184,7 @@ impl Account {
         outbox: &mut Outbox,
         finish: &CancellationToken,
     ) -> Over {
-        let Life { from, to, .. } = life;
+        let Life { server, from, to, closed } = life;
         let Some(mut to) = to.take() else { return Over::Crashed };
         let answered = &mut self.answered;
         let reading = async {
@@ -235,10 +237,15 @@ impl Account {
             tokio::pin!(reading, writing);
             tokio::select! {
                 () = &mut reading => return,
-                () = &mut writing => {}
+                () = &mut writing => *closed = Some(Instant::now()),
+                // Another process may hold its output open for ever.
+                () = server.failed() => {
+                    let _ = timeout(LAST_WORDS, reading).await;
+                    return;
+                }
             }
             // What it still has to say is passed on.
-            let _ = timeout(GRACE, reading).await;
+            let _ = timeout(CLOSED, reading).await;
         };
         both.await;
         if finish.is_cancelled() { Over::Finished } else { Over::Crashed }
@@ -299,5 +306,5 @@ impl Account {
 /// Closes a child's input and waits for its end.
 async fn goodbye(life: Life) -> io::Result<Option<ExitStatus>> {
     drop(life.to);
-    life.server.end().await
+    life.server.end(life.closed.unwrap_or_else(Instant::now)).await
 }
