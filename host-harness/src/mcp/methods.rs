@@ -12,3 +12,9 @@ pub(crate) const PROGRESS: &str = "notifications/progress";
 pub(crate) const TOOLS_LIST: &str = "tools/list";
 /// The list of tools has changed.
 pub(crate) const TOOLS_CHANGED: &str = "notifications/tools/list_changed";
+/// Sets what a server logs.
+pub(crate) const SET_LEVEL: &str = "logging/setLevel";
+/// Asks to be told when a resource changes.
+pub(crate) const SUBSCRIBE: &str = "resources/subscribe";
+/// Asks not to be told any more.
+pub(crate) const UNSUBSCRIBE: &str = "resources/unsubscribe";

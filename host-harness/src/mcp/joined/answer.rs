@@ -8,7 +8,7 @@ use super::{
 use crate::mcp::{
     codes::{INVALID_PARAMS, METHOD_NOT_FOUND},
     front::{HttpStatus, ToClient},
-    methods::INITIALIZE,
+    methods::{INITIALIZE, SET_LEVEL, SUBSCRIBE, UNSUBSCRIBE},
 };
 
 impl Joined {
@@ -42,12 +42,10 @@ impl Joined {
         match &*query.method {
             INITIALIZE => self.initialize(query).await,
             "ping" => query.result(&serde_json::json!({})),
-            "logging/setLevel" => self.set_level(query).await,
+            SET_LEVEL => self.set_level(query).await,
             "tools/call" => self.by_name(Listed::Tools, query).await,
             "prompts/get" => self.by_name(Listed::Prompts, query).await,
-            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
-                self.by_uri(query).await
-            }
+            "resources/read" | SUBSCRIBE | UNSUBSCRIBE => self.by_uri(query).await,
             "completion/complete" => self.complete(query).await,
             "tasks/get" | "tasks/result" | "tasks/cancel" => self.by_task(query).await,
             method => match Listed::of(method) {

@@ -3,6 +3,7 @@
 pub mod http;
 mod lines;
 mod multiplexer;
+mod settings;
 mod supervised;
 
 use std::sync::Arc;

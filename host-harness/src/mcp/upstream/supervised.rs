@@ -24,6 +24,7 @@ use crate::mcp::{
     upstream::{
         Connect, Surroundings,
         multiplexer::{Carried, Multiplexer, Outbox},
+        settings::Settings,
     },
     wire::{Id, IdKey, Kind, Message},
 };
@@ -34,6 +35,8 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 const END: Duration = Duration::from_secs(4);
 /// How long a fresh child may take to answer the client's `initialize` again.
 const GREETING: Duration = Duration::from_secs(60);
+/// How long it may take to take what the client has set.
+const SETTING: Duration = Duration::from_secs(5);
 /// The rest after the second crash in a row; it doubles with each further one.
 const FIRST_REST: Duration = Duration::from_millis(100);
 /// A child that lives this long before it crashes is no crash in a row.
@@ -85,6 +88,8 @@ impl Life {
 struct Account {
     /// The client's `initialize`.
     greeting: Option<(Id, Message)>,
+    /// What the client has set since.
+    settings: Settings,
     /// Whether a child has ever answered anything.
     answered: bool,
     /// Requests that the child has got, and perhaps not answered.
@@ -195,7 +200,7 @@ impl Account {
             }
         };
         let (greeting, in_hand) = (&mut self.greeting, &mut self.in_hand);
-        let (sent, ids) = (&mut self.sent, &mut self.ids);
+        let (sent, ids, settings) = (&mut self.sent, &mut self.ids, &self.settings);
         let writing = async move {
             loop {
                 let (message, delivering) = match in_hand.take() {
@@ -219,6 +224,7 @@ impl Account {
                     if method == INITIALIZE {
                         *greeting = Some((id.clone(), message.clone()));
                     }
+                    settings.hear(message);
                     if sent.insert(id.key().clone()) {
                         ids.push(id.clone());
                     }
@@ -299,7 +305,35 @@ impl Account {
             }
         }
         let told = Message::notification(INITIALIZED, &serde_json::json!({}));
-        lines::write(to, &told).await.ok()
+        lines::write(to, &told).await.ok()?;
+        // A child that takes its time is not waited for.
+        let _ = timeout(SETTING, self.set_again(to, &mut life.from, connection)).await;
+        Some(())
+    }
+
+    /// Says to a fresh child what the client has set, and hears its answers.
+    async fn set_again(
+        &self,
+        to: &mut ChildStdin,
+        from: &mut Reader<ChildStdout>,
+        connection: &Arc<Multiplexer>,
+    ) -> Option<()> {
+        for message in self.settings.to_say() {
+            let id = Id::text(&connection.unique("again"));
+            lines::write(to, &message.with_id(&id)).await.ok()?;
+            loop {
+                match from.next().await? {
+                    Ok(message) if message.answers(&id) => {
+                        if message.get("result").is_none() {
+                            tracing::warn!("a new child did not take what the client had set");
+                        }
+                        break;
+                    }
+                    line => connection.heard(line).await,
+                }
+            }
+        }
+        Some(())
     }
 }
 

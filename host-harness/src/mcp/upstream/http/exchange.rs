@@ -1,9 +1,12 @@
 //! One message to the server, and everything that comes back for it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -29,6 +32,8 @@ use crate::mcp::{
 
 /// How often in a row the stream of one answer is taken up again without a word from it.
 const RESUMPTIONS: u32 = 5;
+/// How long a new session may take to take one thing that the client has set.
+const SETTING: Duration = Duration::from_secs(5);
 
 /// Speaks with the server for one session.
 pub(super) struct Exchange {
@@ -74,7 +79,7 @@ fn answers_nobody_else(message: &Message) -> bool {
 
 /// Whether the server says that it does not know the session: by 404 as it
 /// should, or by another refusal that names it.
-fn speaks_of_session(status: StatusCode, failure: &HttpFailure) -> bool {
+pub(super) fn speaks_of_session(status: StatusCode, failure: &HttpFailure) -> bool {
     let names_it = || {
         let body = failure.body.as_deref().unwrap_or_default().to_ascii_lowercase();
         body.contains("session")
@@ -189,6 +194,9 @@ impl Exchange {
         }
         if belongs_to_session(message) {
             self.memory.sign(&mut headers);
+            if !self.carries_many_clients() {
+                self.memory.settings.hear(message);
+            }
         }
         let body = message.to_bytes();
         self.client.send(Method::POST, headers, body).await
@@ -255,7 +263,9 @@ impl Exchange {
             match self.open_stream(Some(&last_event)).await {
                 Ok(events) => answer = Messages::Events(events),
                 Err(Refused::ForNow) => {}
-                Err(Refused::ForGood) => return Err(Loss::Interrupted.into()),
+                Err(Refused::ForGood | Refused::Expired(_)) => {
+                    return Err(Loss::Interrupted.into());
+                }
             }
         }
     }
@@ -281,7 +291,7 @@ impl Exchange {
     }
 
     /// Opens a new session in place of `expired`, unless somebody did so already.
-    async fn renew(self: &Arc<Self>, expired: &HeaderValue) -> bool {
+    pub(super) async fn renew(self: &Arc<Self>, expired: &HeaderValue) -> bool {
         let _renewal = self.memory.renewal.lock().await;
         if self.memory.id().is_some_and(|id| id != *expired) {
             return true;
@@ -304,8 +314,27 @@ impl Exchange {
         let sent = self.send(&message, &Headers::default()).await;
         let taken = sent.is_ok_and(|response| response.status().is_success());
         if taken {
+            self.set_again().await;
             self.listen();
         }
         taken
+    }
+
+    /// Says to a new session what the client has set in the one before.
+    async fn set_again(&self) {
+        for message in self.memory.settings.to_say() {
+            let id = Id::text(&self.surroundings.names.name("again"));
+            let answered = async {
+                let response = self.send(&message.with_id(&id), &Headers::default()).await.ok()?;
+                let answered = response.status().is_success();
+                first_response(response, self.limit()).await.filter(|_| answered)
+            };
+            let answer = timeout(SETTING, answered).await.ok().flatten();
+            if answer.is_none_or(|answer| answer.get("result").is_none()) {
+                tracing::warn!(
+                    "a new session of the upstream did not take what the client had set"
+                );
+            }
+        }
     }
 }

@@ -7,12 +7,15 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use tokio::time::sleep;
 
 use super::{
-    answer::is_stream,
+    answer::{failure, is_stream},
     events::{Cursor, Events},
-    exchange::Exchange,
+    exchange::{Exchange, speaks_of_session},
     reconnect::{LEAST_PAUSE, LONGEST_PAUSE, PAUSE, Refused},
 };
-use crate::mcp::{headers::LAST_EVENT_ID, wire::Unreadable};
+use crate::mcp::{
+    headers::{LAST_EVENT_ID, SESSION_ID},
+    wire::Unreadable,
+};
 
 impl Exchange {
     /// Hears what the server says by itself, from now on.
@@ -36,11 +39,17 @@ impl Exchange {
     async fn hear_all(self: &Arc<Self>) {
         let mut cursor = Cursor::default();
         let (mut pause, mut least) = (PAUSE, LEAST_PAUSE);
+        let mut heard = false;
         loop {
             match self.open_stream(cursor.last_event.as_deref()).await {
                 Err(Refused::ForGood) => return,
                 Err(Refused::ForNow) => {}
+                // A server that never gave a stream may answer so to whoever asks for one.
+                Err(Refused::Expired(_)) if !heard => return,
+                // If it does, this is not the one who listens any more.
+                Err(Refused::Expired(session)) => drop(self.renew(&session).await),
                 Ok(mut events) => {
+                    heard = true;
                     self.unclaimed.set_open(true);
                     while let Some(line) = events.next(&mut cursor).await {
                         (pause, least) = (PAUSE, LEAST_PAUSE);
@@ -72,13 +81,20 @@ impl Exchange {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         self.memory.sign(&mut headers);
+        let named = headers.get(SESSION_ID).cloned();
         if let Some(id) = last_event.and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
         let response = self.client.send(Method::GET, headers, Vec::new()).await;
         let response = response.map_err(|_| Refused::ForNow)?;
-        if response.status().is_client_error() {
-            return Err(Refused::ForGood);
+        let status = response.status();
+        if status.is_client_error() {
+            return Err(match named {
+                Some(named) if speaks_of_session(status, &failure(response).await) => {
+                    Refused::Expired(named)
+                }
+                _ => Refused::ForGood,
+            });
         }
         if !response.status().is_success() || !is_stream(response.headers()) {
             return Err(Refused::ForNow);

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::mcp::{
     handler::Request,
     headers::{Headers, PROTOCOL_VERSION, SESSION_ID},
+    upstream::settings::Settings,
     wire::Message,
 };
 
@@ -14,6 +15,8 @@ use crate::mcp::{
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     known: Mutex<Known>,
+    /// What the client has set in it.
+    pub(super) settings: Settings,
     /// Held by the one who renews the session.
     pub(super) renewal: tokio::sync::Mutex<()>,
 }

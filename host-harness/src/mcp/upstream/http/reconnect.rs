@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
+
 /// The pause before a stream is taken up again if the server names none; it doubles.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// And no longer than this.
@@ -16,4 +18,6 @@ pub(super) enum Refused {
     /// The server has none to give.
     ForGood,
     ForNow,
+    /// It does not know this session any more.
+    Expired(HeaderValue),
 }
