@@ -41,6 +41,7 @@ mod plugin;
 mod program;
 #[cfg(unix)]
 mod reloads;
+mod renewed_settings;
 mod resources;
 #[cfg(unix)]
 mod secrets;
