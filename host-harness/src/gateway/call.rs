@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::{Hints, Home, Target, excerpt_of_texts};
+use super::{Hints, Home, Questions, Target, excerpt_of_texts};
 use crate::contract::{Known, Outcome, OuterAttempts, Part, Scalar, ToolAnnotations};
 
 /// Which hook of the contract judges a call.
@@ -39,6 +39,9 @@ pub struct LogicalCall {
     /// there will be no other attempt, since the gateway stops or the upstream
     /// is gone for good.
     pub no_more_attempts: CancellationToken,
+    /// What the client may be asked meanwhile: the clock of an attempt stands until
+    /// it has answered.
+    pub questions: Questions,
     /// What those who trace see of it; its attempts and decisions go into it.
     pub span: Span,
 }
@@ -57,6 +60,7 @@ impl LogicalCall {
             hints: None,
             cancel: CancellationToken::new(),
             no_more_attempts: CancellationToken::new(),
+            questions: Questions::default(),
             span: Span::none(),
         }
     }

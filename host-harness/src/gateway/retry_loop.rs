@@ -303,21 +303,46 @@ impl Gateway {
         attempt: impl Future<Output = R>,
     ) -> Option<R> {
         let attempt = pin!(attempt);
-        let limit = live.at_most(self.limits.attempt_timeout);
-        let timeout = async {
-            match limit {
-                Some(limit) => {
-                    self.clock.sleep(limit).await;
-                    limit
-                }
-                None => std::future::pending().await,
-            }
-        };
+        let timeout = self.given_up(live);
         tokio::select! {
             biased;
             () = live.call.cancel.cancelled() => None,
             reply = attempt => Some(reply),
             after = timeout => Some(R::timed_out(after)),
+        }
+    }
+
+    /// Waits until an attempt that begins now has taken too long, and says how long.
+    /// Its clock stands while the client has to answer what it is asked; the
+    /// deadline's does not.
+    async fn given_up(&self, live: &Live<'_>) -> Duration {
+        let Some(mut left) = self.limits.attempt_timeout else {
+            let Some(left) = live.time_left() else { return std::future::pending().await };
+            self.clock.sleep(left).await;
+            return left;
+        };
+        let questions = live.call.questions.from_now_on();
+        let mut taken = Duration::ZERO;
+        loop {
+            let stands = questions.are_open();
+            let limit = live.at_most((!stands).then_some(left));
+            let begun = self.clock.now();
+            tokio::select! {
+                biased;
+                after = async {
+                    match limit {
+                        Some(limit) => self.clock.sleep(limit).await,
+                        None => std::future::pending().await,
+                    }
+                    limit.unwrap_or_default()
+                } => return taken.saturating_add(after),
+                () = questions.until(!stands) => {}
+            }
+            let passed = self.clock.now().saturating_sub(begun);
+            taken = taken.saturating_add(passed);
+            if !stands {
+                left = left.saturating_sub(passed);
+            }
         }
     }
 

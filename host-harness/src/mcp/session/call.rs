@@ -84,6 +84,7 @@ impl Session {
             hints,
             cancel,
             no_more_attempts: self.no_more_attempts.clone(),
+            questions: self.asked.questions.clone(),
             span,
         };
         // A marker that came passes on unchanged if none of ours takes its place.

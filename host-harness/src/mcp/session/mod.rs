@@ -1,9 +1,11 @@
 //! One client in front of one upstream: the layer that retries.
 //!
 //! * `call`: a call that may be retried, from the request to the answer; `attempt`, one attempt at it.
+//! * `asked`: which questions of the upstream the client has not answered.
 //! * `said`: what happens to what the upstream says.
 //! * `unasked`: the list of tools where no client asks for it.
 
+mod asked;
 mod attempt;
 mod call;
 mod said;
@@ -15,7 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::said::Said;
+use self::{asked::Asked, said::Said};
 use crate::{
     gateway::Gateway,
     mcp::{
@@ -46,6 +48,7 @@ pub(crate) struct Session {
     pub(super) upstream: Arc<dyn Handler>,
     pub(super) catalogue: Arc<Catalogue>,
     names: Arc<Unique>,
+    asked: Arc<Asked>,
     live: Arc<LiveCalls>,
     /// Cancels every call that may be retried.
     closed: CancellationToken,
@@ -65,7 +68,13 @@ impl Session {
         let catalogue = Arc::new(Catalogue::new(options.upstream_name.clone(), options.lists));
         let names = Arc::new(Unique::default());
         let no_more_attempts = downstream.drain.child_token();
-        let said = Said { catalogue: catalogue.clone(), names: names.clone(), client };
+        let asked = Arc::<Asked>::default();
+        let said = Said {
+            catalogue: catalogue.clone(),
+            names: names.clone(),
+            asked: asked.clone(),
+            client,
+        };
         let upstream = upstream.connect(Surroundings {
             client: Arc::new(said),
             clients: downstream.clients,
@@ -80,6 +89,7 @@ impl Session {
             upstream,
             catalogue,
             names,
+            asked,
             live: Arc::default(),
             closed: downstream.closed.clone(),
             no_more_attempts,
@@ -140,7 +150,12 @@ impl Session {
 
     /// What the upstream says to this client.
     fn said_to(&self, client: Arc<dyn Client>) -> Said {
-        Said { catalogue: self.catalogue.clone(), names: self.names.clone(), client }
+        Said {
+            catalogue: self.catalogue.clone(),
+            names: self.names.clone(),
+            asked: self.asked.clone(),
+            client,
+        }
     }
 }
 
@@ -161,6 +176,7 @@ impl Handler for Session {
             // The attempt in flight tells the upstream under its own id.
             return Box::pin(std::future::ready(()));
         }
+        self.asked.answered(&message);
         self.upstream.clone().take(message, headers)
     }
 

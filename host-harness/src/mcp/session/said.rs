@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::asked::Asked;
 use crate::mcp::{
     catalogue::Catalogue,
     front::ToClient,
@@ -21,6 +22,7 @@ pub(super) const ATTEMPT: &str = "attempt";
 pub(super) struct Said {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) names: Arc<Unique>,
+    pub(super) asked: Arc<Asked>,
     pub(super) client: Arc<dyn Client>,
 }
 
@@ -45,7 +47,21 @@ impl Said {
 impl Client for Said {
     fn tell(&self, said: ToClient) -> BoxFuture<'_, Option<Message>> {
         match self.passes(said) {
-            Some(said) => self.client.tell(said),
+            Some(said) => {
+                self.asked.hear(&said.message);
+                let asks = matches!(said.message.kind(), Kind::Request { .. });
+                let telling = self.client.tell(said);
+                if !asks {
+                    return telling;
+                }
+                Box::pin(async move {
+                    let answer = telling.await;
+                    if let Some(answer) = &answer {
+                        self.asked.answered(answer);
+                    }
+                    answer
+                })
+            }
             None => Box::pin(std::future::ready(None)),
         }
     }
