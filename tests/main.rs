@@ -15,5 +15,6 @@ mod policy;
 mod properties;
 mod security_promises;
 mod settled;
+mod standing_clock;
 mod storm;
 mod virtual_clock;

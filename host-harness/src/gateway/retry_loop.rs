@@ -8,7 +8,7 @@ use crate::{
     contract::{Invocation, MostRetries, Outcome, Verdict},
     gateway::{
         Attempt, Background, BudgetStore, CallContext, Clock, Decision, Hook, Judged, LogicalCall,
-        Observer, Past, Reply, Step, Stop, live::Live, span,
+        Observer, Past, Reply, Step, Stop, live::Live, questions::FromNowOn, span,
     },
     sandbox::{FailPolicy, HookFailure},
 };
@@ -303,7 +303,9 @@ impl Gateway {
         attempt: impl Future<Output = R>,
     ) -> Option<R> {
         let attempt = pin!(attempt);
-        let timeout = self.given_up(live);
+        // Before the attempt is polled, in which a question may be the first thing.
+        let questions = live.call.questions.from_now_on();
+        let timeout = self.given_up(live, questions);
         tokio::select! {
             biased;
             () = live.call.cancel.cancelled() => None,
@@ -315,13 +317,12 @@ impl Gateway {
     /// Waits until an attempt that begins now has taken too long, and says how long.
     /// Its clock stands while the client has to answer what it is asked; the
     /// deadline's does not.
-    async fn given_up(&self, live: &Live<'_>) -> Duration {
+    async fn given_up(&self, live: &Live<'_>, questions: FromNowOn<'_>) -> Duration {
         let Some(mut left) = self.limits.attempt_timeout else {
             let Some(left) = live.time_left() else { return std::future::pending().await };
             self.clock.sleep(left).await;
             return left;
         };
-        let questions = live.call.questions.from_now_on();
         let mut taken = Duration::ZERO;
         loop {
             let stands = questions.are_open();
