@@ -48,18 +48,18 @@ impl Questions {
 
     /// Those that are asked from now on. An earlier one is about another attempt, and
     /// a client that never answers it holds up that one only.
-    pub(super) fn from_now_on(&self) -> FromNowOn<'_> {
-        FromNowOn { shared: &self.0, after: self.0.state().asked }
+    pub(super) fn since_now(&self) -> SinceNow<'_> {
+        SinceNow { shared: &self.0, after: self.0.state().asked }
     }
 }
 
 /// The questions that may be about one attempt.
-pub(super) struct FromNowOn<'a> {
+pub(super) struct SinceNow<'a> {
     shared: &'a Shared,
     after: u64,
 }
 
-impl FromNowOn<'_> {
+impl SinceNow<'_> {
     /// Whether one of them has no answer yet.
     pub(super) fn are_open(&self) -> bool {
         self.shared.state().open.range(self.after + 1..).next().is_some()

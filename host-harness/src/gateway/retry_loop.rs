@@ -8,7 +8,7 @@ use crate::{
     contract::{Invocation, MostRetries, Outcome, Verdict},
     gateway::{
         Attempt, Background, BudgetStore, CallContext, Clock, Decision, Hook, Judged, LogicalCall,
-        Observer, Past, Reply, Step, Stop, live::Live, questions::FromNowOn, span,
+        Observer, Past, Reply, Step, Stop, live::Live, questions::SinceNow, span,
     },
     sandbox::{FailPolicy, HookFailure},
 };
@@ -304,7 +304,7 @@ impl Gateway {
     ) -> Option<R> {
         let attempt = pin!(attempt);
         // Before the attempt is polled, in which a question may be the first thing.
-        let questions = live.call.questions.from_now_on();
+        let questions = live.call.questions.since_now();
         let timeout = self.given_up(live, questions);
         tokio::select! {
             biased;
@@ -317,7 +317,7 @@ impl Gateway {
     /// Waits until an attempt that begins now has taken too long, and says how long.
     /// Its clock stands while the client has to answer what it is asked; the
     /// deadline's does not.
-    async fn given_up(&self, live: &Live<'_>, questions: FromNowOn<'_>) -> Duration {
+    async fn given_up(&self, live: &Live<'_>, questions: SinceNow<'_>) -> Duration {
         let Some(mut left) = self.limits.attempt_timeout else {
             let Some(left) = live.time_left() else { return std::future::pending().await };
             self.clock.sleep(left).await;
